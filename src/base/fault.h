@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * base/fault - why something failed, in words an operator can act on.
+ *
+ * A function that can fail for a reason the user should read takes a
+ * `struct fault *` and answers `return FAULT(f, code, message_id, ...)`:
+ * the text says what failed, where, why and what to do. @code follows the
+ * house rule: <0 fatal (-errno), >0 a condition the function documents.
+ */
+#pragma once
+
+#include "base/message.h"
+
+struct fault {
+    int code;
+    char text[768]; /* UTF-8, cut on a character, never empty after FAULT */
+};
+
+int fault_set(struct fault *f, int code, enum message_id id, ...);
+
+#define FAULT(f, code, id, ...) \
+    (message_check(MESSAGE_EN_##id __VA_OPT__(, ) __VA_ARGS__), \
+     fault_set((f), (code), MSG_##id __VA_OPT__(, ) __VA_ARGS__))

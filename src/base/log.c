@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+
+#include "base/clock.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { N_SLOTS = 256, LINE_MAX_BYTES = 4096 };
+
+struct slot {
+    const char *id;
+    int64_t second;
+    unsigned n;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct slot slots[N_SLOTS];
+static const char *role_name = "vonggac";
+static enum log_level least = LOG_INFO;
+
+void log_set(const char *role, enum log_level level)
+{
+    role_name = role;
+    least = level;
+}
+
+const char *log_number(long long v)
+{
+    static _Thread_local char ring[16][24];
+    static _Thread_local unsigned next;
+    char *out = ring[next++ % 16];
+    snprintf(out, sizeof(ring[0]), "%lld", v);
+    return out;
+}
+
+struct line {
+    char text[LINE_MAX_BYTES];
+    size_t n;
+};
+
+static void put(struct line *l, const char *p, size_t n)
+{
+    if (n > sizeof(l->text) - 1 - l->n)
+        n = sizeof(l->text) - 1 - l->n;
+    memcpy(l->text + l->n, p, n);
+    l->n += n;
+}
+
+static void put_value(struct line *l, const char *v)
+{
+    if (*v && !strpbrk(v, " \"=\\\t\r\n\x1b")) {
+        put(l, v, strlen(v));
+        return;
+    }
+    put(l, "\"", 1);
+    for (; *v; v++) {
+        unsigned char c = (unsigned char)*v;
+        char escaped[8];
+        if (c == '"' || c == '\\')
+            put(l, escaped, (size_t)snprintf(escaped, sizeof(escaped), "\\%c", c));
+        else if (c < 0x20 || c == 0x7f)
+            put(l, escaped, (size_t)snprintf(escaped, sizeof(escaped), "\\x%02x", c));
+        else
+            put(l, v, 1);
+    }
+    put(l, "\"", 1);
+}
+
+/* may_speak - under the lock; @ret_repeated: lines of this id that an earlier second swallowed. */
+static int may_speak(const char *id, int64_t second, unsigned *ret_repeated)
+{
+    uintptr_t h = (uintptr_t)id;
+    struct slot *s = &slots[(h >> 3 ^ h >> 12) % N_SLOTS];
+    *ret_repeated = 0;
+    if (s->id != id || s->second != second) {
+        if (s->id == id && s->n > LOG_BURST)
+            *ret_repeated = s->n - LOG_BURST;
+        *s = (struct slot){.id = id, .second = second};
+    }
+    return ++s->n <= LOG_BURST;
+}
+
+void log_line(enum log_level level, const char *id, ...)
+{
+    static const char *const names[] = {"error", "warn", "info", "debug"};
+    if (level > least)
+        return;
+    int64_t now_us = clock_now_us();
+    unsigned repeated;
+    pthread_mutex_lock(&lock);
+    int speaks = may_speak(id, now_us / US_PER_SECOND, &repeated);
+    pthread_mutex_unlock(&lock);
+    if (!speaks)
+        return;
+    struct line l = {.n = 0};
+    char time[TIME_TEXT_MAX];
+    put(&l, time, clock_format_utc(now_us, time));
+    const char *head[] = {" level=", names[level], " role=", role_name, " id=", id};
+    for (size_t i = 0; i < sizeof(head) / sizeof(*head); i++)
+        put(&l, head[i], strlen(head[i]));
+    va_list args;
+    va_start(args, id);
+    for (const char *key; (key = va_arg(args, const char *)) != NULL;) {
+        const char *value = va_arg(args, const char *);
+        put(&l, " ", 1);
+        put(&l, key, strlen(key));
+        put(&l, "=", 1);
+        put_value(&l, value ? value : "");
+    }
+    va_end(args);
+    if (repeated) {
+        put(&l, " repeated=", 10);
+        const char *n = log_number(repeated);
+        put(&l, n, strlen(n));
+    }
+    l.text[l.n++] = '\n';
+    ssize_t ignored = write(STDERR_FILENO, l.text, l.n);
+    (void)ignored;
+}

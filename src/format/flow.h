@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * format/flow - one flow record, as every decoder gives it and everything above takes it.
+ *
+ * One record of the exporter = one struct flow = one stored row. Nothing is
+ * paired, merged or corrected: times are as exported, counters as exported
+ * times the sampling rate (multiplied once, FLOW_SAMPLING says by what).
+ *
+ * FLOW_ADDRESSES, FLOW_NUMBERS and FLOW_TEXTS are the single truth about the
+ * fields: columns of the batch and the store, names of the query language,
+ * keys of the JSON output.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/ip.h"
+#include "base/text.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* X(ID, member, "ECS name", "alias") - addresses; all share the segment's dictionary */
+#define FLOW_ADDRESSES(X)                                            \
+    X(SOURCE_IP, source_ip, "source.ip", "src")                      \
+    X(DESTINATION_IP, destination_ip, "destination.ip", "dst")       \
+    X(SOURCE_NAT_IP, source_nat_ip, "source.nat.ip", "")             \
+    X(DESTINATION_NAT_IP, destination_nat_ip, "destination.nat.ip", "") \
+    X(NEXT_HOP, next_hop, "network.next_hop", "")
+
+/*
+ * X(ID, member, C type, "ECS name", "alias") - numbers. The order is stored in files: append only.
+ * Names outside ECS 8 are marked (*).
+ */
+#define FLOW_NUMBERS(X)                                                                                          \
+    X(START, start_us, int64_t, "event.start", "start")                                                          \
+    X(END, end_us, int64_t, "event.end", "end")                                                                  \
+    X(RECEIVED, received_us, int64_t, "event.created", "received")     /* when we got it */                      \
+    X(CLOCK_OFFSET, clock_offset_us, int64_t, "observer.clock_offset_us", "") /* (*) received - exporter's clock */ \
+    X(SOURCE_BYTES, source_bytes, uint64_t, "source.bytes", "")        /* of the initiator or the uniflow */      \
+    X(DESTINATION_BYTES, destination_bytes, uint64_t, "destination.bytes", "") /* reverse direction of a biflow */ \
+    X(SOURCE_PACKETS, source_packets, uint64_t, "source.packets", "")                                            \
+    X(DESTINATION_PACKETS, destination_packets, uint64_t, "destination.packets", "")                             \
+    X(POST_BYTES, post_bytes, uint64_t, "network.post_bytes", "")      /* (*) OUT_BYTES: after metering */        \
+    X(POST_PACKETS, post_packets, uint64_t, "network.post_packets", "") /* (*) */                                \
+    X(SAMPLING, sampling, uint32_t, "network.sampling", "sampling")    /* (*) 1 in N; counters already times N */ \
+    X(INPUT_IF, input_if, uint32_t, "observer.ingress.interface.id", "in_if")                                    \
+    X(OUTPUT_IF, output_if, uint32_t, "observer.egress.interface.id", "out_if")                                  \
+    X(SOURCE_AS, source_as, uint32_t, "source.as.number", "src_as")                                              \
+    X(DESTINATION_AS, destination_as, uint32_t, "destination.as.number", "dst_as")                               \
+    X(VLAN, vlan, uint32_t, "network.vlan.id", "vlan")                                                           \
+    X(OBSERVER, observer, uint32_t, "observer.ip", "exporter")         /* index into the observers, see below */  \
+    X(SOURCE_PORT, source_port, uint16_t, "source.port", "sport")                                                \
+    X(DESTINATION_PORT, destination_port, uint16_t, "destination.port", "dport")                                 \
+    X(SOURCE_NAT_PORT, source_nat_port, uint16_t, "source.nat.port", "")                                         \
+    X(DESTINATION_NAT_PORT, destination_nat_port, uint16_t, "destination.nat.port", "")                          \
+    X(TCP_FLAGS, tcp_flags, uint16_t, "network.tcp_flags", "flags")    /* (*) of the initiator or the uniflow */  \
+    X(REVERSE_TCP_FLAGS, reverse_tcp_flags, uint16_t, "network.reverse_tcp_flags", "") /* (*) */                 \
+    X(ICMP, icmp, uint16_t, "network.icmp", "icmp")                    /* (*) type * 256 + code */                \
+    X(PROTOCOL, protocol, uint8_t, "network.iana_number", "proto")     /* network.transport is its name */        \
+    X(TOS, tos, uint8_t, "network.tos", "tos")                         /* (*) */                                  \
+    X(SOURCE_MASK, source_mask, uint8_t, "source.prefix_length", "")   /* (*) */                                  \
+    X(DESTINATION_MASK, destination_mask, uint8_t, "destination.prefix_length", "") /* (*) */                     \
+    X(DIRECTION, direction, uint8_t, "network.direction", "")          /* IPFIX 61: 0 ingress, 1 egress */        \
+    X(NAT_EVENT, nat_event, uint8_t, "nat.event", "")                  /* (*) IPFIX 230 */                        \
+    X(FIREWALL_EVENT, firewall_event, uint8_t, "firewall.event", "")   /* (*) IPFIX 233 */                        \
+    X(END_REASON, end_reason, uint8_t, "flow.end_reason", "")          /* (*) IPFIX 136 */
+
+/*
+ * X(ID, "ECS name", "alias") - well-known texts; any other name may be stored too (unknown columns are kept).
+ * Texts are stored together, see flow_text_add.
+ */
+#define FLOW_TEXTS(X)                                        \
+    X(APPLICATION, "network.protocol", "app")                \
+    X(LABEL, "event.label", "label")                         \
+    X(STATE, "network.state", "state")                       \
+    X(UID, "event.id", "")                                   \
+    X(DNS_NAME, "dns.question.name", "dns")                  \
+    X(TLS_NAME, "tls.client.server_name", "sni")             \
+    X(JA3, "tls.client.ja3", "ja3")                          \
+    X(JA4, "tls.client.ja4", "ja4")                          \
+    X(HTTP_HOST, "url.domain", "host")
+
+enum flow_address {
+#define X(ID, member, ecs, alias) FLOW_##ID,
+    FLOW_ADDRESSES(X)
+#undef X
+        FLOW_N_ADDRESSES
+};
+
+enum flow_number {
+#define X(ID, member, type, ecs, alias) FLOW_##ID,
+    FLOW_NUMBERS(X)
+#undef X
+        FLOW_N_NUMBERS
+};
+
+/* a column is an address (0..FLOW_N_ADDRESSES-1), a number (FLOW_N_ADDRESSES + n), or the texts */
+#define FLOW_COLUMN_NUMBER(n) (FLOW_N_ADDRESSES + (n))
+#define FLOW_COLUMN_TEXT (FLOW_N_ADDRESSES + FLOW_N_NUMBERS)
+#define FLOW_N_COLUMNS (FLOW_COLUMN_TEXT + 1)
+
+/* bits of `present`: which fields the record really had */
+#define FLOW_HAS_ADDRESS(a) (UINT64_C(1) << (a))
+#define FLOW_HAS(n) (UINT64_C(1) << FLOW_COLUMN_NUMBER(n))
+#define FLOW_HAS_TEXT (UINT64_C(1) << FLOW_COLUMN_TEXT)
+_Static_assert(FLOW_N_COLUMNS <= 64, "presence is one word");
+
+/* who exported: `struct flow.observer` is an index into a table of these kept by the batch */
+struct flow_observer {
+    struct ip ip;    /* all zero: none (a file without one) */
+    uint32_t domain; /* v5 engine type << 8 | id, v9 source id, IPFIX observation domain, sFlow sub-agent */
+};
+
+struct flow {
+    uint64_t present;
+#define X(ID, member, ecs, alias) struct ip member;
+    FLOW_ADDRESSES(X)
+#undef X
+#define X(ID, member, type, ecs, alias) type member;
+    FLOW_NUMBERS(X)
+#undef X
+    struct text texts; /* borrowed; pairs made by flow_text_add */
+};
+
+/* what is known about a column */
+struct flow_column {
+    const char *name;  /* ECS, dotted */
+    const char *alias; /* "" if none */
+    uint8_t width;     /* bytes of the C type: 16 addresses, 1 2 4 8 numbers, 0 texts */
+    bool is_signed;    /* int64_t times and offsets */
+};
+extern const struct flow_column flow_columns[FLOW_N_COLUMNS];
+
+/*
+ * flow_text_add - append one (name, value) pair to a texts buffer.
+ * Form: u8 length of name, name, u16 little-endian length of value, value. Name 1..255, value cut to 65535 bytes.
+ */
+void flow_text_add(struct buf *b, const char *name, struct text value);
+/* flow_text_next - the next pair; Return: true while there is one. Malformed bytes end the walk. */
+bool flow_text_next(struct text *rest, struct text *ret_name, struct text *ret_value);
+/* flow_text_get - the value of @name; Return: true if there. */
+bool flow_text_get(struct text texts, const char *name, struct text *ret);
+
+/* flow_transport_name - "tcp", "udp", "icmp", "ipv6-icmp", ... for an IANA protocol number, or NULL if it has no name here. */
+const char *flow_transport_name(uint8_t protocol);
+/* flow_transport_parse - a name (any case; also Argus and nfdump spellings) or a number. Return: 0 or 1. */
+int flow_transport_parse(struct text t, uint8_t *ret);
+
+/*
+ * flow_sampled - multiply the counters by @rate once and record it. Saturates at UINT64_MAX.
+ * rate 0 or 1 changes nothing.
+ */
+void flow_sampled(struct flow *f, uint32_t rate);
