@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * watch/indicator/space - the own address space: prefixes, whose they are, and when.
+ */
+#pragma once
+
+#include "base/fault.h"
+#include "watch/address_set.h"
+
+#include "base/text.h"
+
+struct space; /* compiled, immutable, mapped */
+
+struct space_entry {
+    struct ip_range range;
+    struct text unit;                    /* may be empty */
+    int64_t valid_from_us, valid_to_us; /* INT64_MIN / INT64_MAX: always */
+};
+
+void space_close(struct space *s);
+const struct address_set *space_addresses(const struct space *s);
+/*
+ * space_find - the most specific entry that covers @a at @at_us (longest prefix; then the later valid_from).
+ * Return: true if @a is ours then.
+ */
+bool space_find(const struct space *s, const struct ip *a, int64_t at_us, struct space_entry *ret);
+uint64_t space_n_entries(const struct space *s);
+int space_entry(const struct space *s, uint64_t i, struct space_entry *ret);
