@@ -63,7 +63,8 @@
     X(DIRECTION, direction, uint8_t, "network.direction", "")          /* IPFIX 61: 0 ingress, 1 egress */        \
     X(NAT_EVENT, nat_event, uint8_t, "nat.event", "")                  /* (*) IPFIX 230 */                        \
     X(FIREWALL_EVENT, firewall_event, uint8_t, "firewall.event", "")   /* (*) IPFIX 233 */                        \
-    X(END_REASON, end_reason, uint8_t, "flow.end_reason", "")          /* (*) IPFIX 136 */
+    X(END_REASON, end_reason, uint8_t, "flow.end_reason", "")          /* (*) IPFIX 136 */                        \
+    X(TIME_SOURCE, time_source, uint8_t, "event.time_source", "")      /* (*) enum flow_time_source; absent: as exported */
 
 /*
  * X(ID, "ECS name", "alias") - well-known texts; any other name may be stored too (unknown columns are kept).
@@ -121,6 +122,16 @@ struct flow {
 #undef X
     struct text texts; /* borrowed; pairs made by flow_text_add */
 };
+
+/* where start and end come from when the record itself has no time */
+enum flow_time_source { FLOW_TIME_EXPORTED, FLOW_TIME_OF_EXPORT, FLOW_TIME_OF_RECEIPT };
+
+/*
+ * flow_sink - who takes what a decoder found: @n rows in the exporter's order, borrowed for the call.
+ * @o: who exported them; NULL when nobody did (a text file).
+ * Return: 0, or <0, which the decoder hands up at once.
+ */
+typedef int (*flow_sink)(void *context, const struct flow *flows, uint32_t n, const struct flow_observer *o);
 
 /* what is known about a column */
 struct flow_column {
