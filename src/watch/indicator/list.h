@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/text.h"
 #include "watch/address_set.h"
 
 enum list_kind { LIST_UNKNOWN, LIST_WINDOWED, LIST_CUMULATIVE };

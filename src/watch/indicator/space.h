@@ -5,9 +5,8 @@
 #pragma once
 
 #include "base/fault.h"
-#include "watch/address_set.h"
-
 #include "base/text.h"
+#include "watch/address_set.h"
 
 struct space; /* compiled, immutable, mapped */
 

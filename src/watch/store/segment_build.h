@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * watch/store/segment_build - rows become a segment: columns packed as blocks fill, then the
+ * dictionary, codes and postings when it is closed.
+ *
+ * Memory: address columns raw until the end (4 or 16 bytes a row and column), packed numbers,
+ * and while building about 24 bytes a row of scratch.
+ */
+#pragma once
+
+#include "base/fault.h"
+#include "watch/store/segment.h"
+
+#define SEGMENT_FULL 1
+
+struct segment_builder;
+
+/* segment_builder_new - @max_rows: 1..SEGMENT_ROWS. Return: NULL when memory is out. */
+struct segment_builder *segment_builder_new(int family, uint32_t max_rows);
+void segment_builder_free(struct segment_builder *b);
+uint32_t segment_builder_rows(const struct segment_builder *b);
+/*
+ * segment_builder_add - rows [from, batch->n) of a batch of the same family.
+ * @ret_taken: rows taken. Return: 0; SEGMENT_FULL when it is full now; -ENOMEM (rows taken so far stay).
+ */
+int segment_builder_add(struct segment_builder *b, const struct flow_batch *batch, uint32_t from, uint32_t *ret_taken);
+/* segment_builder_write - build the index and write the whole file to @fd (not synced). The builder is spent. */
+int segment_builder_write(struct segment_builder *b, uint64_t id, int fd, uint64_t *ret_n_bytes, struct fault *f);
+
+/*
+ * segment_open - map and check header, directory and dictionary heads; blocks are checked when read.
+ * @fd: borrowed (the mapping keeps what it needs). @is_unsealed: mark for readers.
+ * Return: 0, -EBADMSG (damaged), -EPROTO (made by a newer major version), or -errno; the fault says which.
+ */
+int segment_open(int fd, uint64_t id, bool is_unsealed, struct segment **ret, struct fault *f);
+void segment_close(struct segment *s);
+/* segment_verify - every checksum; every code and posting against the rows. Return: 0 or -EBADMSG with the reason. */
+int segment_verify(const struct segment *s, struct fault *f);
+/* segment_to_batch - block @b as a batch (texts, observers and all), for compaction and upgrade. */
+int segment_to_batch(const struct segment *s, uint32_t b, struct flow_batch *out);
+/*
+ * segment_merge - the codes whose addresses are in @set, ascending.
+ * @out: room for n_entries codes of the segment; Return: 0 or -EBADMSG.
+ */
+int segment_merge(const struct segment *s, const struct address_set *set, uint32_t *out, size_t *ret_n);
