@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of commands: the single truth for parsing, help, manual and completion.
+ */
+#include "cli/cli.h"
+
+#include <limits.h>
+
+#define WINDOW (CLI_BIT(SINCE) | CLI_BIT(UNTIL))
+
+const struct cli_command cli_commands[] = {
+    {"import flows", "FILE...", CLI_BIT(ZONE) | CLI_BIT(AGAIN) | CLI_BIT(MAP), 1, UINT_MAX, MSG_sum_import_flows,
+     MSG_help_import_flows, cli_import_flows},
+    {"list add", "NAME FILE",
+     CLI_BIT(KIND) | CLI_BIT(LETTER) | CLI_BIT(DATE) | CLI_BIT(SOURCE) | CLI_BIT(FAMILY) | CLI_BIT(VALID_UNTIL), 2, 2,
+     MSG_sum_list_add, MSG_help_list_add, cli_list_add},
+    {"list show", "[NAME]", 0, 0, 1, MSG_sum_list_show, MSG_help_list_show, cli_list_show},
+    {"list diff", "NAME V1 V2", 0, 3, 3, MSG_sum_list_diff, MSG_help_list_diff, cli_list_diff},
+    {"list check", "ADDRESS", 0, 1, 1, MSG_sum_list_check, MSG_help_list_check, cli_list_check},
+    {"space add", "FILE", 0, 1, 1, MSG_sum_space_add, MSG_help_space_add, cli_space_add},
+    {"space show", "", 0, 0, 0, MSG_sum_space_show, MSG_help_space_show, cli_space_show},
+    {"hunt", "[LIST...]", WINDOW | CLI_BIT(FILE) | CLI_BIT(ROWS) | CLI_BIT(THREADS), 0, UINT_MAX, MSG_sum_hunt,
+     MSG_help_hunt, cli_hunt},
+    {"query", "'FILTER | ...'", WINDOW | CLI_BIT(EXPLAIN) | CLI_BIT(THREADS), 1, 1, MSG_sum_query, MSG_help_query,
+     cli_query},
+    {"decode", "FILE...", CLI_BIT(ZONE) | CLI_BIT(MAP), 1, UINT_MAX, MSG_sum_decode, MSG_help_decode, cli_decode},
+    {"store compact", "", CLI_BIT(WAIT), 0, 0, MSG_sum_store_compact, MSG_help_store_compact, cli_store_compact},
+    {"store verify", "", 0, 0, 0, MSG_sum_store_verify, MSG_help_store_verify, cli_store_verify},
+    {"serve", "", CLI_BIT(CONFIG) | CLI_BIT(CHECK), 0, 0, MSG_sum_serve, MSG_help_serve, cli_serve},
+    {"status", "", 0, 0, 0, MSG_sum_status, MSG_help_status, cli_status},
+    {"help", "[man|completion]", 0, 0, 1, MSG_sum_help, MSG_help_help, cli_help},
+};
+const size_t cli_n_commands = sizeof(cli_commands) / sizeof(*cli_commands);
