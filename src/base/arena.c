@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/arena.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,13 +26,16 @@ void *arena_alloc(struct arena *a, size_t n)
     size_t max = a->max_bytes ? a->max_bytes : (size_t)64 << 20;
     if (n > max)
         return NULL;
+    if (n > SIZE_MAX - 15)
+        return NULL;
     n = (n + 15) & ~(size_t)15;
-    if (a->used_bytes + n > max)
+    if (n > max - a->used_bytes)
         return NULL;
     struct arena_chunk *c = a->chunks;
     if (!c || c->capacity - c->used < n) {
         size_t capacity = n > 16000 ? n : 16000;
-        c = malloc(sizeof(*c) + capacity);
+        size_t total;
+        c = __builtin_add_overflow(sizeof(*c), capacity, &total) ? NULL : malloc(total);
         if (!c)
             return NULL;
         c->used = 0;
@@ -48,7 +52,7 @@ void *arena_alloc(struct arena *a, size_t n)
 
 char *arena_text(struct arena *a, const char *p, size_t n)
 {
-    char *t = arena_alloc(a, n + 1);
+    char *t = n < SIZE_MAX ? arena_alloc(a, n + 1) : NULL;
     if (t)
         memcpy(t, p, n);
     return t;

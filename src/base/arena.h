@@ -12,6 +12,7 @@ struct arena {
     size_t used_bytes, max_bytes; /* set max_bytes before first use; 0 means 64 MiB */
 };
 
+/* arena_fini - everything it gave dies; it may be used again. */
 void arena_fini(struct arena *a);
 /* arena_alloc - zeroed, aligned to 16; NULL when memory or the limit is out. */
 void *arena_alloc(struct arena *a, size_t n);

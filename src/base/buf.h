@@ -19,6 +19,7 @@ struct buf {
     bool is_bad;
 };
 
+/* buf_fini - free the memory; .max stays. */
 void buf_fini(struct buf *b);
 /* buf_clear - keep the memory, forget content and failure. */
 void buf_clear(struct buf *b);

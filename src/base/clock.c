@@ -44,7 +44,9 @@ struct civil clock_civil(int64_t us, int zone_s)
     if (__builtin_add_overflow(us, (int64_t)zone_s * US_PER_SECOND, &local))
         local = us;
     int64_t days = floor_div(local, US_PER_DAY);
-    int64_t rest = local - days * US_PER_DAY;
+    int64_t rest = local % US_PER_DAY; /* not local - days * US_PER_DAY: that overflows near INT64_MIN */
+    if (rest < 0)
+        rest += US_PER_DAY;
     int64_t z = days + 719468;
     int64_t era = floor_div(z, 146097);
     int64_t doe = z - era * 146097;
@@ -97,7 +99,7 @@ static char *put_digits(char *o, int value, int n)
 size_t clock_format_utc(int64_t us, char out[TIME_TEXT_MAX])
 {
     struct civil c = clock_civil(us, 0);
-    if (c.year < 0 || c.year > 9999)
+    if (c.year < 1 || c.year > 9999)
         return (size_t)snprintf(out, TIME_TEXT_MAX, "%lld", (long long)us);
     char *o = put_digits(out, c.year, 4);
     *o++ = '-';
@@ -215,8 +217,7 @@ static bool read_zone(struct reader *r, int *zone_s)
     int64_t h, m = 0;
     if (!sign || !digits(r, 1, 2, &h))
         return false;
-    take(r, ':');
-    if (r->p < r->end && !digits(r, 2, 2, &m))
+    if ((take(r, ':') || r->p < r->end) && !digits(r, 2, 2, &m))
         return false;
     if (h > 14 || m > 59)
         return false;

@@ -23,11 +23,13 @@ struct civil {
     int year, month, day, hour, minute, second, microsecond;
 };
 
+/* clock_civil - the calendar of @us in a zone @zone_s east of UTC; any int64_t is taken, years may be negative. */
 struct civil clock_civil(int64_t us, int zone_s);
 /* clock_from_civil - second 60 becomes .999999 of second 59. Return: 0, or 1 if a part is out of range. */
 int clock_from_civil(const struct civil *c, int zone_s, int64_t *ret_us);
 
-/* clock_format_utc - RFC 3339 with six decimals and Z, as csv and json print it. Returns the length. */
+/* clock_format_utc - RFC 3339 with six decimals and Z, as csv and json print it; outside years 1..9999 the plain number
+ * of microseconds. Returns the length. */
 size_t clock_format_utc(int64_t us, char out[TIME_TEXT_MAX]);
 /* clock_format_local - "dd/mm/yyyy HH:MM:SS" for tables, in @zone_s. Returns the length. */
 size_t clock_format_local(int64_t us, int zone_s, char out[TIME_TEXT_MAX]);

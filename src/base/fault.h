@@ -16,6 +16,7 @@ struct fault {
     char text[768]; /* UTF-8, cut on a character, never empty after FAULT */
 };
 
+/* fault_set - what FAULT calls: fills @f (may be NULL) in the language of the process. Return: @code. */
 int fault_set(struct fault *f, int code, enum message_id id, ...);
 
 #define FAULT(f, code, id, ...) \

@@ -130,10 +130,14 @@ int file_sync_dir(int dir_fd)
 
 int file_replace(int dir_fd, const char *name, const void *p, size_t n)
 {
+    static _Atomic unsigned serial; /* two threads may replace one name: the last whole one stays */
     char beside[256];
-    if (snprintf(beside, sizeof(beside), ".%s.%d.new", name, (int)getpid()) >= (int)sizeof(beside))
+    if (snprintf(beside, sizeof(beside), ".%s.%d.%u.new", name, (int)getpid(), serial++) >= (int)sizeof(beside))
         return -ENAMETOOLONG;
-    _cleanup_close_ int fd = openat(dir_fd, beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    _cleanup_close_ int fd = openat(dir_fd, beside, flags, 0640);
+    if (fd < 0 && errno == EEXIST && !unlinkat(dir_fd, beside, 0)) /* left by a killed process of the same id */
+        fd = openat(dir_fd, beside, flags, 0640);
     if (fd < 0)
         return -errno;
     int r = file_write_full(fd, p, n);
@@ -154,6 +158,8 @@ int file_replace(int dir_fd, const char *name, const void *p, size_t n)
 
 int file_make_dirs(const char *path, unsigned mode)
 {
+    if (!*path)
+        return -ENOENT;
     _cleanup_free_ char *copy = strdup(path);
     if (!copy)
         return -ENOMEM;
@@ -165,5 +171,12 @@ int file_make_dirs(const char *path, unsigned mode)
             return -errno;
         *p = '/';
     }
-    return mkdir(copy, (mode_t)mode) && errno != EEXIST ? -errno : 0;
+    if (!mkdir(copy, (mode_t)mode))
+        return 0;
+    if (errno != EEXIST)
+        return -errno;
+    struct stat st;
+    if (stat(copy, &st))
+        return -errno;
+    return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }

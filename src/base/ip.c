@@ -2,6 +2,8 @@
 /*
  * Text and ranges of addresses. inet_pton is strict enough for IPv6; IPv4 is
  * read by hand because inet_pton of some C libraries takes leading zeros.
+ * IPv6 is written by hand because inet_ntop prints the deprecated ::a.b.c.d
+ * dotted (RFC 5952 keeps that for well-known prefixes), and slowly.
  */
 #include "base/ip.h"
 
@@ -63,13 +65,60 @@ static char *put_octet(char *o, unsigned v)
     return o;
 }
 
+/* longest_zeros - the leftmost longest run of two or more zero fields (RFC 5952 4.2); returns its length. */
+static int longest_zeros(const uint16_t field[8], int *ret_at)
+{
+    int best = 0;
+    for (int i = 0, run = 0; i < 8; i++) {
+        run = field[i] ? 0 : run + 1;
+        if (run > best && run > 1) {
+            best = run;
+            *ret_at = i - run + 1;
+        }
+    }
+    return best;
+}
+
+static char *put_field(char *o, unsigned v)
+{
+    static const char digits[] = "0123456789abcdef";
+    bool is_on = false;
+    for (int shift = 12; shift >= 0; shift -= 4) {
+        unsigned digit = v >> shift & 15;
+        is_on = is_on || digit || !shift;
+        if (is_on)
+            *o++ = digits[digit];
+    }
+    return o;
+}
+
+static size_t format_v6(const struct ip *a, char *out)
+{
+    uint16_t field[8];
+    for (int i = 0; i < 8; i++)
+        field[i] = (uint16_t)(a->b[2 * i] << 8 | a->b[2 * i + 1]);
+    int at = 8, n_zeros = longest_zeros(field, &at);
+    char *o = out;
+    for (int i = 0; i < 8; i++) {
+        if (i == at) {
+            *o++ = ':';
+            i += n_zeros - 1;
+            if (i == 7)
+                *o++ = ':';
+            continue;
+        }
+        if (i)
+            *o++ = ':';
+        o = put_field(o, field[i]);
+    }
+    *o = '\0';
+    return (size_t)(o - out);
+}
+
 size_t ip_format(const struct ip *a, char out[IP_TEXT_MAX])
 {
-    if (!ip_is_v4(a)) { /* glibc prints RFC 5952; ::a.b.c.d (deprecated) it prints dotted, we keep that */
-        if (!inet_ntop(AF_INET6, a->b, out, IP_TEXT_MAX))
-            out[0] = '\0';
-        return strlen(out);
-    }
+    if (!ip_is_v4(a))
+        return format_v6(a, out);
     char *o = out;
     for (int i = 12; i < 16; i++) {
         if (i > 12)
@@ -123,6 +172,11 @@ static int parse_prefix(const char *p, size_t n, const char *slash, struct ip_ra
             return 1;
         length = length * 10 + (unsigned)(q[i] - '0');
     }
+    bool is_mapped = ip_is_v4(&a) && memchr(p, ':', (size_t)(slash - p)); /* ::ffff:a.b.c.d/120 is a.b.c.d/24 */
+    if (is_mapped && length < 96)
+        return 1;
+    if (is_mapped)
+        length -= 96;
     if (length > (ip_is_v4(&a) ? 32u : 128u))
         return 1;
     *ret = ip_range_from_prefix(&a, length);
@@ -220,6 +274,17 @@ bool ip_is_bogon(const struct ip *a)
     static const uint8_t zero[15];
     if (!memcmp(a->b, zero, 15) && a->b[15] <= 1)
         return true; /* :: and ::1 */
-    static const uint8_t documentation[4] = {0x20, 0x01, 0x0d, 0xb8};
-    return a->b[0] == 0xff || !memcmp(a->b, documentation, 4);
+    static const struct {
+        uint8_t net[8];
+        uint8_t n_bytes;
+    } nets6[] = {
+        {{0x01, 0x00, 0, 0, 0, 0, 0, 0}, 8}, /* 100::/64 discard-only */
+        {{0x20, 0x01, 0x0d, 0xb8}, 4},       /* documentation */
+        {{0x20, 0x01, 0, 2, 0, 0}, 6},       /* 2001:2::/48 benchmarking */
+        {{0xff}, 1},                         /* multicast */
+    };
+    for (size_t i = 0; i < sizeof(nets6) / sizeof(*nets6); i++)
+        if (!memcmp(a->b, nets6[i].net, nets6[i].n_bytes))
+            return true;
+    return false;
 }

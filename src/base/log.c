@@ -2,15 +2,17 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { N_SLOTS = 256, LINE_MAX_BYTES = 4096 };
+enum { N_SLOTS = 256, N_PROBES = 8, LINE_MAX_BYTES = 4096, VALUE_MAX_BYTES = 2048 };
 
 struct slot {
     const char *id;
@@ -51,31 +53,38 @@ static void put(struct line *l, const char *p, size_t n)
     l->n += n;
 }
 
+/* is_plain - needs no quotes: printable ASCII without what splits or ends a value. */
+static bool is_plain(const char *v)
+{
+    for (const char *p = v; *p; p++)
+        if (*p <= ' ' || *p > '~' || *p == '"' || *p == '=' || *p == '\\')
+            return false;
+    return *v;
+}
+
 static void put_value(struct line *l, const char *v)
 {
-    if (*v && !strpbrk(v, " \"=\\\t\r\n\x1b")) {
+    if (is_plain(v)) {
         put(l, v, strlen(v));
         return;
     }
+    char escaped[VALUE_MAX_BYTES];
+    text_escape(v, strlen(v), escaped, sizeof(escaped));
     put(l, "\"", 1);
-    for (; *v; v++) {
-        unsigned char c = (unsigned char)*v;
-        char escaped[8];
-        if (c == '"' || c == '\\')
-            put(l, escaped, (size_t)snprintf(escaped, sizeof(escaped), "\\%c", c));
-        else if (c < 0x20 || c == 0x7f)
-            put(l, escaped, (size_t)snprintf(escaped, sizeof(escaped), "\\x%02x", c));
-        else
-            put(l, v, 1);
-    }
+    put(l, escaped, strlen(escaped));
     put(l, "\"", 1);
 }
 
 /* may_speak - under the lock; @ret_repeated: lines of this id that an earlier second swallowed. */
 static int may_speak(const char *id, int64_t second, unsigned *ret_repeated)
 {
-    uintptr_t h = (uintptr_t)id;
-    struct slot *s = &slots[(h >> 3 ^ h >> 12) % N_SLOTS];
+    uintptr_t h = (uintptr_t)id >> 3 ^ (uintptr_t)id >> 12;
+    struct slot *s = &slots[h % N_SLOTS];
+    for (unsigned i = 0; i < N_PROBES; i++) { /* its own slot, else the one that was silent the longest */
+        struct slot *other = &slots[(h + i) % N_SLOTS];
+        if (other->id == id || (s->id != id && other->second < s->second))
+            s = other;
+    }
     *ret_repeated = 0;
     if (s->id != id || s->second != second) {
         if (s->id == id && s->n > LOG_BURST)

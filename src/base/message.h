@@ -36,6 +36,7 @@ const char *message_name(enum message_id id);
  */
 const char *message_find(const char *prefix, const char *name);
 
+/* message_say, message_format - what SAY and SAY_TO call: one line to @f; at most @n bytes to @out, as snprintf. */
 void message_say(FILE *f, enum message_id id, ...);
 int message_format(char *out, size_t n, enum message_id id, ...);
 

@@ -16,6 +16,7 @@ struct sha256_state {
     crypto_hash_sha256_state inner;
 };
 
+/* sha256_init, _add, _end - in pieces; sha256_of - at once; sha256_format - 64 lower-case digits and a zero. */
 void sha256_init(struct sha256_state *s);
 void sha256_add(struct sha256_state *s, const void *p, size_t n);
 struct sha256 sha256_end(struct sha256_state *s);

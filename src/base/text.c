@@ -154,12 +154,17 @@ size_t text_put(uint32_t c, char out[4])
 
 static uint32_t fold_char(uint32_t c)
 {
-    /* base letters of U+00C0..U+00FF, U+0100..U+017F and U+1EA0..U+1EF9, in order; '.' = keep */
-    static const char latin1[] = "aaaaaa.ceeeeiiii.nooooo.ouuuuy..aaaaaa.ceeeeiiii.nooooo.ouuuuy.y";
+    /*
+     * Base letters of U+00C0..U+00FF, U+0100..U+017F and U+1EA0..U+1EF9, in order; '.' = no single base letter.
+     * Eth (U+00D0) becomes d as well: older Vietnamese texts write it where D with stroke is meant.
+     */
+    static const char latin1[] = "aaaaaa.ceeeeiiiidnooooo.ouuuuy..aaaaaa.ceeeeiiiidnooooo.ouuuuy.y";
     static const char extended[] = "aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiii..jjkk.llllllllllnnnnnn...oooooo"
                                    "..rrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
+    _Static_assert(sizeof(latin1) == 0x40 + 1 && sizeof(extended) == 0x80 + 1, "one letter per code point");
     static const char vietnamese[] = "aaaaaaaaaaaaaaaaaaaaaaaaeeeeeeeeeeeeeeeeiiiioooooooooooooooooooooooouuuuuuuuuuuuuu"
                                      "yyyyyyyy";
+    _Static_assert(sizeof(vietnamese) == 0x5a + 1, "one letter per code point");
     if (c >= 'A' && c <= 'Z')
         return c + 32;
     if (c < 0xc0)
@@ -175,7 +180,11 @@ static uint32_t fold_char(uint32_t c)
         base = 'o';
     else if (c == 0x1af || c == 0x1b0)
         base = 'u';
-    return base == '.' ? c : (uint32_t)(unsigned char)base;
+    if (base != '.')
+        return (uint32_t)(unsigned char)base;
+    if ((c >= 0xc0 && c <= 0xde && c != 0xd7) || c == 0x132 || c == 0x14a || c == 0x152)
+        return c < 0x100 ? c + 32 : c + 1; /* capital ligatures, thorn and eng */
+    return c;
 }
 
 size_t text_fold(struct text t, char *out, size_t n_out)
@@ -207,6 +216,13 @@ size_t text_fold(struct text t, char *out, size_t n_out)
     return n;
 }
 
+/* controls of ASCII and Latin-1, what ends or escapes a quoted text, and marks that turn the reading direction */
+static bool is_unprintable(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == '"' || c == '\\' || c == 0x200e || c == 0x200f ||
+           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
 const char *text_escape(const char *p, size_t n, char *out, size_t n_out)
 {
     static const char ellipsis[] = "\xe2\x80\xa6";
@@ -214,12 +230,12 @@ const char *text_escape(const char *p, size_t n, char *out, size_t n_out)
     while (i < n) {
         uint32_t c;
         size_t used = decode((const unsigned char *)p + i, n - i, &c);
-        char piece[8];
-        size_t m;
-        if (!used || c < 0x20 || c == 0x7f || c == '"' || c == '\\' || (c >= 0x80 && c < 0xa0) ||
-            (c >= 0x202a && c <= 0x202e)) {
+        char piece[17];
+        size_t m = 0;
+        if (!used || is_unprintable(c)) {
             used = used ? used : 1;
-            m = (size_t)snprintf(piece, sizeof(piece), "\\x%02x", (unsigned char)p[i]);
+            for (size_t k = 0; k < used; k++)
+                m += (size_t)snprintf(piece + m, sizeof(piece) - m, "\\x%02x", (unsigned char)p[i + k]);
         } else {
             memcpy(piece, p + i, used);
             m = used;

@@ -15,6 +15,7 @@ struct text {
 
 #define TEXT(literal) ((struct text){("" literal), sizeof(literal) - 1})
 
+/* text_trim - without blanks, tabs, line ends and no-break spaces around. */
 struct text text_trim(struct text t);
 bool text_equal(struct text a, struct text b);
 bool text_is(struct text a, const char *b);
@@ -38,7 +39,7 @@ size_t text_put(uint32_t c, char out[4]);
 size_t text_fold(struct text t, char *out, size_t n_out);
 
 /*
- * text_escape - printable form of hostile bytes for messages: control characters, quotes and malformed UTF-8
- * as \xNN, at most @n_out bytes with the zero, "…" at the end when cut. Returns @out.
+ * text_escape - printable form of hostile bytes for messages: control characters, marks that turn the reading
+ * direction, quotes, backslashes and malformed UTF-8 as \xNN per byte, at most @n_out bytes with the zero, "…" at the end when cut. Returns @out.
  */
 const char *text_escape(const char *p, size_t n, char *out, size_t n_out);
