@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of keys below is the schema. The YAML events of libyaml are walked
+ * once into a small tree (bounded), then every mapping is checked against its
+ * table: an unknown key, a doubled key or a value of the wrong form is an error
+ * that names its line.
+ */
+#include "node/config.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+enum { MAX_NODES = 20000, MAX_DEPTH = 8 };
+
+struct node {
+    enum { SCALAR, SEQUENCE, MAPPING } kind;
+    const char *text; /* of a scalar */
+    size_t n_text;
+    struct node *first, *next; /* children in order; a mapping alternates key and value */
+    int line;
+};
+
+struct loader {
+    yaml_parser_t parser;
+    struct config *config;
+    struct fault *fault;
+    unsigned n_nodes;
+};
+
+static int bad(struct loader *l, int line, const char *value, const char *expected)
+{
+    char shown[160];
+    return FAULT(l->fault, 1, config_bad_value, l->config->file, line,
+                 text_escape(value, strlen(value), shown, sizeof(shown)), expected);
+}
+
+/* --- YAML to a tree ------------------------------------------------------------- */
+
+static int parse_node(struct loader *l, const yaml_event_t *event, int depth, struct node **ret);
+
+static int next_event(struct loader *l, yaml_event_t *event)
+{
+    if (yaml_parser_parse(&l->parser, event))
+        return 0;
+    if (l->parser.error == YAML_MEMORY_ERROR)
+        return FAULT(l->fault, -ENOMEM, no_memory, "config");
+    return FAULT(l->fault, 1, config_bad_yaml, l->config->file, (int)l->parser.problem_mark.line + 1,
+                 l->parser.problem ? l->parser.problem : "?");
+}
+
+static int parse_children(struct loader *l, struct node *parent, yaml_event_type_t end, int depth)
+{
+    struct node **tail = &parent->first;
+    for (;;) {
+        yaml_event_t event;
+        int r = next_event(l, &event);
+        if (r)
+            return r;
+        bool is_end = event.type == end;
+        struct node *child = NULL;
+        if (!is_end)
+            r = parse_node(l, &event, depth + 1, &child);
+        yaml_event_delete(&event);
+        if (is_end || r)
+            return r;
+        *tail = child;
+        tail = &child->next;
+    }
+}
+
+static int parse_node(struct loader *l, const yaml_event_t *event, int depth, struct node **ret)
+{
+    int line = (int)event->start_mark.line + 1;
+    if (event->type != YAML_SCALAR_EVENT && event->type != YAML_SEQUENCE_START_EVENT &&
+        event->type != YAML_MAPPING_START_EVENT)
+        return bad(l, line, "*", "a plain value (aliases are not read)");
+    if (depth > MAX_DEPTH || ++l->n_nodes > MAX_NODES)
+        return bad(l, line, "...", "a smaller file");
+    struct node *n = arena_alloc(&l->config->arena, sizeof(*n));
+    if (!n)
+        return FAULT(l->fault, -ENOMEM, no_memory, "config");
+    n->line = line;
+    *ret = n;
+    if (event->type == YAML_SEQUENCE_START_EVENT) {
+        n->kind = SEQUENCE;
+        return parse_children(l, n, YAML_SEQUENCE_END_EVENT, depth);
+    }
+    if (event->type == YAML_MAPPING_START_EVENT) {
+        n->kind = MAPPING;
+        return parse_children(l, n, YAML_MAPPING_END_EVENT, depth);
+    }
+    n->kind = SCALAR;
+    n->n_text = event->data.scalar.length;
+    n->text = arena_text(&l->config->arena, (const char *)event->data.scalar.value, n->n_text);
+    return n->text ? 0 : FAULT(l->fault, -ENOMEM, no_memory, "config");
+}
+
+static int parse_document(struct loader *l, struct node **ret)
+{
+    yaml_event_t event;
+    *ret = NULL;
+    for (;;) {
+        int r = next_event(l, &event);
+        if (r)
+            return r;
+        yaml_event_type_t type = event.type;
+        bool is_content = type != YAML_STREAM_START_EVENT && type != YAML_DOCUMENT_START_EVENT &&
+                          type != YAML_DOCUMENT_END_EVENT && type != YAML_STREAM_END_EVENT;
+        if (is_content && *ret)
+            r = bad(l, (int)event.start_mark.line + 1, "---", "one document");
+        else if (is_content)
+            r = parse_node(l, &event, 0, ret);
+        yaml_event_delete(&event);
+        if (r || type == YAML_STREAM_END_EVENT)
+            return r;
+    }
+}
+
+/* --- values ---------------------------------------------------------------------- */
+
+typedef int (*value_reader)(struct loader *l, const struct node *v, void *to);
+
+struct key {
+    const char *name;
+    value_reader read;
+    size_t offset;
+};
+
+static int read_text(struct loader *l, const struct node *v, void *to)
+{
+    if (v->kind != SCALAR || !v->n_text || strlen(v->text) != v->n_text)
+        return bad(l, v->line, v->text ? v->text : "", "a text");
+    memcpy(to, &v->text, sizeof(v->text));
+    return 0;
+}
+
+static int read_span(struct loader *l, const struct node *v, void *to)
+{
+    int64_t us;
+    if (v->kind != SCALAR || clock_parse_span(v->text, &us))
+        return bad(l, v->line, v->text ? v->text : "", "a span: 90s, 15m, 24h, 30d, 2w");
+    memcpy(to, &us, sizeof(us));
+    return 0;
+}
+
+static int read_bytes(struct loader *l, const struct node *v, void *to)
+{
+    uint64_t n = 0, scale = 1;
+    size_t digits = v->kind == SCALAR ? v->n_text : 0;
+    if (digits) {
+        static const char units[] = "KMGT";
+        const char *unit = strchr(units, v->text[digits - 1]);
+        if (unit && *unit) {
+            scale = UINT64_C(1) << (10 * (unit - units + 1));
+            digits--;
+        }
+    }
+    if (!digits || text_u64((struct text){v->text, digits}, UINT64_MAX / scale, &n))
+        return bad(l, v->line, v->text ? v->text : "", "bytes: 1048576, 512M, 200G, 4T");
+    n *= scale;
+    memcpy(to, &n, sizeof(n));
+    return 0;
+}
+
+static int read_count(struct loader *l, const struct node *v, void *to)
+{
+    uint64_t n;
+    if (v->kind != SCALAR || text_u64((struct text){v->text, v->n_text}, UINT64_MAX, &n) || !n)
+        return bad(l, v->line, v->text ? v->text : "", "a number above 0");
+    memcpy(to, &n, sizeof(n));
+    return 0;
+}
+
+static int read_receivers(struct loader *l, const struct node *v, void *to)
+{
+    uint64_t n;
+    if (v->kind != SCALAR || text_u64((struct text){v->text, v->n_text}, CONFIG_MAX_RECEIVERS, &n) || !n)
+        return bad(l, v->line, v->text ? v->text : "", "1..16");
+    uint32_t n32 = (uint32_t)n;
+    memcpy(to, &n32, sizeof(n32));
+    return 0;
+}
+
+static int read_level(struct loader *l, const struct node *v, void *to)
+{
+    static const char *const names[] = {"error", "warn", "info", "debug"};
+    for (int i = 0; v->kind == SCALAR && i < 4; i++)
+        if (!strcmp(v->text, names[i])) {
+            enum log_level level = (enum log_level)i;
+            memcpy(to, &level, sizeof(level));
+            return 0;
+        }
+    return bad(l, v->line, v->text ? v->text : "", "error, warn, info or debug");
+}
+
+static int read_zone(struct loader *l, const struct node *v, void *to)
+{
+    int zone_s;
+    if (v->kind != SCALAR || clock_parse_zone(v->text, &zone_s))
+        return bad(l, v->line, v->text ? v->text : "", "a zone: +07:00, UTC, Asia/Ho_Chi_Minh");
+    memcpy(to, &zone_s, sizeof(zone_s));
+    return 0;
+}
+
+struct ranges {
+    struct ip_range *p;
+    size_t n;
+};
+
+static int read_ranges(struct loader *l, const struct node *v, void *to)
+{
+    size_t n = 0;
+    if (v->kind != SEQUENCE)
+        return bad(l, v->line, v->text ? v->text : "", "a list of addresses or prefixes: [10.0.0.1, 192.0.2.0/24]");
+    for (const struct node *c = v->first; c; c = c->next)
+        n++;
+    if (n > CONFIG_MAX_ALLOW)
+        return bad(l, v->line, "[...]", "at most 4096 addresses or prefixes");
+    struct ranges r = {arena_alloc(&l->config->arena, (n + 1) * sizeof(*r.p)), n};
+    if (!r.p)
+        return FAULT(l->fault, -ENOMEM, no_memory, "config");
+    size_t i = 0;
+    for (const struct node *c = v->first; c; c = c->next, i++)
+        if (c->kind != SCALAR || ip_range_parse(c->text, c->n_text, &r.p[i], NULL))
+            return bad(l, c->line, c->text ? c->text : "", "an address, a prefix or a range");
+    memcpy(to, &r.p, sizeof(r.p));
+    memcpy((char *)to + sizeof(r.p), &r.n, sizeof(r.n)); /* the count follows the pointer in every struct here */
+    return 0;
+}
+_Static_assert(offsetof(struct config_listener, n_allow) ==
+                   offsetof(struct config_listener, allow) + sizeof(struct ip_range *), "read_ranges");
+_Static_assert(offsetof(struct config_listener, n_by_port) ==
+                   offsetof(struct config_listener, by_port) + sizeof(struct ip_range *), "read_ranges");
+
+/* read_endpoint - "0.0.0.0:2055", "[::]:2055" into ip and port of a listener. */
+static int read_endpoint(struct loader *l, const struct node *v, void *to)
+{
+    struct config_listener *listener = to;
+    const char *colon = v->kind == SCALAR ? strrchr(v->text, ':') : NULL;
+    uint64_t port;
+    if (!colon || text_u64((struct text){colon + 1, strlen(colon + 1)}, 65535, &port) || !port)
+        return bad(l, v->line, v->text ? v->text : "", "address:port, e.g. 0.0.0.0:2055 or [::]:2055");
+    const char *p = v->text;
+    size_t n = (size_t)(colon - p);
+    if (n >= 2 && p[0] == '[' && p[n - 1] == ']')
+        p++, n -= 2;
+    if (ip_parse(p, n, &listener->ip))
+        return bad(l, v->line, v->text, "address:port, e.g. 0.0.0.0:2055 or [::]:2055");
+    listener->port = (uint16_t)port;
+    listener->line = v->line;
+    return 0;
+}
+
+/* --- mappings against their tables -------------------------------------------------- */
+
+static int read_mapping(struct loader *l, const struct node *m, const struct key *keys, size_t n_keys, void *base)
+{
+    uint64_t seen = 0;
+    if (m->kind != MAPPING)
+        return bad(l, m->line, m->text ? m->text : "[...]", "keys and values");
+    for (const struct node *k = m->first; k; k = k->next->next) {
+        size_t i = 0;
+        while (i < n_keys && (k->kind != SCALAR || strcmp(k->text, keys[i].name) != 0))
+            i++;
+        if (i == n_keys)
+            return FAULT(l->fault, 1, config_unknown_key, l->config->file, k->line, k->text ? k->text : "?");
+        if (seen >> i & 1)
+            return FAULT(l->fault, 1, config_doubled_key, l->config->file, k->line, k->text);
+        seen |= UINT64_C(1) << i;
+        int r = keys[i].read(l, k->next, (char *)base + keys[i].offset);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+#define KEYS(table) table, sizeof(table) / sizeof(*table)
+
+static int read_listener(struct loader *l, const struct node *v, enum config_protocol protocol)
+{
+    static const struct key keys[] = {
+        {"listen", read_endpoint, 0},
+        {"receivers", read_receivers, offsetof(struct config_listener, n_receivers)},
+        {"receive_buffer", read_bytes, offsetof(struct config_listener, receive_buffer_bytes)},
+        {"allow", read_ranges, offsetof(struct config_listener, allow)},
+        {"by_port", read_ranges, offsetof(struct config_listener, by_port)},
+    };
+    struct config *c = l->config;
+    if (c->n_listeners == CONFIG_MAX_LISTENERS)
+        return bad(l, v->line, "listen", "at most 16 listeners");
+    struct config_listener *listener = &c->listeners[c->n_listeners];
+    *listener = (struct config_listener){.protocol = protocol, .n_receivers = 2, .receive_buffer_bytes = 64 << 20};
+    int r = read_mapping(l, v, KEYS(keys), listener);
+    if (r)
+        return r;
+    if (!listener->port)
+        return bad(l, v->line, "", "listen: address:port");
+    c->n_listeners++;
+    return 0;
+}
+
+static int read_listeners(struct loader *l, const struct node *v, enum config_protocol protocol)
+{
+    if (v->kind != SEQUENCE)
+        return bad(l, v->line, v->text ? v->text : "{...}", "a list of listeners: - listen: 0.0.0.0:2055");
+    for (const struct node *c = v->first; c; c = c->next) {
+        int r = read_listener(l, c, protocol);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+static int read_netflow(struct loader *l, const struct node *v, void *to)
+{
+    (void)to;
+    return read_listeners(l, v, CONFIG_NETFLOW);
+}
+
+static int read_sflow(struct loader *l, const struct node *v, void *to)
+{
+    (void)to;
+    return read_listeners(l, v, CONFIG_SFLOW);
+}
+
+static int read_captures(struct loader *l, const struct node *v, void *to)
+{
+    static const struct key keys[] = {
+        {"interface", read_text, offsetof(struct config_capture, interface)},
+        {"ring", read_bytes, offsetof(struct config_capture, ring_bytes)},
+        {"active", read_span, offsetof(struct config_capture, active_us)},
+        {"idle", read_span, offsetof(struct config_capture, idle_us)},
+    };
+    struct config *c = l->config;
+    (void)to;
+    if (v->kind != SEQUENCE)
+        return bad(l, v->line, v->text ? v->text : "{...}", "a list: - interface: eth1");
+    for (const struct node *n = v->first; n; n = n->next) {
+        if (c->n_captures == CONFIG_MAX_CAPTURES)
+            return bad(l, n->line, "capture", "at most 8 interfaces");
+        struct config_capture *capture = &c->captures[c->n_captures];
+        *capture = (struct config_capture){
+            .ring_bytes = 64 << 20, .active_us = 300 * US_PER_SECOND, .idle_us = 30 * US_PER_SECOND, .line = n->line};
+        int r = read_mapping(l, n, KEYS(keys), capture);
+        if (r)
+            return r;
+        if (!capture->interface || strlen(capture->interface) > 15)
+            return bad(l, n->line, capture->interface ? capture->interface : "", "interface: a name of 1..15 letters");
+        c->n_captures++;
+    }
+    return 0;
+}
+
+static int read_intake(struct loader *l, const struct node *v, void *to)
+{
+    static const struct key keys[] = {
+        {"netflow", read_netflow, 0}, {"sflow", read_sflow, 0}, {"capture", read_captures, 0}};
+    return read_mapping(l, v, KEYS(keys), to);
+}
+
+static int read_store(struct loader *l, const struct node *v, void *to)
+{
+    static const struct key keys[] = {
+        {"budget", read_bytes, offsetof(struct config, store_budget_bytes)},
+        {"keep_at_least", read_span, offsetof(struct config, store_keep_at_least_us)},
+        {"seal_after", read_span, offsetof(struct config, store_seal_after_us)},
+        {"compact_every", read_span, offsetof(struct config, store_compact_every_us)},
+    };
+    return read_mapping(l, v, KEYS(keys), to);
+}
+
+static int read_findings(struct loader *l, const struct node *v, void *to)
+{
+    static const struct key keys[] = {
+        {"window", read_span, offsetof(struct config, finding_window_us)},
+        {"flush", read_span, offsetof(struct config, finding_flush_us)},
+        {"max_bytes", read_bytes, offsetof(struct config, finding_max_bytes)},
+        {"max_pending", read_count, offsetof(struct config, finding_max_pending)},
+    };
+    return read_mapping(l, v, KEYS(keys), to);
+}
+
+static int read_root(struct loader *l, const struct node *root)
+{
+    static const struct key keys[] = {
+        {"data", read_text, offsetof(struct config, data_dir)},
+        {"user", read_text, offsetof(struct config, user)},
+        {"group", read_text, offsetof(struct config, group)},
+        {"log_level", read_level, offsetof(struct config, log_level)},
+        {"zone", read_zone, offsetof(struct config, zone_s)},
+        {"memory", read_bytes, offsetof(struct config, memory_bytes)},
+        {"intake", read_intake, 0},
+        {"store", read_store, 0},
+        {"findings", read_findings, 0},
+    };
+    return read_mapping(l, root, KEYS(keys), l->config);
+}
+
+static void set_defaults(struct config *c)
+{
+    c->file = "(defaults)";
+    c->user = c->group = "vonggac";
+    c->log_level = LOG_INFO;
+    c->zone_s = ZONE_VIETNAM_S;
+    c->store_seal_after_us = 3600 * US_PER_SECOND;
+    c->store_compact_every_us = 600 * US_PER_SECOND;
+    c->finding_window_us = US_PER_DAY;
+    c->finding_flush_us = 10 * US_PER_SECOND;
+    c->finding_max_bytes = (uint64_t)1 << 30;
+    c->finding_max_pending = 1000000;
+    c->memory_bytes = (uint64_t)4 << 30;
+}
+
+static int load(struct loader *l, const char *path)
+{
+    struct node *root;
+    _cleanup_free_ uint8_t *content = NULL;
+    size_t n;
+    int r = file_read_path(path, CONFIG_MAX_BYTES, &content, &n);
+    if (r)
+        return FAULT(l->fault, r, cli_cannot_read, path, strerror(-r));
+    if (!yaml_parser_initialize(&l->parser))
+        return FAULT(l->fault, -ENOMEM, no_memory, "config");
+    yaml_parser_set_input_string(&l->parser, content, n);
+    r = parse_document(l, &root);
+    yaml_parser_delete(&l->parser);
+    if (r || !root) /* an empty file means the defaults */
+        return r;
+    return read_root(l, root);
+}
+
+int config_read(const char *path, struct config **ret, struct fault *f)
+{
+    struct config *c = calloc(1, sizeof(*c));
+    if (!c)
+        return FAULT(f, -ENOMEM, no_memory, "config");
+    set_defaults(c);
+    struct loader l = {.config = c, .fault = f};
+    int r = 0;
+    if (path) {
+        c->file = arena_text(&c->arena, path, strlen(path));
+        r = c->file ? load(&l, path) : FAULT(f, -ENOMEM, no_memory, "config");
+    }
+    if (r) {
+        config_free(c);
+        return r;
+    }
+    if (!path) {
+        c->listeners[c->n_listeners++] = (struct config_listener){.protocol = CONFIG_NETFLOW,
+                                                                   .ip = ip_from_v4(0x7f000001),
+                                                                   .port = 2055,
+                                                                   .n_receivers = 2,
+                                                                   .receive_buffer_bytes = 64 << 20};
+    }
+    *ret = c;
+    return 0;
+}
+
+void config_free(struct config *c)
+{
+    if (!c)
+        return;
+    arena_fini(&c->arena);
+    free(c);
+}

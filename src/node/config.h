@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * node/config - the node's one configuration file: YAML, read against a table of keys.
+ *
+ * In:     YAML 1.1 as libyaml reads it, at most CONFIG_MAX_BYTES, no aliases, no tags, depth 8.
+ * Out:    struct config, owned by its arena; defaults for what is absent.
+ * Errors: every one with file, line, the value and what was expected; unknown and doubled keys are errors.
+ *         Reload is in two phases: read and check the new file whole, then swap; a bad file changes nothing.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/fault.h"
+#include "base/ip.h"
+#include "base/log.h"
+
+#include <stdbool.h>
+
+#define CONFIG_MAX_BYTES ((size_t)1 << 20)
+#define CONFIG_MAX_LISTENERS 16u
+#define CONFIG_MAX_CAPTURES 8u
+#define CONFIG_MAX_ALLOW 4096u
+#define CONFIG_MAX_RECEIVERS 16u
+
+enum config_protocol { CONFIG_NETFLOW, CONFIG_SFLOW };
+
+struct config_listener {
+    enum config_protocol protocol; /* netflow: v5, v9 and IPFIX are told apart by version */
+    struct ip ip;
+    uint16_t port;
+    uint32_t n_receivers;          /* sockets and threads; datagrams steered by source address */
+    uint64_t receive_buffer_bytes;
+    struct ip_range *allow;        /* exporters; none given: everyone, and status says so */
+    size_t n_allow;
+    struct ip_range *by_port;      /* exporters whose templates are kept apart by source port */
+    size_t n_by_port;
+    int line;
+};
+
+struct config_capture {
+    const char *interface;
+    uint64_t ring_bytes;
+    int64_t active_us, idle_us;
+    int line;
+};
+
+struct config {
+    struct arena arena;
+    const char *file;
+    const char *data_dir;   /* NULL: the command line's */
+    const char *user, *group;
+    enum log_level log_level;
+    int zone_s;
+    struct config_listener listeners[CONFIG_MAX_LISTENERS];
+    size_t n_listeners;
+    struct config_capture captures[CONFIG_MAX_CAPTURES];
+    size_t n_captures;
+    uint64_t store_budget_bytes;
+    int64_t store_keep_at_least_us, store_seal_after_us, store_compact_every_us;
+    int64_t finding_window_us, finding_flush_us;
+    uint64_t finding_max_bytes, finding_max_pending;
+    uint64_t memory_bytes; /* ceiling of the watch role's address space growth */
+};
+
+/*
+ * config_read - @path NULL: the defaults (NetFlow on 127.0.0.1:2055).
+ * Return: 0, 1 (refused, fault says line and reason), or -errno. *@ret is owned; config_free.
+ */
+int config_read(const char *path, struct config **ret, struct fault *f);
+void config_free(struct config *c);
