@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * watch/store/pack - numbers as small bytes with random access.
+ *
+ * A mini-block holds up to PACK_VALUES values in the smallest of five forms:
+ * constant; frame of reference (bit-packed difference to the least value);
+ * the same with exceptions kept apart; runs; a small dictionary of its own.
+ * A common divisor of 1000 or 1,000,000 is taken out first, so that times in
+ * microseconds that an exporter gave in milliseconds cost what milliseconds cost.
+ *
+ * Bits stand in units of 256 values, eight lanes of 32 bits: value i of a unit is in lane i % 8,
+ * row i / 8, and the rows of a lane follow each other bit by bit; so AVX2 unpacks eight at a time,
+ * plain C gives the same, and one value is two words away. Little-endian.
+ *
+ * Input to the reading functions is untrusted; they answer -EBADMSG and never read outside @p.
+ * Limits: no I/O, no allocation; reentrant. The instruction set is chosen at run time.
+ */
+#pragma once
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PACK_VALUES 1024u
+#define PACK_UNIT 256u
+#define PACK_MAX_BYTES 8256u /* the largest mini-block */
+
+/* pack_mini64 - @n (1..PACK_VALUES) values into @out (room for PACK_MAX_BYTES). Return: bytes written. */
+size_t pack_mini64(const uint64_t *v, uint32_t n, uint8_t *out);
+size_t pack_mini32(const uint32_t *v, uint32_t n, uint8_t *out);
+/* unpack_mini64 - into @out, which has room for PACK_VALUES; what stands behind value n is undefined. */
+int unpack_mini64(const uint8_t *p, size_t n_bytes, uint32_t n, uint64_t *out);
+/* unpack_mini32 - the same where every value fits 32 bits; higher bits are cut. */
+int unpack_mini32(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t *out);
+int unpack_mini_get(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t i, uint64_t *ret);
+
+/*
+ * Arrays of any length: a table of the mini-blocks' ends (u32 each), then the mini-blocks.
+ * Reading gives out[0..n); @out has room for @n rounded up to a multiple of PACK_VALUES.
+ */
+#define PACK_ARRAY_MAX_BYTES(n) ((((size_t)(n) + PACK_VALUES - 1) / PACK_VALUES) * (PACK_MAX_BYTES + 4))
+size_t pack_array64(const uint64_t *v, uint32_t n, uint8_t *out);
+size_t pack_array32(const uint32_t *v, uint32_t n, uint8_t *out);
+int unpack_array64(const uint8_t *p, size_t n_bytes, uint32_t n, uint64_t *out);
+int unpack_array32(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t *out);
+int unpack_array_get(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t i, uint64_t *ret);
+
+/* --- bare bits, for dictionaries ---------------------------------------------- */
+
+/* pack_bits_bytes - what @n values of @width bits (0..32) take. */
+size_t pack_bits_bytes(uint32_t n, unsigned width);
+/* pack_bits - the low @width bits of @n values. Return: bytes written, pack_bits_bytes(n, width). */
+size_t pack_bits(const uint32_t *v, uint32_t n, unsigned width, uint8_t *out);
+/* unpack_bits - @p has pack_bits_bytes(n, width) bytes; @out room for @n rounded up to PACK_UNIT. */
+void unpack_bits(const uint8_t *p, uint32_t n, unsigned width, uint32_t *out);
+uint32_t unpack_bits_get(const uint8_t *p, uint32_t n, unsigned width, uint32_t i);
+/* unpack_deltas - as unpack_bits, then out[i] = first + (sum of the first i + 1 values) + i + 1: strictly ascending. */
+void unpack_deltas(const uint8_t *p, uint32_t n, unsigned width, uint32_t first, uint32_t *out);
+
+/* values side by side without lanes (0..64 bits each), least significant bit first */
+size_t pack_plain_bytes(uint32_t n, unsigned width);
+void pack_plain(const uint64_t *v, uint32_t n, unsigned width, uint8_t *out); /* @out is cleared first */
+uint64_t unpack_plain_get(const uint8_t *p, size_t n_bytes, unsigned width, uint32_t i);
+
+/* pack_width - bits needed for @v: 0..64. */
+static inline unsigned pack_width(uint64_t v)
+{
+    return v ? 64u - (unsigned)__builtin_clzll(v) : 0;
+}
+
+/* pack_use_plain - tests: force the plain C code (true) or choose by CPU (false). Not thread-safe. */
+void pack_use_plain(bool is_plain);
