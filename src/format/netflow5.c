@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Thirty fixed records behind a fixed header. A time is a distance in sysUpTime
+ * from the header's own clock, taken modulo 2^32 milliseconds: a flow that began
+ * before the counter wrapped comes out right, and so does one stamped a little
+ * after the header.
+ */
+#include "format/netflow5.h"
+
+#include "base/cursor.h"
+
+static const uint64_t PRESENT =
+    FLOW_HAS_ADDRESS(FLOW_SOURCE_IP) | FLOW_HAS_ADDRESS(FLOW_DESTINATION_IP) | FLOW_HAS_ADDRESS(FLOW_NEXT_HOP) |
+    FLOW_HAS(FLOW_START) | FLOW_HAS(FLOW_END) | FLOW_HAS(FLOW_RECEIVED) | FLOW_HAS(FLOW_CLOCK_OFFSET) |
+    FLOW_HAS(FLOW_SOURCE_BYTES) | FLOW_HAS(FLOW_SOURCE_PACKETS) | FLOW_HAS(FLOW_INPUT_IF) | FLOW_HAS(FLOW_OUTPUT_IF) |
+    FLOW_HAS(FLOW_SOURCE_AS) | FLOW_HAS(FLOW_DESTINATION_AS) | FLOW_HAS(FLOW_SOURCE_PORT) |
+    FLOW_HAS(FLOW_DESTINATION_PORT) | FLOW_HAS(FLOW_TCP_FLAGS) | FLOW_HAS(FLOW_PROTOCOL) | FLOW_HAS(FLOW_TOS) |
+    FLOW_HAS(FLOW_SOURCE_MASK) | FLOW_HAS(FLOW_DESTINATION_MASK);
+
+static void decode_record(const uint8_t *p, const struct netflow5_header *h, int64_t received_us, struct flow *f)
+{
+    f->present = PRESENT;
+    f->source_ip = ip_from_v4(load_be32(p));
+    f->destination_ip = ip_from_v4(load_be32(p + 4));
+    f->next_hop = ip_from_v4(load_be32(p + 8));
+    f->input_if = load_be16(p + 12);
+    f->output_if = load_be16(p + 14);
+    f->source_packets = load_be32(p + 16);
+    f->source_bytes = load_be32(p + 20);
+    f->start_us = netflow_uptime_us(h->exported_us, h->uptime_ms, load_be32(p + 24));
+    f->end_us = netflow_uptime_us(h->exported_us, h->uptime_ms, load_be32(p + 28));
+    f->source_port = load_be16(p + 32);
+    f->destination_port = load_be16(p + 34);
+    f->tcp_flags = p[37];
+    f->protocol = p[38];
+    f->tos = p[39];
+    f->source_as = load_be16(p + 40);
+    f->destination_as = load_be16(p + 42);
+    f->source_mask = p[44];
+    f->destination_mask = p[45];
+    f->received_us = received_us;
+    f->clock_offset_us = received_us - h->exported_us;
+    f->icmp = 0;
+    if (f->protocol == 1) { /* Cisco keeps type * 256 + code in the destination port */
+        f->icmp = f->destination_port;
+        f->present |= FLOW_HAS(FLOW_ICMP);
+    }
+    f->sampling = 0;
+    flow_sampled(f, h->sampling);
+}
+
+int netflow5_decode(const uint8_t *p, size_t n_bytes, int64_t received_us, struct flow out[NETFLOW5_MAX_RECORDS],
+                    struct netflow5_header *ret)
+{
+    if (n_bytes < 2 || load_be16(p) != 5)
+        return NETFLOW5_NOT_V5;
+    if (n_bytes < NETFLOW5_HEADER_BYTES)
+        return NETFLOW5_SHORT;
+    struct netflow5_header h = {
+        .n_claimed = load_be16(p + 2),
+        .uptime_ms = load_be32(p + 4),
+        .exported_us = (int64_t)load_be32(p + 8) * 1000000 + load_be32(p + 12) / 1000,
+        .sequence = load_be32(p + 16),
+        .engine = load_be16(p + 20),
+        .sampling = load_be16(p + 22) & 0x3fff,
+        .sampling_mode = (uint8_t)(load_be16(p + 22) >> 14),
+    };
+    size_t n_whole = (n_bytes - NETFLOW5_HEADER_BYTES) / NETFLOW5_RECORD_BYTES;
+    if (!h.n_claimed || h.n_claimed > NETFLOW5_MAX_RECORDS || !n_whole)
+        return NETFLOW5_COUNT;
+    h.n_present = (uint16_t)(n_whole < h.n_claimed ? n_whole : h.n_claimed);
+    for (uint32_t i = 0; i < h.n_present; i++)
+        decode_record(p + NETFLOW5_HEADER_BYTES + i * NETFLOW5_RECORD_BYTES, &h, received_us, &out[i]);
+    *ret = h;
+    return 0;
+}

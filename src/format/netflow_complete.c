@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The last step per run. Each part asks the template once whether it is needed
+ * and then walks the rows, so that plain templates pay for times only.
+ */
+#include "format/netflow_complete.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define HAS(t, ROLE) netflow_template_has(t, NETFLOW_ROLE_##ROLE)
+
+static const uint64_t ALWAYS = FLOW_HAS(FLOW_START) | FLOW_HAS(FLOW_END) | FLOW_HAS(FLOW_RECEIVED) | FLOW_HAS(FLOW_CLOCK_OFFSET);
+
+/* a zero IPv4 address ("none") beside a real IPv6 one, or the reverse: the real one counts, IPv4 first */
+static void prefer_real(struct ip *v4, const struct ip *v6)
+{
+    static const struct ip none4 = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0}};
+    if (ip_equal(v4, &none4) && !ip_is_zero(v6))
+        *v4 = *v6;
+}
+
+static void choose_families(struct netflow_rows *rows, uint32_t n, const struct netflow_template *t)
+{
+#define CHOOSE(ROLE, ROLE6, member, member6)                                      \
+    if (HAS(t, ROLE6))                                                            \
+        for (uint32_t i = 0; i < n; i++)                                          \
+            prefer_real(&rows->flows[i].member, &rows->extras[i].member6);
+    CHOOSE(SOURCE_IP, SOURCE_IP6, source_ip, source_ip6)
+    CHOOSE(DESTINATION_IP, DESTINATION_IP6, destination_ip, destination_ip6)
+    CHOOSE(SOURCE_NAT_IP, SOURCE_NAT_IP6, source_nat_ip, source_nat_ip6)
+    CHOOSE(DESTINATION_NAT_IP, DESTINATION_NAT_IP6, destination_nat_ip, destination_nat_ip6)
+    CHOOSE(NEXT_HOP, NEXT_HOP6, next_hop, next_hop6)
+#undef CHOOSE
+}
+
+static void default_times(struct flow *f, const struct netflow_extra *e, const struct netflow_clock *k)
+{
+    int64_t duration = (int64_t)(e->duration_us > INT64_MAX / 2 ? 0 : e->duration_us);
+    if (f->start_us <= 0 && f->end_us <= 0) {
+        bool has_export = k->exported_us > 0;
+        f->start_us = f->end_us = has_export ? k->exported_us : k->received_us;
+        f->time_source = has_export ? FLOW_TIME_OF_EXPORT : FLOW_TIME_OF_RECEIPT;
+        f->present |= FLOW_HAS(FLOW_TIME_SOURCE);
+        return;
+    }
+    if (f->start_us <= 0)
+        f->start_us = f->end_us > duration ? f->end_us - duration : f->end_us;
+    else if (f->end_us <= 0)
+        (void)(__builtin_add_overflow(f->start_us, duration, &f->end_us) && (f->end_us = f->start_us));
+}
+
+static void set_common(struct netflow_rows *rows, uint32_t n, const struct netflow_template *t, const struct netflow_clock *k)
+{
+    uint64_t present = t->present | ALWAYS;
+    int64_t offset_us = k->received_us - k->exported_us;
+    bool has_start = HAS(t, START), has_end = HAS(t, END);
+    for (uint32_t i = 0; i < n; i++) {
+        struct flow *f = &rows->flows[i];
+        if (!has_start) /* what the run before was given */
+            f->start_us = 0;
+        if (!has_end)
+            f->end_us = 0;
+        f->present = present;
+        f->time_source = 0;
+        f->received_us = k->received_us;
+        f->clock_offset_us = offset_us;
+        if (f->start_us <= 0 || f->end_us <= 0)
+            default_times(f, &rows->extras[i], k);
+    }
+}
+
+static bool has_icmp_field(const struct netflow_template *t)
+{
+    return HAS(t, ICMP4) || HAS(t, ICMP6) || HAS(t, ICMP4_TYPE) || HAS(t, ICMP6_TYPE);
+}
+
+/* icmp_of - type * 256 + code as the record has it; the field of the flow's own family first. */
+static uint16_t icmp_of(const struct flow *f, const struct netflow_extra *e)
+{
+    uint64_t v4 = e->icmp4 ? e->icmp4 : (e->icmp4_type & 0xff) << 8 | (e->icmp4_code & 0xff);
+    uint64_t v6 = e->icmp6 ? e->icmp6 : (e->icmp6_type & 0xff) << 8 | (e->icmp6_code & 0xff);
+    uint64_t first = f->protocol == 58 ? v6 : v4, second = f->protocol == 58 ? v4 : v6;
+    return (uint16_t)(first ? first : second);
+}
+
+/* set_icmp - exporters without an ICMP field keep Cisco's habit: type * 256 + code in the destination port. */
+static void set_icmp(struct netflow_rows *rows, uint32_t n, const struct netflow_template *t)
+{
+    bool has_field = has_icmp_field(t);
+    if (!has_field && !HAS(t, DESTINATION_PORT))
+        return;
+    for (uint32_t i = 0; i < n; i++) {
+        struct flow *f = &rows->flows[i];
+        bool is_icmp = f->protocol == 1 || f->protocol == 58;
+        f->icmp = 0;
+        if (has_field)
+            f->icmp = icmp_of(f, &rows->extras[i]);
+        if (is_icmp && !f->icmp)
+            f->icmp = f->destination_port;
+        if (is_icmp || f->icmp)
+            f->present |= FLOW_HAS(FLOW_ICMP);
+    }
+}
+
+static void set_sampling(struct netflow_rows *rows, uint32_t n, const struct netflow_template *t,
+                         const struct netflow_sampling *s)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        rows->flows[i].sampling = 0;
+        flow_sampled(&rows->flows[i], netflow_sampling_rate(s, t, &rows->flows[i], &rows->extras[i]));
+    }
+}
+
+static void add_texts(const struct netflow_extra *e, struct buf *texts)
+{
+    static const char *const names[] = {
+#define X(ID, name) name,
+        NETFLOW_TEXTS(X)
+#undef X
+    };
+    for (unsigned i = 0; i < NETFLOW_N_TEXTS; i++)
+        if (e->text[i].n)
+            flow_text_add(texts, names[i], e->text[i]);
+    char number[24];
+    if (e->extended_event) {
+        int length = snprintf(number, sizeof(number), "%llu", (unsigned long long)e->extended_event);
+        flow_text_add(texts, "firewall.extended_event", (struct text){number, (size_t)length});
+    }
+}
+
+/* set_texts - packed one behind the other; the spans are set once the buffer no longer moves. */
+static int set_texts(struct netflow_rows *rows, uint32_t n, struct buf *texts)
+{
+    size_t end[NETFLOW_RUN];
+    buf_clear(texts);
+    for (uint32_t i = 0; i < n; i++) {
+        add_texts(&rows->extras[i], texts);
+        end[i] = texts->n;
+    }
+    if (texts->is_bad)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++) {
+        size_t from = i ? end[i - 1] : 0;
+        if (end[i] == from)
+            continue;
+        rows->flows[i].texts = (struct text){(const char *)texts->p + from, end[i] - from};
+        rows->flows[i].present |= FLOW_HAS_TEXT;
+    }
+    return 0;
+}
+
+int netflow_complete(struct netflow_rows *rows, uint32_t n, const struct netflow_template *t, const struct netflow_clock *k,
+                     const struct netflow_sampling *s, struct buf *texts)
+{
+    choose_families(rows, n, t);
+    set_common(rows, n, t, k);
+    set_icmp(rows, n, t);
+    if (netflow_sampling_matters(s, t))
+        set_sampling(rows, n, t, s);
+    return t->has_texts || HAS(t, EXTENDED_EVENT) ? set_texts(rows, n, texts) : 0;
+}
+
+bool netflow_is_nat(const struct netflow_template *t)
+{
+    return HAS(t, NAT_EVENT) || HAS(t, PORT_FIRST) || t->use == NETFLOW_USE_NAT;
+}
+
+static uint16_t port(uint64_t v)
+{
+    return v > UINT16_MAX ? UINT16_MAX : (uint16_t)v;
+}
+
+bool netflow_nat_event(const struct flow *f, const struct netflow_extra *e, const struct netflow_template *t,
+                       struct nat_event *ret)
+{
+    bool has_block = HAS(t, PORT_FIRST);
+    if (HAS(t, NAT_EVENT) && !f->nat_event && !has_block)
+        return false;
+    if (!HAS(t, SOURCE_IP) && !HAS(t, SOURCE_NAT_IP))
+        return false;
+    *ret = (struct nat_event){.time_us = f->start_us, .inside = f->source_ip, .outside = f->source_nat_ip,
+                              .event = f->nat_event, .protocol = f->protocol,
+                              .realm = e->realm > UINT32_MAX ? UINT32_MAX : (uint32_t)e->realm};
+    if (!has_block) {
+        ret->port_first = ret->port_last = f->source_nat_port;
+        return true;
+    }
+    ret->port_first = port(e->port_first);
+    ret->port_step = port(e->port_step);
+    uint64_t step = e->port_step ? e->port_step : 1, span = e->n_ports ? (e->n_ports - 1) * step : 0;
+    if (HAS(t, PORT_LAST) && e->port_last)
+        ret->port_last = port(e->port_last);
+    else
+        ret->port_last = e->n_ports <= UINT16_MAX && step <= UINT16_MAX ? port(e->port_first + span) : ret->port_first;
+    return true;
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One op at a time over all records of a run, so that the choice of encoding is
+ * made once per run and the loops below stay small and predictable. Records of
+ * variable length are walked one by one with the same loops at n = 1.
+ */
+#include "format/netflow_record.h"
+
+#include "format/netflow5.h"
+
+/* year 9999; what is later, or zero, is no time */
+#define LATEST_US INT64_C(253402300799999999)
+#define NTP_TO_UNIX_S INT64_C(2208988800) /* RFC 5905: 1900 to 1970 */
+#define NTP_ERA_S (INT64_C(1) << 32)
+#define TEN_YEARS_US (INT64_C(3650) * 86400 * 1000000)
+
+/* where the field of the first record is, and where it goes */
+struct column {
+    const uint8_t *from;
+    size_t from_stride;
+    uint8_t *to;
+    size_t to_stride;
+    uint32_t n;
+    uint32_t length;
+};
+
+#define EACH(c, from_p, to_p)                                       \
+    const uint8_t *from_p = (c)->from;                              \
+    uint8_t *to_p = (c)->to;                                        \
+    for (uint32_t i_ = 0; i_ < (c)->n; i_++, from_p += (c)->from_stride, to_p += (c)->to_stride)
+
+static inline uint64_t load_any(const uint8_t *p, uint32_t length)
+{
+    uint64_t v = 0;
+    for (uint32_t i = 0; i < length; i++)
+        v = v << 8 | p[i];
+    return v;
+}
+
+static inline uint64_t load_uint(const uint8_t *p, uint32_t length)
+{
+    switch (length) {
+    case 1: return p[0];
+    case 2: return load_be16(p);
+    case 4: return load_be32(p);
+    case 8: return load_be64(p);
+    default: return load_any(p, length);
+    }
+}
+
+static inline void store(uint8_t *to, uint64_t v, uint32_t width)
+{
+    uint64_t most = width == 8 ? UINT64_MAX : (UINT64_C(1) << (8 * width)) - 1;
+    if (v > most)
+        v = most;
+    memcpy(to, &v, width); /* little-endian: the low bytes come first */
+}
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "store keeps the low bytes");
+
+/* put_uint - with @length and @width constants at every hot call, the loop is one load, one swap, one store. */
+static inline __attribute__((always_inline)) void put_uint(const struct column *c, uint32_t length, uint32_t width)
+{
+    EACH(c, from, to)
+        store(to, load_uint(from, length), width);
+}
+
+#define UINT_CASE(length, width) case (length) * 16 + (width): put_uint(c, length, width); return;
+#define UINT_CASES(length) UINT_CASE(length, 1) UINT_CASE(length, 2) UINT_CASE(length, 4) UINT_CASE(length, 8)
+
+static void column_uint(const struct column *c, uint32_t width)
+{
+    switch (c->length * 16 + width) {
+    UINT_CASES(1)
+    UINT_CASES(2)
+    UINT_CASES(4)
+    UINT_CASES(8)
+    default: break;
+    }
+    if (c->length <= 8)
+        put_uint(c, c->length, width);
+}
+
+static void column_ip4(const struct column *c)
+{
+    if (c->length != 4)
+        return;
+    EACH(c, from, to) {
+        struct ip a = ip_from_v4(load_be32(from));
+        memcpy(to, &a, sizeof(a));
+    }
+}
+
+static void column_ip6(const struct column *c)
+{
+    if (c->length != 16)
+        return;
+    EACH(c, from, to)
+        memcpy(to, from, 16);
+}
+
+/* column_text - trailing zeros are padding of a fixed field. */
+static void column_text(const struct column *c)
+{
+    EACH(c, from, to) {
+        struct text t = {(const char *)from, c->length};
+        while (t.n && !t.p[t.n - 1])
+            t.n--;
+        memcpy(to, &t, sizeof(t));
+    }
+}
+
+static inline int64_t scaled(uint64_t v, int64_t unit_us)
+{
+    int64_t us;
+    return v > (uint64_t)LATEST_US || __builtin_mul_overflow((int64_t)v, unit_us, &us) || us > LATEST_US ? 0 : us;
+}
+
+static void column_scaled(const struct column *c, int64_t unit_us)
+{
+    if (c->length > 8)
+        return;
+    EACH(c, from, to) {
+        int64_t us = scaled(load_uint(from, c->length), unit_us);
+        memcpy(to, &us, 8);
+    }
+}
+
+static void column_before(const struct column *c, int64_t exported_us)
+{
+    if (c->length > 8)
+        return;
+    EACH(c, from, to) {
+        uint64_t before = load_uint(from, c->length);
+        int64_t us = before > (uint64_t)exported_us ? 0 : exported_us - (int64_t)before;
+        memcpy(to, &us, 8);
+    }
+}
+
+/* uptime_now - sysUpTime at the export; IPFIX knows it only from systemInitTimeMilliseconds. Zero times mean "unknown". */
+static void column_uptime(const struct column *c, const struct netflow_clock *k)
+{
+    if (c->length != 4)
+        return;
+    bool is_known = k->has_uptime || k->has_init;
+    uint32_t now_ms = k->has_uptime ? k->uptime_ms : (uint32_t)(uint64_t)((k->exported_us - k->init_us) / 1000);
+    EACH(c, from, to) {
+        int64_t us = is_known ? netflow_uptime_us(k->exported_us, now_ms, load_be32(from)) : 0;
+        memcpy(to, &us, 8);
+    }
+}
+
+static bool is_near(int64_t a, int64_t b)
+{
+    return a > b - TEN_YEARS_US && a < b + TEN_YEARS_US;
+}
+
+/*
+ * ntp_us - RFC 7011 6.1.9. Some exporters put plain microseconds or nanoseconds since 1970 there: taken as such when
+ * the NTP reading is more than ten years off the export time and the plain reading is not.
+ */
+static int64_t ntp_us(uint64_t v, int64_t exported_us)
+{
+    if (!v)
+        return 0;
+    int64_t s = (int64_t)(v >> 32) - NTP_TO_UNIX_S;
+    if (!(v >> 63)) /* RFC 5905 6: before 1968 means the era that begins in 2036 */
+        s += NTP_ERA_S;
+    int64_t us = s * 1000000 + (int64_t)(((v & 0xffffffff) * 1000000) >> 32);
+    if (is_near(us, exported_us))
+        return us;
+    if (v < (uint64_t)LATEST_US && is_near((int64_t)v, exported_us))
+        return (int64_t)v;
+    if (is_near((int64_t)(v / 1000), exported_us))
+        return (int64_t)(v / 1000);
+    return us;
+}
+
+static void column_ntp(const struct column *c, int64_t exported_us)
+{
+    if (c->length != 8)
+        return;
+    EACH(c, from, to) {
+        int64_t us = ntp_us(load_be64(from), exported_us);
+        memcpy(to, &us, 8);
+    }
+}
+
+static void run_op(const struct netflow_op *op, const struct column *c, const struct netflow_clock *k)
+{
+    switch ((enum netflow_op_kind)op->kind) {
+    case NETFLOW_OP_NONE: return;
+    case NETFLOW_OP_UINT: column_uint(c, op->width); return;
+    case NETFLOW_OP_IP4: column_ip4(c); return;
+    case NETFLOW_OP_IP6: column_ip6(c); return;
+    case NETFLOW_OP_TEXT: column_text(c); return;
+    case NETFLOW_OP_UPTIME: column_uptime(c, k); return;
+    case NETFLOW_OP_SECONDS: column_scaled(c, 1000000); return;
+    case NETFLOW_OP_MILLISECONDS: column_scaled(c, 1000); return;
+    case NETFLOW_OP_NTP: column_ntp(c, k->exported_us); return;
+    case NETFLOW_OP_BEFORE: column_before(c, k->exported_us); return;
+    case NETFLOW_OP_SPAN_MS: column_scaled(c, 1000); return;
+    }
+}
+
+static struct column column_of(const struct netflow_op *op, struct netflow_rows *rows, uint32_t row)
+{
+    struct column c = {.n = 1, .length = op->length};
+    if (op->to_extra) {
+        c.to = (uint8_t *)&rows->extras[row] + op->to;
+        c.to_stride = sizeof(struct netflow_extra);
+    } else {
+        c.to = (uint8_t *)&rows->flows[row] + op->to;
+        c.to_stride = sizeof(struct flow);
+    }
+    return c;
+}
+
+void netflow_rows_for(struct netflow_rows *rows, const struct netflow_template *t)
+{
+    if (rows->last == t)
+        return;
+    memset(rows->flows, 0, sizeof(rows->flows));
+    memset(rows->extras, 0, sizeof(rows->extras));
+    rows->last = t;
+}
+
+static uint32_t run_fixed(const struct netflow_template *t, struct cursor *set, const struct netflow_clock *k,
+                          struct netflow_rows *rows)
+{
+    size_t n = cursor_left(set) / t->least_bytes;
+    if (n > NETFLOW_RUN)
+        n = NETFLOW_RUN;
+    const uint8_t *p = cursor_take(set, n * t->least_bytes);
+    for (uint16_t i = 0; i < t->n_ops && n; i++) {
+        struct column c = column_of(&t->ops[i], rows, 0);
+        c.n = (uint32_t)n;
+        c.from = p + t->ops[i].from;
+        c.from_stride = t->least_bytes;
+        run_op(&t->ops[i], &c, k);
+    }
+    return (uint32_t)n;
+}
+
+/* variable_length - RFC 7011 7: one byte, or 255 and two more. */
+static uint32_t variable_length(struct cursor *c)
+{
+    uint32_t length = cursor_u8(c);
+    return length < 255 ? length : cursor_u16(c);
+}
+
+/* walk_record - one record of variable length; @rows NULL: only past it. Return: false when it is cut. */
+static bool walk_record(const struct netflow_template *t, struct cursor *set, const struct netflow_clock *k,
+                        struct netflow_rows *rows, uint32_t row)
+{
+    for (uint16_t i = 0; i < t->n_fields; i++) {
+        uint32_t length = t->fields[i].length;
+        if (length == NETFLOW_VARIABLE)
+            length = variable_length(set);
+        const uint8_t *p = cursor_take(set, length);
+        if (!p)
+            return false;
+        uint16_t o = t->fields[i].op;
+        if (!rows || o == NETFLOW_NO_OP)
+            continue;
+        struct column c = column_of(&t->ops[o], rows, row);
+        c.from = p;
+        c.length = length;
+        run_op(&t->ops[o], &c, k);
+    }
+    return true;
+}
+
+int netflow_run(const struct netflow_template *t, struct cursor *set, const struct netflow_clock *k,
+                struct netflow_rows *rows, uint32_t *ret_n)
+{
+    netflow_rows_for(rows, t);
+    if (!t->is_variable) {
+        *ret_n = run_fixed(t, set, k, rows);
+        return 0;
+    }
+    uint32_t n = 0;
+    while (n < NETFLOW_RUN && cursor_left(set) >= t->least_bytes) {
+        memset(&rows->flows[n], 0, sizeof(rows->flows[n])); /* a field may come empty in one record and not in the next */
+        memset(&rows->extras[n], 0, sizeof(rows->extras[n]));
+        if (!walk_record(t, set, k, rows, n)) {
+            *ret_n = n;
+            return 1;
+        }
+        n++;
+    }
+    *ret_n = n;
+    return 0;
+}
+
+uint32_t netflow_skip(const struct netflow_template *t, struct cursor *set, bool *ret_is_cut)
+{
+    *ret_is_cut = false;
+    uint32_t n = 0;
+    if (!t->is_variable) {
+        n = (uint32_t)(cursor_left(set) / t->least_bytes);
+        cursor_skip(set, (size_t)n * t->least_bytes);
+        return n;
+    }
+    while (cursor_left(set) >= t->least_bytes) {
+        if (!walk_record(t, set, NULL, NULL, 0)) {
+            *ret_is_cut = true;
+            break;
+        }
+        n++;
+    }
+    return n;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Compiling: walk the field specifiers once, keep for each purpose the best
+ * field, and lay the survivors out as ops in the order of the record.
+ */
+#include "format/netflow_template.h"
+
+#include "base/cursor.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { ENTERPRISE_BIT = 0x8000, NOT_CHOSEN = 0xffff };
+
+/* field_specifier - the next one; IPFIX puts an enterprise number behind a type with the top bit set (RFC 7011 3.2). */
+static void field_specifier(struct cursor *c, uint16_t version, uint16_t *ret_id, uint16_t *ret_length, uint32_t *ret_pen)
+{
+    *ret_id = cursor_u16(c);
+    *ret_length = cursor_u16(c);
+    *ret_pen = 0;
+    if (version == 10 && *ret_id & ENTERPRISE_BIT) {
+        *ret_id = (uint16_t)(*ret_id & ~ENTERPRISE_BIT);
+        *ret_pen = cursor_u32(c);
+    }
+}
+
+/* is_padding - what is left is zeros: the exporter aligned its set. */
+static bool is_padding(const struct cursor *c)
+{
+    for (const uint8_t *p = c->p; p < c->end; p++)
+        if (*p)
+            return false;
+    return true;
+}
+
+static void skip_fields(struct cursor *c, uint16_t version, uint32_t n)
+{
+    uint16_t id, length;
+    uint32_t pen;
+    while (n-- && !c->is_bad)
+        field_specifier(c, version, &id, &length, &pen);
+}
+
+static int cut_options(struct cursor *set, struct netflow_definition *d)
+{
+    if (d->version == 10) { /* RFC 7011 3.4.2.2: field count, scope field count */
+        d->n_fields = cursor_u16(set);
+        d->n_scope = d->n_fields ? cursor_u16(set) : 0;
+        return d->n_scope > d->n_fields ? NETFLOW_DEFINITION_BAD : 0;
+    }
+    uint16_t scope_bytes = cursor_u16(set), option_bytes = cursor_u16(set); /* RFC 3954 6.1: lengths in bytes */
+    if (scope_bytes % 4 || option_bytes % 4)
+        return NETFLOW_DEFINITION_BAD;
+    d->n_scope = scope_bytes / 4;
+    d->n_fields = (uint16_t)(d->n_scope + option_bytes / 4);
+    return 0;
+}
+
+int netflow_definition_next(struct cursor *set, uint16_t version, bool is_options, struct netflow_definition *ret)
+{
+    if (cursor_left(set) < 4 || is_padding(set))
+        return 1;
+    struct netflow_definition d = {.p = set->p, .version = version, .is_options = is_options};
+    d.id = cursor_u16(set);
+    if (!is_options)
+        d.n_fields = cursor_u16(set);
+    else if (cut_options(set, &d))
+        return NETFLOW_DEFINITION_BAD;
+    skip_fields(set, version, d.n_fields);
+    if (set->is_bad)
+        return NETFLOW_DEFINITION_BAD;
+    d.n_bytes = (size_t)(set->p - d.p);
+    *ret = d;
+    return 0;
+}
+
+bool netflow_template_is(const struct netflow_template *t, const struct netflow_definition *d)
+{
+    return t->is_options == d->is_options && t->n_raw_bytes == d->n_bytes && !memcmp(t->raw, d->p, d->n_bytes);
+}
+
+/* scope_meaning - v9 scope types are a numbering of their own (RFC 3954 6.1): 2 interface, 5 template. */
+static struct netflow_meaning scope_meaning(uint16_t id)
+{
+    static const struct netflow_meaning interface = {NETFLOW_ROLE_INPUT_IF, NETFLOW_OP_UINT, 0},
+                                        template = {NETFLOW_ROLE_TEMPLATE_ID, NETFLOW_OP_UINT, 0};
+    if (id == 2)
+        return interface;
+    return id == 5 ? template : (struct netflow_meaning){0};
+}
+
+/* can_carry - whether a field of this length can hold the encoding. */
+static bool can_carry(enum netflow_op_kind kind, uint16_t length)
+{
+    if (length == NETFLOW_VARIABLE)
+        return true;
+    switch (kind) {
+    case NETFLOW_OP_IP4: return length == 4;
+    case NETFLOW_OP_IP6: return length == 16;
+    case NETFLOW_OP_NTP: return length == 8;
+    case NETFLOW_OP_UPTIME: return length == 4;
+    case NETFLOW_OP_TEXT: return length > 0;
+    case NETFLOW_OP_NONE: return true; /* only that it is there matters */
+    case NETFLOW_OP_UINT:
+    case NETFLOW_OP_SECONDS:
+    case NETFLOW_OP_MILLISECONDS:
+    case NETFLOW_OP_BEFORE:
+    case NETFLOW_OP_SPAN_MS: return length >= 1 && length <= 8;
+    }
+    return false;
+}
+
+struct choice {
+    uint16_t field[NETFLOW_N_ROLES];
+    struct netflow_meaning meaning[NETFLOW_N_ROLES];
+};
+
+/* choose - for each role the field that serves it best; of equals the first (the outermost header, RFC 7011 8). */
+static void choose(const struct netflow_definition *d, struct choice *ch)
+{
+    struct cursor c = cursor_over(d->p, d->n_bytes);
+    cursor_skip(&c, d->is_options ? 6 : 4);
+    memset(ch->field, 0xff, sizeof(ch->field));
+    for (uint16_t i = 0; i < d->n_fields; i++) {
+        uint16_t id, length;
+        uint32_t pen;
+        field_specifier(&c, d->version, &id, &length, &pen);
+        bool is_v9_scope = d->is_options && d->version == 9 && i < d->n_scope;
+        struct netflow_meaning m = is_v9_scope ? scope_meaning(id) : netflow_element(d->version, pen, id);
+        if (m.role == NETFLOW_ROLE_NONE || !can_carry(m.kind, length))
+            continue;
+        if (ch->field[m.role] != NOT_CHOSEN && ch->meaning[m.role].rank <= m.rank)
+            continue;
+        ch->field[m.role] = i;
+        ch->meaning[m.role] = m;
+    }
+}
+
+static bool chose(const struct choice *ch, enum netflow_role r)
+{
+    return ch->field[r] != NOT_CHOSEN;
+}
+
+/* promote_ip6 - an IPv6 field without an IPv4 one beside it goes straight into the flow. */
+static void promote_ip6(struct choice *ch, enum netflow_role v6, enum netflow_role v4)
+{
+    if (!chose(ch, v6) || chose(ch, v4))
+        return;
+    ch->field[v4] = ch->field[v6];
+    ch->meaning[v4] = ch->meaning[v6];
+    ch->field[v6] = NOT_CHOSEN;
+}
+
+static enum netflow_use use_of(const struct netflow_definition *d, const struct choice *ch)
+{
+    if (d->is_options)
+        return NETFLOW_USE_OPTIONS;
+    if (chose(ch, NETFLOW_ROLE_SOURCE_IP) && chose(ch, NETFLOW_ROLE_DESTINATION_IP))
+        return NETFLOW_USE_FLOW;
+    /* a port block may name its outside address only, or its inside address only (Cisco, on release) */
+    if (chose(ch, NETFLOW_ROLE_PORT_FIRST) || chose(ch, NETFLOW_ROLE_NAT_EVENT) || chose(ch, NETFLOW_ROLE_SOURCE_NAT_IP))
+        return NETFLOW_USE_NAT;
+    return chose(ch, NETFLOW_ROLE_MAC) ? NETFLOW_USE_LAYER2 : NETFLOW_USE_NOTHING;
+}
+
+static void add_op(struct netflow_template *t, struct netflow_meaning m, unsigned role, uint16_t field, uint32_t from)
+{
+    const struct netflow_place *to = &netflow_places[role];
+    if (m.kind == NETFLOW_OP_NONE || !to->width)
+        return;
+    t->fields[field].op = t->n_ops;
+    t->ops[t->n_ops++] = (struct netflow_op){.from = (uint16_t)from, .length = t->fields[field].length, .to = to->to,
+                                             .kind = m.kind, .width = to->width, .to_extra = to->to_extra};
+    t->present |= to->present;
+}
+
+/* lay_out - lengths, offsets and the ops. */
+static void lay_out(struct netflow_template *t, const struct netflow_definition *d, const struct choice *ch)
+{
+    struct cursor c = cursor_over(d->p, d->n_bytes);
+    cursor_skip(&c, d->is_options ? 6 : 4);
+    for (uint16_t i = 0; i < d->n_fields; i++) {
+        uint16_t id;
+        uint32_t pen;
+        field_specifier(&c, d->version, &id, &t->fields[i].length, &pen);
+        t->fields[i].op = NETFLOW_NO_OP;
+        t->is_variable |= d->version == 10 && t->fields[i].length == NETFLOW_VARIABLE;
+    }
+    for (unsigned r = 1; r < NETFLOW_N_ROLES; r++)
+        if (chose(ch, r))
+            t->roles[r / 64] |= UINT64_C(1) << (r % 64);
+    uint32_t from = 0;
+    for (uint16_t i = 0; i < d->n_fields; i++) {
+        for (unsigned r = 1; r < NETFLOW_N_ROLES; r++)
+            if (ch->field[r] == i)
+                add_op(t, ch->meaning[r], r, i, from);
+        bool is_variable = d->version == 10 && t->fields[i].length == NETFLOW_VARIABLE;
+        from += is_variable ? 1 : t->fields[i].length; /* a variable field takes at least its length byte */
+    }
+    t->least_bytes = from;
+}
+
+int netflow_template_new(const struct netflow_definition *d, struct netflow_template **ret)
+{
+    struct choice ch;
+    choose(d, &ch);
+    promote_ip6(&ch, NETFLOW_ROLE_SOURCE_IP6, NETFLOW_ROLE_SOURCE_IP);
+    promote_ip6(&ch, NETFLOW_ROLE_DESTINATION_IP6, NETFLOW_ROLE_DESTINATION_IP);
+    promote_ip6(&ch, NETFLOW_ROLE_SOURCE_NAT_IP6, NETFLOW_ROLE_SOURCE_NAT_IP);
+    promote_ip6(&ch, NETFLOW_ROLE_DESTINATION_NAT_IP6, NETFLOW_ROLE_DESTINATION_NAT_IP);
+    promote_ip6(&ch, NETFLOW_ROLE_NEXT_HOP6, NETFLOW_ROLE_NEXT_HOP);
+    size_t n_ops = NETFLOW_N_ROLES; /* n_fields <= 2^16 and n_ops < 2^8: no overflow below */
+    size_t n_bytes = sizeof(struct netflow_template) + n_ops * sizeof(struct netflow_op) +
+                     d->n_fields * sizeof(struct netflow_field) + d->n_bytes;
+    struct netflow_template *t = calloc(1, n_bytes);
+    if (!t)
+        return -ENOMEM;
+    t->ops = (struct netflow_op *)(void *)(t + 1);
+    t->fields = (struct netflow_field *)(void *)(t->ops + n_ops);
+    t->raw = (uint8_t *)(t->fields + d->n_fields);
+    memcpy(t->raw, d->p, d->n_bytes);
+    t->n_raw_bytes = (uint32_t)d->n_bytes;
+    t->n_memory_bytes = (uint32_t)n_bytes;
+    t->id = d->id;
+    t->n_fields = d->n_fields;
+    t->is_options = d->is_options;
+    lay_out(t, d, &ch);
+    t->use = (uint8_t)use_of(d, &ch);
+    for (uint16_t i = 0; i < t->n_ops; i++)
+        t->has_texts |= t->ops[i].kind == NETFLOW_OP_TEXT;
+    if (!t->least_bytes) {
+        free(t);
+        return 1;
+    }
+    *ret = t;
+    return 0;
+}
