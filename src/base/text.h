@@ -40,6 +40,7 @@ size_t text_fold(struct text t, char *out, size_t n_out);
 
 /*
  * text_escape - printable form of hostile bytes for messages: control characters, marks that turn the reading
- * direction, quotes, backslashes and malformed UTF-8 as \xNN per byte, at most @n_out bytes with the zero, "…" at the end when cut. Returns @out.
+ * direction, quotes, backslashes and malformed UTF-8 as \xNN per byte; at most @n_out bytes with the zero, "…" at
+ * the end when cut. Returns @out.
  */
 const char *text_escape(const char *p, size_t n, char *out, size_t n_out);
