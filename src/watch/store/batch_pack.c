@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Head, presence, observers, then every column of `columns` in order: length u32 and a packed array.
+ * Addresses of family 6 are two arrays, the upper and the lower eight bytes. Texts are bytes as they are.
+ */
+#include "watch/store/batch_pack.h"
+
+#include "watch/store/pack.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define BATCH_PACK_MAGIC UINT32_C(0x31504256) /* VBP1 */
+#define UNSET __attribute__((uninitialized))
+
+struct head {
+    uint32_t magic, n, n_observers, family;
+    uint64_t columns;
+};
+_Static_assert(sizeof(struct head) == 24, "stored as it is");
+
+enum { OBSERVER_BYTES = 20, MINIS = FLOW_BATCH_ROWS / PACK_VALUES };
+
+/* --- packing ----------------------------------------------------------------------- */
+
+/* put_array - a length, then mini-blocks of what @load gives for rows. */
+static void end_array(struct buf *out, size_t from)
+{
+    uint32_t n = (uint32_t)(out->n - from - 4);
+    memcpy(out->p + from, &n, 4);
+}
+
+static size_t begin_array(struct buf *out)
+{
+    size_t from = out->n;
+    buf_add(out, "\0\0\0\0", 4);
+    return from;
+}
+
+static void put_array64(struct buf *out, const uint64_t *v, uint32_t n)
+{
+    size_t from = begin_array(out);
+    uint8_t *p = buf_room(out, PACK_ARRAY_MAX_BYTES(n));
+    if (!p)
+        return;
+    out->n += pack_array64(v, n, p);
+    end_array(out, from);
+}
+
+static void put_array32(struct buf *out, const uint32_t *v, uint32_t n)
+{
+    size_t from = begin_array(out);
+    uint8_t *p = buf_room(out, PACK_ARRAY_MAX_BYTES(n));
+    if (!p)
+        return;
+    out->n += pack_array32(v, n, p);
+    end_array(out, from);
+}
+
+static void put_number(struct buf *out, const struct flow_batch *b, unsigned k)
+{
+    uint32_t wide[FLOW_BATCH_ROWS] UNSET;
+    switch (flow_columns[FLOW_COLUMN_NUMBER(k)].width) {
+    case 8: put_array64(out, b->number[k], b->n); return;
+    case 4: put_array32(out, b->number[k], b->n); return;
+    case 2:
+        for (uint32_t i = 0; i < b->n; i++)
+            wide[i] = ((const uint16_t *)b->number[k])[i];
+        break;
+    default:
+        for (uint32_t i = 0; i < b->n; i++)
+            wide[i] = ((const uint8_t *)b->number[k])[i];
+        break;
+    }
+    put_array32(out, wide, b->n);
+}
+
+static void put_addresses6(struct buf *out, const struct ip *a, uint32_t n)
+{
+    uint64_t half[FLOW_BATCH_ROWS] UNSET;
+    for (unsigned at = 0; at < 16; at += 8) {
+        for (uint32_t i = 0; i < n; i++)
+            memcpy(&half[i], a[i].b + at, 8);
+        for (uint32_t i = 0; i < n; i++)
+            half[i] = __builtin_bswap64(half[i]);
+        put_array64(out, half, n);
+    }
+}
+
+static void put_texts(struct buf *out, const struct flow_batch *b)
+{
+    uint32_t n = (uint32_t)b->text.n;
+    put_array32(out, b->text_end, b->n);
+    buf_add(out, &n, 4);
+    buf_add(out, b->text.p, b->text.n);
+}
+
+static void put_observers(struct buf *out, const struct flow_batch *b)
+{
+    for (uint32_t i = 0; i < b->n_observers; i++) {
+        buf_add(out, b->observers[i].ip.b, 16);
+        buf_add(out, &b->observers[i].domain, 4);
+    }
+}
+
+int batch_pack(const struct flow_batch *b, struct buf *out)
+{
+    size_t before = out->n;
+    struct head h = {BATCH_PACK_MAGIC, b->n, b->n_observers, (uint32_t)b->family, b->columns};
+    buf_add(out, &h, sizeof(h));
+    put_observers(out, b);
+    if (b->n) {
+        put_array64(out, b->present, b->n);
+        for (unsigned c = 0; c < FLOW_COLUMN_TEXT; c++) {
+            if (!(b->columns >> c & 1))
+                continue;
+            if (c >= FLOW_N_ADDRESSES)
+                put_number(out, b, c - FLOW_N_ADDRESSES);
+            else if (b->family == 4)
+                put_array32(out, b->v4[c], b->n);
+            else
+                put_addresses6(out, b->v6[c], b->n);
+        }
+        if (b->columns & FLOW_HAS_TEXT)
+            put_texts(out, b);
+    }
+    if (!out->is_bad)
+        return 0;
+    out->is_bad = false;
+    out->n = before;
+    return -ENOMEM;
+}
+
+/* --- unpacking --------------------------------------------------------------------- */
+
+struct reader {
+    const uint8_t *p;
+    size_t left;
+    bool is_bad;
+};
+
+static const uint8_t *take(struct reader *r, size_t n)
+{
+    if (r->is_bad || r->left < n) {
+        r->is_bad = true;
+        return NULL;
+    }
+    const uint8_t *p = r->p;
+    r->p += n;
+    r->left -= n;
+    return p;
+}
+
+static uint32_t take_u32(struct reader *r)
+{
+    uint32_t v = 0;
+    const uint8_t *p = take(r, 4);
+    if (p)
+        memcpy(&v, p, 4);
+    return v;
+}
+
+static void get_array64(struct reader *r, uint32_t n, uint64_t *out)
+{
+    uint32_t n_bytes = take_u32(r);
+    const uint8_t *p = take(r, n_bytes);
+    if (!p || unpack_array64(p, n_bytes, n, out))
+        r->is_bad = true;
+}
+
+static void get_array32(struct reader *r, uint32_t n, uint32_t *out)
+{
+    uint32_t n_bytes = take_u32(r);
+    const uint8_t *p = take(r, n_bytes);
+    if (!p || unpack_array32(p, n_bytes, n, out))
+        r->is_bad = true;
+}
+
+static void get_number(struct reader *r, struct flow_batch *b, unsigned k)
+{
+    uint32_t wide[FLOW_BATCH_ROWS] UNSET;
+    unsigned width = flow_columns[FLOW_COLUMN_NUMBER(k)].width;
+    if (width == 8) {
+        get_array64(r, b->n, b->number[k]);
+        return;
+    }
+    get_array32(r, b->n, width == 4 ? b->number[k] : wide);
+    if (width == 4 || r->is_bad)
+        return;
+    for (uint32_t i = 0; i < b->n && width == 2; i++)
+        ((uint16_t *)b->number[k])[i] = (uint16_t)wide[i];
+    for (uint32_t i = 0; i < b->n && width == 1; i++)
+        ((uint8_t *)b->number[k])[i] = (uint8_t)wide[i];
+}
+
+static void get_addresses6(struct reader *r, struct ip *a, uint32_t n)
+{
+    uint64_t half[FLOW_BATCH_ROWS] UNSET;
+    for (unsigned at = 0; at < 16; at += 8) {
+        get_array64(r, n, half);
+        if (r->is_bad)
+            return;
+        for (uint32_t i = 0; i < n; i++) {
+            uint64_t v = __builtin_bswap64(half[i]);
+            memcpy(a[i].b + at, &v, 8);
+        }
+    }
+}
+
+static int get_texts(struct reader *r, struct flow_batch *b)
+{
+    get_array32(r, b->n, b->text_end);
+    uint32_t n = take_u32(r), before = 0;
+    const uint8_t *p = take(r, n);
+    if (!p || n > FLOW_BATCH_TEXT_MAX)
+        return -EBADMSG;
+    for (uint32_t i = 0; i < b->n; i++) {
+        if (b->text_end[i] < before)
+            return -EBADMSG;
+        before = b->text_end[i];
+    }
+    if (before != n)
+        return -EBADMSG;
+    buf_add(&b->text, p, n);
+    return b->text.is_bad ? -ENOMEM : 0;
+}
+
+static void get_observers(struct reader *r, struct flow_batch *b, uint32_t n)
+{
+    const uint8_t *p = take(r, (size_t)n * OBSERVER_BYTES);
+    for (uint32_t i = 0; p && i < n; i++, p += OBSERVER_BYTES) {
+        memcpy(b->observers[i].ip.b, p, 16);
+        memcpy(&b->observers[i].domain, p + 16, 4);
+    }
+    b->n_observers = p ? n : 0;
+}
+
+static int load_head(const uint8_t *p, size_t n, struct head *h)
+{
+    if (n < sizeof(*h))
+        return -EBADMSG;
+    memcpy(h, p, sizeof(*h));
+    if (h->magic != BATCH_PACK_MAGIC || h->n > FLOW_BATCH_ROWS || h->n_observers > FLOW_BATCH_OBSERVERS ||
+        (h->family != 4 && h->family != 6) || h->columns >> FLOW_N_COLUMNS)
+        return -EBADMSG;
+    return 0;
+}
+
+int batch_pack_head(const uint8_t *p, size_t n, int *ret_family, uint32_t *ret_rows)
+{
+    struct head h;
+    if (load_head(p, n, &h))
+        return -EBADMSG;
+    *ret_family = (int)h.family;
+    *ret_rows = h.n;
+    return 0;
+}
+
+/* check_rows - presence inside `columns`, observers inside the table. */
+static int check_rows(const struct flow_batch *b)
+{
+    const uint32_t *observer = b->number[FLOW_OBSERVER];
+    for (uint32_t i = 0; i < b->n; i++) {
+        if (b->present[i] & ~b->columns)
+            return -EBADMSG;
+        if ((b->present[i] & FLOW_HAS(FLOW_OBSERVER)) && observer[i] >= b->n_observers)
+            return -EBADMSG;
+    }
+    return 0;
+}
+
+static int get_columns(struct reader *r, struct flow_batch *b)
+{
+    get_array64(r, b->n, b->present);
+    for (unsigned c = 0; c < FLOW_COLUMN_TEXT && !r->is_bad; c++) {
+        if (!(b->columns >> c & 1))
+            continue;
+        if (c >= FLOW_N_ADDRESSES)
+            get_number(r, b, c - FLOW_N_ADDRESSES);
+        else if (b->family == 4)
+            get_array32(r, b->n, b->v4[c]);
+        else
+            get_addresses6(r, b->v6[c], b->n);
+    }
+    int e = !r->is_bad && (b->columns & FLOW_HAS_TEXT) ? get_texts(r, b) : 0;
+    if (e)
+        return e;
+    return r->is_bad ? -EBADMSG : check_rows(b);
+}
+
+int batch_unpack(const uint8_t *p, size_t n, struct flow_batch *out)
+{
+    struct head h;
+    flow_batch_clear(out);
+    if (load_head(p, n, &h) || (int)h.family != out->family)
+        return -EBADMSG;
+    struct reader r = {.p = p + sizeof(h), .left = n - sizeof(h)};
+    out->n = h.n;
+    out->columns = h.columns;
+    get_observers(&r, out, h.n_observers);
+    int e = h.n ? get_columns(&r, out) : 0;
+    if (!e && (r.is_bad || r.left))
+        e = -EBADMSG;
+    if (e)
+        flow_batch_clear(out);
+    return e;
+}
