@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * watch/hunt/hunt - have we ever seen any of these addresses? Over everything stored, exactly.
+ *
+ * In:  lists, perhaps the own address space, a window; a view of the store.
+ * Out: hits, one per (own, remote, list); or the stored records themselves; and what was searched.
+ *
+ * What is looked at: source and destination of every stored record whose interval overlaps the window. An address is
+ * listed by a list if one of its entries covers it, of whichever role. Validity of a list never hides a hit.
+ *
+ * What becomes a hit, per list that holds an end of the record (each record counts in exactly one hit of that list,
+ * however many of the list's entries match):
+ *
+ *   own space known at the record's start   listed         hit
+ *   one end is own                          the other      contact: own, remote             listed = remote
+ *                                           own            own_listed: own, remote empty    listed = own
+ *                                           both           contact: own, remote             listed = both
+ *   both ends are own (internal)            one            own_listed: the listed end       listed = own
+ *                                           both           contact: source, destination     listed = both
+ *   neither is own (external)               any            none; counted in n_rows_foreign (`--rows` shows them)
+ *   no own space given (all external)       one            contact: own = the unlisted end  listed = remote
+ *                                           both           contact: source, destination     listed = both
+ *
+ * So an own listed address can stand in two kinds of rows: with remote empty for its talk with unlisted remotes, and
+ * per listed remote with listed = both; the flows of a list add up to its records.
+ * direction is that of the hit's first record by the own space of its ends (source = initiator): outbound, inbound,
+ * internal or external; outbound before inbound where two begin together. unit is that of own at its last record.
+ * ports are those of the remote end. Source = destination is both ends.
+ *
+ * Limits: at most HUNT_LISTS lists; memory for hits by option: a clear fault, never a shortened answer.
+ */
+#pragma once
+
+#include "base/fault.h"
+#include "format/flow.h"
+#include "watch/indicator/list.h"
+#include "watch/indicator/space.h"
+
+#define HUNT_LISTS 4096u
+#define HUNT_PORTS 10u
+#define HUNT_REMOTES 10u
+#define HUNT_MEMORY_BYTES ((size_t)1 << 30)
+#define HUNT_DAMAGES 32u
+#define HUNT_GAPS 64u
+
+struct store_view;
+
+enum hunt_listed { HUNT_OWN = 1, HUNT_REMOTE = 2, HUNT_BOTH = 3 };
+enum hunt_direction { HUNT_INBOUND, HUNT_OUTBOUND, HUNT_INTERNAL, HUNT_EXTERNAL };
+
+/* one line of the answer; texts borrowed for the call */
+struct hunt_hit {
+    struct ip own, remote;
+    bool has_remote; /* false: own_listed */
+    struct text unit, list, family;
+    size_t list_index; /* in the array given */
+    enum hunt_direction direction;
+    enum hunt_listed listed;
+    int64_t first_seen_us, last_seen_us; /* least start, greatest end */
+    uint64_t flows, packets, bytes;      /* saturating */
+    uint32_t ports[HUNT_PORTS];          /* most frequent first, then ascending */
+    unsigned n_ports;
+    struct { /* own_listed: whom it talked to, most flows first */
+        struct ip ip;
+        uint64_t flows;
+    } remotes[HUNT_REMOTES];
+    unsigned n_remotes;
+};
+
+/* one stored record that touches a listed address */
+struct hunt_row {
+    int64_t start_us, end_us;
+    bool has_start, has_end, has_source_port, has_destination_port, has_protocol, has_packets, has_bytes;
+    struct ip source, destination;
+    uint16_t source_port, destination_port;
+    uint8_t protocol;
+    uint64_t packets, bytes;    /* source + destination, saturating */
+    bool is_source_listed, is_destination_listed;
+};
+
+/* what was searched; goes to standard error and into the record */
+struct hunt_coverage {
+    int64_t since_us, until_us; /* as asked; INT64_MIN, INT64_MAX: no limit */
+    int64_t from_us, to_us;     /* least and greatest event time in what was searched; from > to: nothing */
+    uint64_t n_segments, n_segments_outside; /* searched; wholly outside the window */
+    uint64_t n_rows;            /* in the segments searched */
+    uint64_t n_rows_listed;     /* records that touch a listed address in the window */
+    uint64_t n_rows_foreign;    /* of these: neither end own (only with own space) */
+    uint64_t n_hits;
+    struct {
+        int64_t from_us, to_us;
+    } gaps[HUNT_GAPS]; /* stretches of an hour or more inside from..to without any event; the longest are kept */
+    uint32_t n_gaps, n_gaps_unnamed;
+    uint64_t damaged[HUNT_DAMAGES]; /* segments with blocks that could not be read, or that could not be opened */
+    uint32_t n_damaged;
+    uint64_t n_damaged_blocks;
+};
+
+struct hunt_options {
+    int64_t since_us, until_us; /* INT64_MIN, INT64_MAX: all time */
+    unsigned n_threads;         /* 0: one */
+    size_t memory_bytes;        /* ceiling for hits; 0: HUNT_MEMORY_BYTES */
+    /* called now and then with searched and all segments; may be NULL */
+    void (*progress)(void *context, uint64_t done, uint64_t total);
+    void *progress_context;
+};
+
+/*
+ * hunt_hits - the hits, last seen first, given when all is searched.
+ * @space: NULL if none is known.
+ * Return: 0; what @each returned; -errno with the fault filled.
+ */
+int hunt_hits(struct store_view *v, struct list *const *lists, size_t n_lists, const struct space *space,
+              const struct hunt_options *o, int (*each)(void *context, const struct hunt_hit *h), void *context,
+              struct hunt_coverage *ret, struct fault *f);
+/* hunt_rows - the records, each once, newest segment first, as they are found. */
+int hunt_rows(struct store_view *v, struct list *const *lists, size_t n_lists, const struct hunt_options *o,
+              int (*each)(void *context, const struct hunt_row *r), void *context, struct hunt_coverage *ret,
+              struct fault *f);
+
+struct hunt_totals {
+    uint64_t rows, bytes, bytes_max; /* records; sum and greatest of their bytes */
+};
+/* hunt_total - count, sum and max over the records of hunt_rows. */
+int hunt_total(struct store_view *v, struct list *const *lists, size_t n_lists, const struct hunt_options *o,
+               struct hunt_totals *ret, struct hunt_coverage *ret_coverage, struct fault *f);
+
+const char *hunt_direction_name(enum hunt_direction d); /* as csv prints it */
+const char *hunt_listed_name(enum hunt_listed l);
