@@ -9,12 +9,12 @@ stage=$root/build/deb
 version=$(sed -n "s/^  version: '\(.*\)',$/\1/p" meson.build)
 arch=$(dpkg --print-architecture)
 rm -rf "$stage"
-mkdir -p "$stage/root/DEBIAN" "$stage/debian"
-packaging/install.sh "$stage/root" /usr
-strip --strip-unneeded -R .comment -R .note "$stage/root/usr/bin/vonggac"
-chmod 750 "$stage/root/etc/vonggac"
+mkdir -p "$stage/tree/DEBIAN" "$stage/debian"
+packaging/install.sh "$stage/tree" /usr
+strip --strip-unneeded -R .comment -R .note "$stage/tree/usr/bin/vonggac"
+chmod 750 "$stage/tree/etc/vonggac"
 
-cat >"$stage/root/usr/share/doc/vonggac/copyright" <<COPYRIGHT
+cat >"$stage/tree/usr/share/doc/vonggac/copyright" <<COPYRIGHT
 Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 Upstream-Name: vonggac
 
@@ -26,9 +26,9 @@ COPYRIGHT
 
 # dpkg-shlibdeps wants a source package around it to name the libraries the program really needs.
 printf 'Source: vonggac\n\nPackage: vonggac\nArchitecture: any\n' >"$stage/debian/control"
-depends=$(cd "$stage" && dpkg-shlibdeps -O root/usr/bin/vonggac 2>/dev/null | sed -n 's/^shlibs:Depends=//p')
-size=$(du -sk "$stage/root" | cut -f1)
-cat >"$stage/root/DEBIAN/control" <<CONTROL
+depends=$(cd "$stage" && dpkg-shlibdeps -O tree/usr/bin/vonggac 2>/dev/null | sed -n 's/^shlibs:Depends=//p')
+size=$(du -sk "$stage/tree" | cut -f1)
+cat >"$stage/tree/DEBIAN/control" <<CONTROL
 Package: vonggac
 Version: $version
 Architecture: $arch
@@ -43,8 +43,8 @@ Description: network watch: flows, botnet lists, hunts over all that was stored
  over everything ever stored, which of one's own machines are listed and which
  talked to a listed one.
 CONTROL
-echo /etc/vonggac/vonggac.yaml >"$stage/root/DEBIAN/conffiles"
-cat >"$stage/root/DEBIAN/postinst" <<'POSTINST'
+echo /etc/vonggac/vonggac.yaml >"$stage/tree/DEBIAN/conffiles"
+cat >"$stage/tree/DEBIAN/postinst" <<'POSTINST'
 #!/bin/sh
 set -e
 if [ "$1" = configure ]; then
@@ -58,14 +58,14 @@ if [ "$1" = configure ]; then
     fi
 fi
 POSTINST
-cat >"$stage/root/DEBIAN/prerm" <<'PRERM'
+cat >"$stage/tree/DEBIAN/prerm" <<'PRERM'
 #!/bin/sh
 set -e
 if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
     systemctl disable --now vonggac.service || true
 fi
 PRERM
-cat >"$stage/root/DEBIAN/postrm" <<'POSTRM'
+cat >"$stage/tree/DEBIAN/postrm" <<'POSTRM'
 #!/bin/sh
 set -e
 # The data is evidence: even a purge leaves /var/lib/vonggac to the operator.
@@ -73,6 +73,6 @@ if [ -d /run/systemd/system ]; then
     systemctl daemon-reload || true
 fi
 POSTRM
-chmod 755 "$stage/root/DEBIAN/postinst" "$stage/root/DEBIAN/prerm" "$stage/root/DEBIAN/postrm"
-(cd "$stage/root" && find . -type f ! -path './DEBIAN/*' -printf '%P\0' | sort -z | xargs -0 md5sum >DEBIAN/md5sums)
-dpkg-deb --build --root-owner-group "$stage/root" "build/vonggac_${version}_$arch.deb"
+chmod 755 "$stage/tree/DEBIAN/postinst" "$stage/tree/DEBIAN/prerm" "$stage/tree/DEBIAN/postrm"
+(cd "$stage/tree" && find . -type f ! -path './DEBIAN/*' -printf '%P\0' | sort -z | xargs -0 md5sum >DEBIAN/md5sums)
+dpkg-deb --build --root-owner-group "$stage/tree" "build/vonggac_${version}_$arch.deb"
