@@ -284,9 +284,20 @@ static int one_set(struct work *w, uint16_t id, struct cursor set)
     return t ? records(w, t, set, &w->clock, false) : wait(w, id, set);
 }
 
+/* is_blank - zeros up to the end: an exporter that pads its datagram. */
+static bool is_blank(const struct cursor *c)
+{
+    for (const uint8_t *p = c->p; p < c->end; p++)
+        if (*p)
+            return false;
+    return true;
+}
+
 static int sets(struct work *w, struct cursor *c)
 {
     while (cursor_left(c) >= SET_HEADER_BYTES) {
+        if (!load_be32(c->p) && is_blank(c))
+            return 0;
         uint16_t id = cursor_u16(c), length = cursor_u16(c);
         if (length < SET_HEADER_BYTES || length > cursor_left(c) + SET_HEADER_BYTES) {
             refuse(w, NETFLOW_SET_LENGTH, 1);

@@ -10,6 +10,9 @@
 
 #define HAS(t, ROLE) netflow_template_has(t, NETFLOW_ROLE_##ROLE)
 
+/* a flow longer than this was not measured but miscounted */
+#define MOST_DURATION_US (INT64_C(30) * 86400 * 1000000)
+
 static const uint64_t ALWAYS = FLOW_HAS(FLOW_START) | FLOW_HAS(FLOW_END) | FLOW_HAS(FLOW_RECEIVED) | FLOW_HAS(FLOW_CLOCK_OFFSET);
 
 /* a zero IPv4 address ("none") beside a real IPv6 one, or the reverse: the real one counts, IPv4 first */
@@ -34,12 +37,41 @@ static void choose_families(struct netflow_rows *rows, uint32_t n, const struct 
 #undef CHOOSE
 }
 
+/* subscriber_ip - the inside address in Nokia's "LSN-Host@10.10.10.101"; L2-aware subscribers have more in front. */
+static bool subscriber_ip(struct text t, struct ip *ret)
+{
+    t = text_trim(t);
+    for (size_t i = t.n; i > 0; i--)
+        if (t.p[i - 1] == '@' || t.p[i - 1] == ' ')
+            return !ip_parse(t.p + i, t.n - i, ret);
+    return !ip_parse(t.p, t.n, ret);
+}
+
+/*
+ * set_inside - Nokia's format 2 has no source address but the subscriber's text; when that names none, the outside
+ * address is the source. Format 1 has the outside address as source: left as exported.
+ */
+static void set_inside(struct netflow_rows *rows, uint32_t n, const struct netflow_template *t)
+{
+    if (HAS(t, SOURCE_IP) || t->use != NETFLOW_USE_FLOW)
+        return;
+    for (uint32_t i = 0; i < n; i++) {
+        struct flow *f = &rows->flows[i];
+        if (!subscriber_ip(rows->extras[i].subscriber, &f->source_ip))
+            f->source_ip = f->source_nat_ip;
+        f->present |= FLOW_HAS_ADDRESS(FLOW_SOURCE_IP);
+    }
+}
+
 static void default_times(struct flow *f, const struct netflow_extra *e, const struct netflow_clock *k)
 {
-    int64_t duration = (int64_t)(e->duration_us > INT64_MAX / 2 ? 0 : e->duration_us);
+    int64_t duration = (int64_t)(e->duration_us > MOST_DURATION_US ? 0 : e->duration_us);
     if (f->start_us <= 0 && f->end_us <= 0) {
         bool has_export = k->exported_us > 0;
-        f->start_us = f->end_us = has_export ? k->exported_us : k->received_us;
+        if (f->start_us < 0 && f->end_us < 0) /* both as -1 - sysUpTime, see column_uptime */
+            duration = (int64_t)(uint32_t)(f->start_us - f->end_us) * 1000;
+        f->end_us = has_export ? k->exported_us : k->received_us;
+        f->start_us = duration <= MOST_DURATION_US ? f->end_us - duration : f->end_us;
         f->time_source = has_export ? FLOW_TIME_OF_EXPORT : FLOW_TIME_OF_RECEIPT;
         f->present |= FLOW_HAS(FLOW_TIME_SOURCE);
         return;
@@ -112,6 +144,15 @@ static void set_sampling(struct netflow_rows *rows, uint32_t n, const struct net
     }
 }
 
+/* is_text - what an exporter calls a string may be anything; only readable UTF-8 is kept. */
+static bool is_text(struct text t)
+{
+    for (size_t i = 0; i < t.n; i++)
+        if ((unsigned char)t.p[i] < 0x20 || t.p[i] == 0x7f)
+            return false;
+    return t.n && text_is_utf8(t.p, t.n);
+}
+
 static void add_texts(const struct netflow_extra *e, struct buf *texts)
 {
     static const char *const names[] = {
@@ -120,7 +161,7 @@ static void add_texts(const struct netflow_extra *e, struct buf *texts)
 #undef X
     };
     for (unsigned i = 0; i < NETFLOW_N_TEXTS; i++)
-        if (e->text[i].n)
+        if (is_text(e->text[i]))
             flow_text_add(texts, names[i], e->text[i]);
     char number[24];
     if (e->extended_event) {
@@ -155,6 +196,7 @@ int netflow_complete(struct netflow_rows *rows, uint32_t n, const struct netflow
 {
     choose_families(rows, n, t);
     set_common(rows, n, t, k);
+    set_inside(rows, n, t);
     set_icmp(rows, n, t);
     if (netflow_sampling_matters(s, t))
         set_sampling(rows, n, t, s);
@@ -163,12 +205,23 @@ int netflow_complete(struct netflow_rows *rows, uint32_t n, const struct netflow
 
 bool netflow_is_nat(const struct netflow_template *t)
 {
-    return HAS(t, NAT_EVENT) || HAS(t, PORT_FIRST) || t->use == NETFLOW_USE_NAT;
+    return HAS(t, NAT_EVENT) || HAS(t, PORT_FIRST) || HAS(t, SUBSCRIBER) || t->use == NETFLOW_USE_NAT;
 }
 
 static uint16_t port(uint64_t v)
 {
     return v > UINT16_MAX ? UINT16_MAX : (uint16_t)v;
+}
+
+/* name_subscriber - Nokia says "made" by a start time alone and "gone" by an end time. */
+static void name_subscriber(const struct flow *f, const struct netflow_extra *e, const struct netflow_template *t,
+                            struct nat_event *ret)
+{
+    (void)subscriber_ip(e->subscriber, &ret->inside);
+    if (!HAS(t, SOURCE_NAT_IP)) /* format 1: the source is the outside address */
+        ret->outside = f->source_ip;
+    if (!HAS(t, NAT_EVENT) && HAS(t, START) != HAS(t, END))
+        ret->event = HAS(t, END) ? 2 : 1;
 }
 
 bool netflow_nat_event(const struct flow *f, const struct netflow_extra *e, const struct netflow_template *t,
@@ -179,9 +232,12 @@ bool netflow_nat_event(const struct flow *f, const struct netflow_extra *e, cons
         return false;
     if (!HAS(t, SOURCE_IP) && !HAS(t, SOURCE_NAT_IP))
         return false;
+    bool has_subscriber = HAS(t, SUBSCRIBER);
     *ret = (struct nat_event){.time_us = f->start_us, .inside = f->source_ip, .outside = f->source_nat_ip,
                               .event = f->nat_event, .protocol = f->protocol,
                               .realm = e->realm > UINT32_MAX ? UINT32_MAX : (uint32_t)e->realm};
+    if (has_subscriber)
+        name_subscriber(f, e, t, ret);
     if (!has_block) {
         ret->port_first = ret->port_last = f->source_nat_port;
         return true;

@@ -82,6 +82,7 @@ const struct netflow_place netflow_places[NETFLOW_N_ROLES] = {
     EXTRA(PORT_STEP, port_step),
     EXTRA(N_PORTS, n_ports),
     EXTRA(REALM, realm),
+    EXTRA(SUBSCRIBER, subscriber),
     EXTRA(APPLICATION_ID, application),
     TEXTUAL(APPLICATION),
     TEXTUAL(USER),
@@ -228,6 +229,13 @@ static const struct other v9_only[] = {
     {0, 40004, {NETFLOW_ROLE_DESTINATION_NAT_PORT, NETFLOW_OP_UINT, 1}},
     {0, 40005, {NETFLOW_ROLE_FIREWALL_EVENT, NETFLOW_OP_UINT, 1}},
     {0, 33002, {NETFLOW_ROLE_EXTENDED_EVENT, NETFLOW_OP_UINT, 0}},
+    /* Palo Alto Networks, NetFlow templates of PAN-OS: App-ID, User-ID */
+    {0, 56701, {NETFLOW_ROLE_APPLICATION, NETFLOW_OP_TEXT, 1}},
+    {0, 56702, {NETFLOW_ROLE_USER, NETFLOW_OP_TEXT, 2}},
+    /* ntop nProbe writes its enterprise elements as 57472 + n: 187 HTTP host, 205 DNS query, 188 TLS server name */
+    {0, 57659, {NETFLOW_ROLE_HTTP_HOST, NETFLOW_OP_TEXT, 0}},
+    {0, 57677, {NETFLOW_ROLE_DNS_NAME, NETFLOW_OP_TEXT, 0}},
+    {0, 57660, {NETFLOW_ROLE_TLS_NAME, NETFLOW_OP_TEXT, 0}},
 };
 
 /* RFC 5103: the same element seen from the other end */
@@ -239,6 +247,22 @@ static const struct other reverse[] = {
     {29305, 352, {NETFLOW_ROLE_DESTINATION_BYTES, NETFLOW_OP_UINT, 3}},
     {29305, 353, {NETFLOW_ROLE_DESTINATION_BYTES, NETFLOW_OP_UINT, 4}},
     {29305, 6, {NETFLOW_ROLE_REVERSE_TCP_FLAGS, NETFLOW_OP_UINT, 0}},
+};
+
+/* the vendors' own elements, by enterprise number */
+static const struct other enterprise[] = {
+    /* Nokia, 7750 SR "Multiservice ISA and ESA Guide", IPFIX template formats 1 and 2 */
+    {637, 93, {NETFLOW_ROLE_SUBSCRIBER, NETFLOW_OP_TEXT, 0}},
+    /* Palo Alto Networks */
+    {25461, 56701, {NETFLOW_ROLE_APPLICATION, NETFLOW_OP_TEXT, 1}},
+    {25461, 56702, {NETFLOW_ROLE_USER, NETFLOW_OP_TEXT, 2}},
+    /* Ixia / Keysight IxFlow: reverse octets and packets, application, HTTP host */
+    {3054, 176, {NETFLOW_ROLE_DESTINATION_BYTES, NETFLOW_OP_UINT, 5}},
+    {3054, 177, {NETFLOW_ROLE_DESTINATION_PACKETS, NETFLOW_OP_UINT, 5}},
+    /* ntop nProbe */
+    {35632, 187, {NETFLOW_ROLE_HTTP_HOST, NETFLOW_OP_TEXT, 0}},
+    {35632, 205, {NETFLOW_ROLE_DNS_NAME, NETFLOW_OP_TEXT, 0}},
+    {35632, 188, {NETFLOW_ROLE_TLS_NAME, NETFLOW_OP_TEXT, 0}},
 };
 
 static struct netflow_meaning find(const struct other *table, size_t n, uint32_t pen, uint16_t id)
@@ -255,5 +279,5 @@ struct netflow_meaning netflow_element(uint16_t version, uint32_t pen, uint16_t 
         return direct[id];
     if (!pen)
         return version == 9 ? find(v9_only, COUNT(v9_only), 0, id) : (struct netflow_meaning){0};
-    return find(reverse, COUNT(reverse), pen, id);
+    return pen == 29305 ? find(reverse, COUNT(reverse), pen, id) : find(enterprise, COUNT(enterprise), pen, id);
 }

@@ -136,7 +136,10 @@ static void column_before(const struct column *c, int64_t exported_us)
     }
 }
 
-/* uptime_now - sysUpTime at the export; IPFIX knows it only from systemInitTimeMilliseconds. Zero times mean "unknown". */
+/*
+ * column_uptime - IPFIX knows when sysUpTime began only from systemInitTimeMilliseconds (160). Without it the raw
+ * value is kept as -1 - milliseconds: no time, but the difference of two is still the duration.
+ */
 static void column_uptime(const struct column *c, const struct netflow_clock *k)
 {
     if (c->length != 4)
@@ -144,7 +147,7 @@ static void column_uptime(const struct column *c, const struct netflow_clock *k)
     bool is_known = k->has_uptime || k->has_init;
     uint32_t now_ms = k->has_uptime ? k->uptime_ms : (uint32_t)(uint64_t)((k->exported_us - k->init_us) / 1000);
     EACH(c, from, to) {
-        int64_t us = is_known ? netflow_uptime_us(k->exported_us, now_ms, load_be32(from)) : 0;
+        int64_t us = is_known ? netflow_uptime_us(k->exported_us, now_ms, load_be32(from)) : -1 - (int64_t)load_be32(from);
         memcpy(to, &us, 8);
     }
 }

@@ -155,7 +155,9 @@ static enum netflow_use use_of(const struct netflow_definition *d, const struct 
 {
     if (d->is_options)
         return NETFLOW_USE_OPTIONS;
-    if (chose(ch, NETFLOW_ROLE_SOURCE_IP) && chose(ch, NETFLOW_ROLE_DESTINATION_IP))
+    bool has_source = chose(ch, NETFLOW_ROLE_SOURCE_IP) ||
+                      (chose(ch, NETFLOW_ROLE_SUBSCRIBER) && chose(ch, NETFLOW_ROLE_SOURCE_NAT_IP));
+    if (has_source && chose(ch, NETFLOW_ROLE_DESTINATION_IP))
         return NETFLOW_USE_FLOW;
     /* a port block may name its outside address only, or its inside address only (Cisco, on release) */
     if (chose(ch, NETFLOW_ROLE_PORT_FIRST) || chose(ch, NETFLOW_ROLE_NAT_EVENT) || chose(ch, NETFLOW_ROLE_SOURCE_NAT_IP))

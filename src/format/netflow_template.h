@@ -33,6 +33,7 @@ struct netflow_extra {
     uint64_t port_first, port_last, port_step, n_ports, realm; /* NAT port blocks */
     struct ip source_ip6, destination_ip6, source_nat_ip6, destination_nat_ip6, next_hop6; /* beside an IPv4 one */
     struct text text[8];       /* enum netflow_text, borrowed from the datagram */
+    struct text subscriber;    /* Nokia aluNatSubString: "LSN-Host@" and the inside address */
 };
 
 /* X(ID, "name in struct flow.texts") */
@@ -87,6 +88,7 @@ enum netflow_role {
     NETFLOW_ROLE_SELECTOR, NETFLOW_ROLE_INTERVAL, NETFLOW_ROLE_PACKET_INTERVAL, NETFLOW_ROLE_PACKET_SPACE,
     NETFLOW_ROLE_SIZE, NETFLOW_ROLE_POPULATION, NETFLOW_ROLE_PROBABILITY, NETFLOW_ROLE_INIT, NETFLOW_ROLE_TEMPLATE_ID,
     NETFLOW_ROLE_PORT_FIRST, NETFLOW_ROLE_PORT_LAST, NETFLOW_ROLE_PORT_STEP, NETFLOW_ROLE_N_PORTS, NETFLOW_ROLE_REALM,
+    NETFLOW_ROLE_SUBSCRIBER,
     NETFLOW_ROLE_APPLICATION_ID, NETFLOW_ROLE_APPLICATION, NETFLOW_ROLE_USER, NETFLOW_ROLE_DNS_NAME,
     NETFLOW_ROLE_TLS_NAME, NETFLOW_ROLE_HTTP_HOST, NETFLOW_ROLE_JA3, NETFLOW_ROLE_JA4, NETFLOW_ROLE_RULE,
     NETFLOW_ROLE_MAC,
