@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * watch/detect/finder - totals of all sightings, and their way into the finding journal.
+ *
+ * finder_add merges what a thread saw live; finder_set puts the total a hunt has counted. Every
+ * finder_write turns the entries that changed into records with the next revision. Entries of windows
+ * that ended some time ago leave memory once they are written; if such a window is seen again,
+ * finder_recall reads its last record back, so totals never start over.
+ *
+ * Payload: one JSON object with dotted keys: finding.kind, own.ip, remote.ip (contact only), list.name,
+ * list.version, family, unit, direction, listed, window.start, window.length_s, first_seen, last_seen, flows,
+ * packets, bytes, ports (array), remotes (array of {ip, flows}; own_listed only).
+ * Thread-safe.
+ */
+#pragma once
+
+#include "watch/detect/match_set.h"
+#include "watch/detect/sighting.h"
+
+struct finder;
+
+struct finder_options {
+    const char *data_dir; /* borrowed */
+    uint64_t journal_max_bytes;
+    uint32_t max_sightings;  /* totals in memory */
+    int64_t window_us;
+};
+
+struct finder_state {
+    struct findings_state journal;
+    uint64_t sightings, overflow, written, write_errors;
+};
+
+/* finder_open - opens the journal and reads back the findings of windows that may still change. */
+int finder_open(const struct finder_options *o, struct finder **ret, struct fault *f);
+void finder_close(struct finder *x);
+/* finder_add - merge and clear @t. Return: 0 (what did not fit is counted). */
+int finder_add(struct finder *x, struct sightings *t);
+/*
+ * finder_set - what a hunt counted for one sighting among the rows that are the hunt's business (see match_set.h).
+ * It replaces what an earlier hunt, or the journal, said of them; what was added live since stays.
+ */
+int finder_set(struct finder *x, const struct sighting *s);
+/* finder_write - journal what changed; @set gives families and units (may be NULL). Return: 0 or -errno. */
+int finder_write(struct finder *x, const struct match_set *set, int64_t now_us, struct fault *f);
+void finder_get_state(struct finder *x, struct finder_state *ret);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * watch/detect/live - every stored batch against every current list, as it passes.
+ *
+ * One struct live per receiving thread. The match set is handed over through `next`; the thread takes
+ * it at its next quiet point (between two batches) and says so in `seen`: nobody waits, no batch
+ * ever meets half a set, and the owner may free an old set once every thread has seen a newer one.
+ */
+#pragma once
+
+#include "watch/detect/match_set.h"
+#include "watch/detect/sighting.h"
+#include "watch/flow_batch.h"
+
+#include <stdatomic.h>
+
+struct live {
+    _Atomic(const struct match_set *) next; /* published by the owner */
+    _Atomic uint64_t seen;                  /* generation of the set in use */
+    const struct match_set *set;
+    struct sightings table;
+    int64_t window_us;
+    int zone_s; /* windows begin at local midnight of this zone */
+    /* counters, read by others */
+    _Atomic uint64_t rows, rows_listed, hits, hits_lost;
+    int (*flush)(void *context, struct sightings *t); /* takes what the table holds and clears it; 0 or <0 */
+    void *context;
+};
+
+/* live_init - @flush is called when the table is full and by live_flush. Return: 0 or -ENOMEM. */
+int live_init(struct live *l, int64_t window_us, int zone_s, int (*flush)(void *, struct sightings *), void *context);
+void live_fini(struct live *l);
+/* live_quiet - between two batches: take a newer set if there is one. */
+void live_quiet(struct live *l);
+/* live_match - one stored batch. Return: 0, or what flush answered below 0. */
+int live_match(struct live *l, const struct flow_batch *b);
+/*
+ * live_row - one row by itself, against every list of the set.
+ * @is_hunt: count it for lists whose hunt it belongs to (received before they became active, or no time of receipt);
+ * else for the lists that are live for it.
+ * Return: 0, or what flush answered below 0.
+ */
+int live_row(struct live *l, const struct flow *f, bool is_hunt);
+int live_flush(struct live *l);
+/* live_window - start of the window that holds @us. */
+int64_t live_window(const struct live *l, int64_t us);
