@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""picture.py way | terminal TITLE < TEXT - the pictures of the documents, as SVG on standard output.
+
+way       the way of an event, from the table below
+terminal  what a command printed, as a terminal shows it; a line that begins with "$ " is the command
+"""
+import sys
+import unicodedata
+from xml.sax.saxutils import escape
+
+FONT = "DejaVu Sans Mono, Menlo, Consolas, monospace"
+SANS = "DejaVu Sans, Segoe UI, Helvetica, Arial, sans-serif"
+
+
+def width_of(text):
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def terminal(title, text):
+    lines = text.rstrip("\n").expandtabs(8).split("\n")
+    cell, height, margin, bar = 7.83, 18, 16, 30
+    width = int(max([width_of(line) for line in lines] + [60]) * cell + 2 * margin)
+    total = len(lines) * height + 2 * margin + bar
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{total}" viewBox="0 0 {width} {total}" '
+           f'role="img" aria-label="{escape(title)}">',
+           f'<rect width="{width}" height="{total}" rx="8" fill="#10202c"/>',
+           f'<text x="{width / 2}" y="20" fill="#9fb4c2" font-family="{SANS}" font-size="12" text-anchor="middle">'
+           f'{escape(title)}</text>']
+    for i, line in enumerate(lines):
+        y = bar + margin + i * height + 6
+        colour = "#7fd1ae" if line.startswith("$ ") else "#e6eef3"
+        out.append(f'<text x="{margin}" y="{y}" fill="{colour}" font-family="{FONT}" font-size="13" xml:space="preserve" '
+                   f'textLength="{width_of(line) * cell:.1f}" lengthAdjust="spacingAndGlyphs">{escape(line)}</text>'
+                   if line.strip() else "")
+    return "\n".join(line for line in out if line) + "\n</svg>\n"
+
+
+# (column, row, rows high, name, what happens there)
+BOXES = [
+    (0, 0, 1, "datagrams", "NetFlow v5 v9, IPFIX, sFlow"),
+    (0, 1, 1, "packets", "AF_PACKET, pcap, pcapng"),
+    (0, 2, 1, "files", "Argus, nfdump, Zeek, CSV"),
+    (1, 0, 3, "watch/intake", "framing, loss accounting, metering"),
+    (2, 0, 3, "format", "bytes to struct flow; pure, fuzzed"),
+    (3, 0, 3, "flow_batch", "columns of 8,192 rows, one owner"),
+    (4, 0, 1, "watch/indicator", "lists and own space, matched"),
+    (4, 1, 1, "watch/detect", "hits to findings, journal"),
+    (4, 2, 1, "watch/store", "journal, segments, dictionaries"),
+    (5, 1, 1, "watch/query", "filter, top, timeline"),
+    (5, 2, 1, "watch/hunt", "a list over all that was stored"),
+]
+ARROWS = [((0, 0), (1, 0)), ((0, 1), (1, 1)), ((0, 2), (1, 2)), ((1, 1), (2, 1)), ((2, 1), (3, 1)), ((3, 0), (4, 0)),
+          ((3, 2), (4, 2)), ((4, 2), (5, 2))]
+
+
+def way():
+    w, h, gap, row = 168, 58, 34, 78
+    width, height = 6 * (w + gap) + 10, 3 * row + 30
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
+           f'role="img" aria-label="The way of an event">',
+           '<defs><marker id="tip" markerWidth="8" markerHeight="8" refX="7" refY="4" orient="auto">'
+           '<path d="M0,0 L8,4 L0,8 z" fill="#5b7486"/></marker></defs>',
+           f'<rect width="{width}" height="{height}" fill="#ffffff"/>']
+    for column, at, rows, name, what in BOXES:
+        x, y = 20 + column * (w + gap), 20 + at * row
+        tall = rows * row - (row - h)
+        fill = "#eef3f6" if column == 0 else "#dcebe4" if column < 4 else "#e3e6f5"
+        out.append(f'<rect x="{x}" y="{y}" width="{w}" height="{tall}" rx="6" fill="{fill}" stroke="#5b7486"/>')
+        middle = y + tall / 2
+        out.append(f'<text x="{x + w / 2}" y="{middle - 4}" font-family="{SANS}" font-size="13" font-weight="bold" '
+                   f'text-anchor="middle" fill="#10202c">{escape(name)}</text>')
+        out.append(f'<text x="{x + w / 2}" y="{middle + 14}" font-family="{SANS}" font-size="9.5" text-anchor="middle" '
+                   f'fill="#33474f">{escape(what)}</text>')
+    for (c1, r1), (c2, r2) in ARROWS:
+        x1, y1 = 20 + c1 * (w + gap) + w, 20 + r1 * row + h / 2
+        x2, y2 = 20 + c2 * (w + gap), 20 + r2 * row + h / 2
+        out.append(f'<line x1="{x1}" y1="{y1}" x2="{x2 - 2}" y2="{y2}" stroke="#5b7486" stroke-width="1.6" '
+                   'marker-end="url(#tip)"/>')
+    x = 20 + 4 * (w + gap) + w / 2
+    out.append(f'<line x1="{x}" y1="{20 + h}" x2="{x}" y2="{20 + row - 2}" stroke="#5b7486" stroke-width="1.6" '
+               'marker-end="url(#tip)"/>')
+    x1, y1 = 20 + 4 * (w + gap) + w, 20 + 2 * row + h / 2 - 12
+    x2, y2 = 20 + 5 * (w + gap), 20 + row + h / 2 + 10
+    out.append(f'<line x1="{x1}" y1="{y1}" x2="{x2 - 2}" y2="{y2}" stroke="#5b7486" stroke-width="1.6" marker-end="url(#tip)"/>')
+    return "\n".join(out) + "\n</svg>\n"
+
+
+if sys.argv[1:] == ["way"]:
+    sys.stdout.write(way())
+elif len(sys.argv) == 3 and sys.argv[1] == "terminal":
+    sys.stdout.write(terminal(sys.argv[2], sys.stdin.read()))
+else:
+    sys.exit(__doc__)
