@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/fault.h"
+#include "watch/address_set.h"
 #include "watch/store/segment.h"
 
 #define SEGMENT_FULL 1

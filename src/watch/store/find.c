@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The merge at the heart of a hunt, segment by segment or dictionary by dictionary.
+ *
+ * A unit of work is one segment, or one merged dictionary with those of its members that are asked
+ * for. Threads take units newest first; the calling thread hands segments on in their order as soon
+ * as their unit is done. Threads stay within a window ahead of it, which bounds the codes in memory.
+ */
+#include "watch/store/view.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_THREADS 64u
+#define MAX_PAIRS ((size_t)1 << 20)     /* hits of one dictionary, times their members */
+#define MAX_RANGE_WIDTH (UINT64_C(1) << 20) /* wider sets hit densely: segments' own dictionaries are better */
+#define NO_UNIT SIZE_MAX
+
+enum slot_state { SLOT_SKIPPED, SLOT_WAITS, SLOT_DIRECT, SLOT_DONE };
+
+struct slot { /* per segment */
+    enum slot_state state;
+    size_t unit;
+    uint32_t *codes;
+    size_t n;
+    int error;
+};
+
+struct unit {
+    const struct view_dictionary *dictionary; /* NULL: one segment */
+    size_t segment;
+};
+
+struct find {
+    struct store_view *view;
+    const struct address_set *set;
+    struct slot *slots;
+    struct unit *units;
+    size_t n_units;
+    pthread_mutex_t lock;
+    pthread_cond_t done, may_go;
+    size_t next_unit, limit_unit;
+    bool is_stopped;
+};
+
+/* --- one segment --------------------------------------------------------------------------- */
+
+static void merge_segment(const struct find *f, size_t i, struct slot *ret)
+{
+    const struct segment *s = f->view->segments[i];
+    uint32_t n_entries = segment_info(s)->n_entries;
+    uint32_t *codes = malloc(((size_t)n_entries + 1) * sizeof(*codes));
+    size_t n = 0;
+    int r = codes ? segment_merge(s, f->set, codes, &n) : -ENOMEM;
+    if (r || n == 0) {
+        free(codes);
+        codes = NULL;
+        n = 0;
+    }
+    if (n && n < n_entries / 2) {
+        uint32_t *less = realloc(codes, n * sizeof(*codes));
+        codes = less ? less : codes;
+    }
+    ret->codes = codes;
+    ret->n = n;
+    ret->error = r;
+}
+
+/* --- one dictionary -------------------------------------------------------------------------- */
+
+struct gather {
+    const struct find *find;
+    const struct view_dictionary *dictionary;
+    struct slot **slots; /* per member: its result, or NULL (gone, or not asked for) */
+    size_t *room;
+    size_t n_pairs;
+};
+
+enum { TOO_DENSE = 1 };
+
+static int add_code(struct gather *g, size_t member, uint32_t code)
+{
+    struct slot *s = g->slots[member];
+    if (s->n == g->room[member]) {
+        size_t room = g->room[member] ? g->room[member] * 2 : 64;
+        uint32_t *more = realloc(s->codes, room * sizeof(*more));
+        if (!more)
+            return -ENOMEM;
+        s->codes = more;
+        g->room[member] = room;
+    }
+    s->codes[s->n++] = code;
+    return ++g->n_pairs > MAX_PAIRS ? TOO_DENSE : 0;
+}
+
+static int gather_entry(void *context, const struct ip *a, const uint64_t *members)
+{
+    struct gather *g = context;
+    for (size_t word = 0; word < (g->dictionary->n_members + 63) / 64; word++)
+        for (uint64_t bits = members[word]; bits; bits &= bits - 1) {
+            size_t member = word * 64 + (size_t)__builtin_ctzll(bits);
+            if (member >= g->dictionary->n_members || !g->slots[member])
+                continue;
+            uint32_t code;
+            if (!segment_find(g->find->view->segments[g->dictionary->members[member]], a, &code))
+                return -EBADMSG; /* the dictionary and the segment disagree: trust the segment */
+            int r = add_code(g, member, code);
+            if (r)
+                return r;
+        }
+    return 0;
+}
+
+/* merge_dictionary - Return: 0, or another value: nothing is kept and the members must be searched directly. */
+static int merge_dictionary(const struct find *f, const struct unit *u, struct slot *results)
+{
+    const struct view_dictionary *d = u->dictionary;
+    struct gather g = {.find = f, .dictionary = d};
+    g.slots = calloc(d->n_members + 1, sizeof(struct slot *));
+    g.room = calloc(d->n_members + 1, sizeof(*g.room));
+    int r = g.slots && g.room ? 0 : -ENOMEM;
+    for (size_t i = 0; !r && i < d->n_members; i++)
+        if (d->members[i] != VIEW_NO_SEGMENT && f->slots[d->members[i]].unit == (size_t)(u - f->units))
+            g.slots[i] = &results[i];
+    if (!r)
+        r = merged_find(d->merged, f->set, gather_entry, &g);
+    for (size_t i = 0; r && i < d->n_members; i++) {
+        free(results[i].codes);
+        results[i] = (struct slot){0};
+    }
+    free(g.slots);
+    free(g.room);
+    return r;
+}
+
+/* --- units ------------------------------------------------------------------------------------- */
+
+static void settle(struct find *f, size_t segment, enum slot_state state, const struct slot *result)
+{
+    struct slot *s = &f->slots[segment];
+    if (result) {
+        s->codes = result->codes;
+        s->n = result->n;
+        s->error = result->error;
+    }
+    s->state = state;
+}
+
+static void run_unit(struct find *f, size_t i)
+{
+    const struct unit *u = &f->units[i];
+    struct slot one = {0};
+    struct slot *results = u->dictionary ? calloc(u->dictionary->n_members + 1, sizeof(*results)) : &one;
+    int r = 0;
+    if (!u->dictionary)
+        merge_segment(f, u->segment, &one);
+    else
+        r = results ? merge_dictionary(f, u, results) : -ENOMEM;
+    pthread_mutex_lock(&f->lock);
+    if (!u->dictionary)
+        settle(f, u->segment, SLOT_DONE, &one);
+    for (size_t k = 0; u->dictionary && k < u->dictionary->n_members; k++) {
+        size_t segment = u->dictionary->members[k];
+        if (segment != VIEW_NO_SEGMENT && f->slots[segment].unit == i)
+            settle(f, segment, r ? SLOT_DIRECT : SLOT_DONE, r ? NULL : &results[k]);
+    }
+    pthread_cond_broadcast(&f->done);
+    pthread_mutex_unlock(&f->lock);
+    if (u->dictionary)
+        free(results);
+}
+
+static void *find_thread(void *context)
+{
+    struct find *f = context;
+    for (;;) {
+        pthread_mutex_lock(&f->lock);
+        while (!f->is_stopped && f->next_unit < f->n_units && f->next_unit >= f->limit_unit)
+            pthread_cond_wait(&f->may_go, &f->lock);
+        size_t unit = f->is_stopped ? f->n_units : f->next_unit;
+        f->next_unit += unit < f->n_units;
+        pthread_mutex_unlock(&f->lock);
+        if (unit >= f->n_units)
+            return NULL;
+        run_unit(f, unit);
+    }
+}
+
+static bool is_inside(const struct segment_info *info, int64_t since_us, int64_t until_us)
+{
+    return info->n_rows && info->event_max_us >= since_us && info->event_min_us <= until_us;
+}
+
+static uint64_t range_width(const struct address_set *set)
+{
+    uint64_t width = 0;
+    for (size_t i = 0; i < set->n_v4_ranges; i++)
+        width += (uint64_t)set->v4_ranges[i].last - set->v4_ranges[i].first + 1;
+    for (size_t i = 0; i < set->n_v6; i++) /* a prefix shorter than /64 may hold anything */
+        width += memcmp(set->v6[i].first.b, set->v6[i].last.b, 8) != 0 ? MAX_RANGE_WIDTH + 1 : 1;
+    return width;
+}
+
+/* assign_dictionaries - the segments a dictionary answers for; one that would answer for one only is no gain. */
+static void assign_dictionaries(struct find *f, const struct view_dictionary **of)
+{
+    struct store_view *v = f->view;
+    if (range_width(f->set) > MAX_RANGE_WIDTH)
+        return;
+    for (size_t i = 0; i < v->n_dictionaries; i++) {
+        const struct view_dictionary *d = &v->dictionaries[i];
+        size_t n = 0;
+        for (size_t k = 0; k < d->n_members; k++)
+            n += d->members[k] != VIEW_NO_SEGMENT && f->slots[d->members[k]].state == SLOT_WAITS && !of[d->members[k]];
+        for (size_t k = 0; n > 1 && k < d->n_members; k++)
+            if (d->members[k] != VIEW_NO_SEGMENT && f->slots[d->members[k]].state == SLOT_WAITS && !of[d->members[k]])
+                of[d->members[k]] = d;
+    }
+}
+
+static int plan(struct find *f, int64_t since_us, int64_t until_us)
+{
+    struct store_view *v = f->view;
+    const struct view_dictionary **of = calloc(v->n_segments + 1, sizeof(const struct view_dictionary *));
+    f->slots = calloc(v->n_segments + 1, sizeof(*f->slots));
+    f->units = calloc(v->n_segments + 1, sizeof(*f->units));
+    if (!of || !f->slots || !f->units) {
+        free(of);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < v->n_segments; i++) {
+        f->slots[i].unit = NO_UNIT;
+        if (is_inside(segment_info(v->segments[i]), since_us, until_us))
+            f->slots[i].state = SLOT_WAITS;
+    }
+    assign_dictionaries(f, of);
+    for (size_t i = 0; i < v->n_segments; i++) {
+        if (f->slots[i].state != SLOT_WAITS || f->slots[i].unit != NO_UNIT)
+            continue;
+        size_t unit = f->n_units++;
+        f->units[unit] = (struct unit){.dictionary = of[i], .segment = i};
+        f->slots[i].unit = unit;
+        for (size_t k = i + 1; of[i] && k < v->n_segments; k++)
+            if (of[k] == of[i] && f->slots[k].state == SLOT_WAITS)
+                f->slots[k].unit = unit;
+    }
+    free(of);
+    return 0;
+}
+
+/* --- handing on ------------------------------------------------------------------------------------ */
+
+/* await - until segment @i has its codes; without threads by doing the unit here. */
+static void await(struct find *f, size_t i, unsigned n_threads)
+{
+    struct slot *s = &f->slots[i];
+    pthread_mutex_lock(&f->lock);
+    if (f->limit_unit < s->unit + 1 + 4 * (size_t)n_threads) {
+        f->limit_unit = s->unit + 1 + 4 * (size_t)n_threads;
+        pthread_cond_broadcast(&f->may_go);
+    }
+    bool is_mine = n_threads == 0 && s->state == SLOT_WAITS;
+    while (!is_mine && s->state == SLOT_WAITS)
+        pthread_cond_wait(&f->done, &f->lock);
+    pthread_mutex_unlock(&f->lock);
+    if (is_mine)
+        run_unit(f, s->unit);
+    if (s->state == SLOT_DIRECT)
+        merge_segment(f, i, s);
+}
+
+static int hand_on(struct find *f, unsigned n_threads,
+                   int (*each)(void *context, struct segment *s, const uint32_t *codes, size_t n_codes),
+                   void *context, struct fault *fault)
+{
+    for (size_t i = 0; i < f->view->n_segments; i++) {
+        struct slot *s = &f->slots[i];
+        if (s->state == SLOT_SKIPPED)
+            continue;
+        await(f, i, n_threads);
+        if (s->error == -EBADMSG) {
+            char file[64];
+            const struct segment_info *info = segment_info(f->view->segments[i]);
+            snprintf(file, sizeof(file), "store/segments/%llu.seg", (unsigned long long)info->id);
+            view_add_damage(f->view, file, info->n_rows, message_text(MSG_store_index_damaged));
+            continue;
+        }
+        if (s->error)
+            return FAULT(fault, s->error, store_no_memory, "store/segments");
+        int r = s->n ? each(context, f->view->segments[i], s->codes, s->n) : 0;
+        free(s->codes);
+        s->codes = NULL;
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+static unsigned start_threads(struct find *f, unsigned wanted, pthread_t *threads)
+{
+    unsigned n = 0;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (n < wanted && !pthread_create(&threads[n], NULL, find_thread, f))
+        n++;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return n; /* fewer than wanted, or none, still finds everything */
+}
+
+int store_view_find(struct store_view *v, const struct address_set *set, int64_t since_us, int64_t until_us,
+                    unsigned n_threads,
+                    int (*each)(void *context, struct segment *s, const uint32_t *codes, size_t n_codes),
+                    void *context, struct fault *fault)
+{
+    struct find f = {.view = v, .set = set};
+    pthread_t threads[MAX_THREADS];
+    pthread_mutex_init(&f.lock, NULL);
+    pthread_cond_init(&f.done, NULL);
+    pthread_cond_init(&f.may_go, NULL);
+    int r = plan(&f, since_us, until_us);
+    if (r)
+        r = FAULT(fault, r, store_no_memory, "store/segments");
+    if (n_threads > f.n_units)
+        n_threads = (unsigned)f.n_units;
+    if (n_threads > MAX_THREADS)
+        n_threads = MAX_THREADS;
+    unsigned n = r || n_threads < 2 ? 0 : start_threads(&f, n_threads, threads);
+    if (!r)
+        r = hand_on(&f, n, each, context, fault);
+    pthread_mutex_lock(&f.lock);
+    f.is_stopped = true;
+    pthread_cond_broadcast(&f.may_go);
+    pthread_mutex_unlock(&f.lock);
+    for (unsigned i = 0; i < n; i++)
+        pthread_join(threads[i], NULL);
+    for (size_t i = 0; f.slots && i < v->n_segments; i++)
+        free(f.slots[i].codes);
+    free(f.slots);
+    free(f.units);
+    pthread_mutex_destroy(&f.lock);
+    pthread_cond_destroy(&f.done);
+    pthread_cond_destroy(&f.may_go);
+    return r;
+}

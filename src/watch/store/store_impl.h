@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * watch/store/store_impl - what the files behind store.h share. Nobody else includes this.
+ *
+ * Locks: `lock` guards manifest, log, pending and the id counter; `notes_lock` the notes; `build_lock` the
+ * build queue. Notes may be locked inside `lock`, nothing else nests, and none is held while a segment is built.
+ */
+#pragma once
+
+#include "watch/store/journal.h"
+#include "watch/store/manifest.h"
+#include "watch/store/segment_build.h"
+#include "watch/store/store.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define STORE_SYNC_US INT64_C(1000000)
+#define STORE_RETRY_US INT64_C(10000000)
+
+/* jobs of one writer or import: how many are under way, and the first that failed */
+struct build_group {
+    unsigned n_running;
+    struct fault fault; /* .code 0: none */
+};
+
+/* rows on their way into one segment file */
+struct build_job {
+    struct build_job *next;
+    struct build_group *group; /* NULL: nobody waits */
+    struct segment_builder *builder; /* owned; NULL: the journal is replayed */
+    struct journal journal;          /* .fd < 0: none (an import) */
+    struct manifest_segment segment; /* id, order, family, arrival set; the rest filled by building */
+    struct store_import *import;     /* takes the segment, or NULL: published at once */
+};
+
+struct store {
+    char *data_dir;
+    struct store_options options;
+    int dir_fd, lock_fd, segments_fd, dictionaries_fd, journals_fd, damaged_fd;
+
+    pthread_mutex_t lock;
+    struct manifest manifest;
+    struct manifest_log log;
+    struct manifest_journal *pending; /* closed journals still to be sealed */
+    size_t n_pending, room_pending;
+    int64_t retry_us;
+
+    pthread_mutex_t notes_lock;
+    struct manifest_notes notes;  /* the latest, also those only a journal holds yet */
+    uint64_t notes_kept_sequence; /* up to here the manifest holds them; under `lock` */
+
+    atomic_ullong sequence; /* of the last journal frame */
+#define X(name, help) atomic_ullong n_##name;
+    STORE_COUNTERS(X)
+#undef X
+
+    pthread_mutex_t build_lock;
+    pthread_cond_t build_more, build_less;
+    struct build_job *first, **last;
+    unsigned n_in_flight, n_threads;
+    bool is_closing;
+    pthread_t *threads;
+};
+
+#define STORE_COUNT(s, name, n) atomic_fetch_add_explicit(&(s)->n_##name, (unsigned long long)(n), memory_order_relaxed)
+
+/* --- names and files (store.c) -------------------------------------------------- */
+
+#define STORE_NAME_MAX 32
+enum store_kind { STORE_SEGMENT, STORE_DICTIONARY, STORE_JOURNAL };
+/* store_file_name - "12.seg", "12.dic", "12.wal"; store_file_shown - with its folder, for people. */
+void store_file_name(enum store_kind kind, uint64_t id, char out[STORE_NAME_MAX]);
+#define STORE_SHOWN_MAX 64
+const char *store_file_shown(enum store_kind kind, uint64_t id, char out[STORE_SHOWN_MAX]);
+const char *store_folder(enum store_kind kind);
+int store_folder_fd(const struct store *s, enum store_kind kind);
+/* store_unlink - a file no transaction names any more; a failure is left to the next open. */
+void store_unlink(const struct store *s, enum store_kind kind, uint64_t id);
+/* store_set_aside - a second name in damaged/, with the reason beside it; the first goes by store_unlink. 0 or -errno. */
+int store_set_aside(const struct store *s, enum store_kind kind, uint64_t id, const char *reason);
+/* store_take_notes - merge into the store's notes; frees @notes. */
+void store_take_notes(struct store *s, struct manifest_notes *notes);
+uint64_t store_new_id(struct store *s);
+uint32_t store_segment_rows(const struct store *s);
+/* store_commit - manifest_commit under the lock; the notes that changed go with it. */
+int store_commit(struct store *s, struct manifest_change *c, bool *ret_is_uncertain, struct fault *f);
+
+/* --- building (build.c) ------------------------------------------------------------ */
+
+int build_start(struct store *s, struct fault *f);
+void build_stop(struct store *s);
+/* build_write - @builder (freed) as the file of @segment, synced; fills the rest of @segment. */
+int build_write(struct store *s, struct segment_builder *builder, struct manifest_segment *segment, struct fault *f);
+/*
+ * build_publish - one transaction: the segments are there, the journal is not; then the journal's file goes.
+ * @c: more records of the same transaction, or empty. On failure the segments' files are gone again.
+ */
+int build_publish(struct store *s, const struct manifest_segment *segments, size_t n, uint64_t journal_id,
+                  struct manifest_change *c, struct fault *f);
+/* build_submit - to a thread, or done at once without threads; waits while the queue is full. @job: owned by the queue. */
+void build_submit(struct store *s, struct build_job *job);
+/* build_wait - until the group has nothing under way. Return: 0 or the first failure since, which is then forgotten. */
+int build_wait(struct store *s, struct build_group *group, struct fault *f);
+/* build_failed - the same without waiting. */
+int build_failed(struct store *s, struct build_group *group, struct fault *f);
+/* build_pending - seal the journals that could not be sealed before; at most every STORE_RETRY_US unless @is_now. */
+int build_pending(struct store *s, int64_t now_us, bool is_now, struct fault *f);
+int build_add_pending(struct store *s, uint64_t id, int family);
+
+/* --- replaying a journal (replay.c) -------------------------------------------------- */
+
+struct replay {
+    uint32_t segment_rows;
+    /* takes the builder; rows arrived within the bounds. Return: 0 or <0 */
+    int (*full)(void *context, struct segment_builder *b, int64_t arrived_min_us, int64_t arrived_max_us);
+    void *context;
+    struct manifest_notes *notes; /* NULL: not wanted */
+};
+/* replay_journal - rows into builders. Return: as journal_walk, or what ->full returned, or -ENOMEM. */
+int replay_journal(const struct replay *r, int fd, uint64_t id, int family, struct journal_report *ret, struct fault *f);
+/* replay_to_segments - a journal in the store becomes segments, published in one transaction. */
+int replay_to_segments(struct store *s, uint64_t id, int family, bool is_recovery, struct fault *f);
+
+/* --- imports (import_txn.c) ------------------------------------------------------------ */
+
+void import_take(struct store_import *i, const struct manifest_segment *segment);

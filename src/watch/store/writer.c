@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Live writing: a batch is packed once, written to the journal of its family, then added to the
+ * segment being built in memory. The journal is the truth: if building fails, the segment is made
+ * from the journal later.
+ */
+#include "watch/store/store_impl.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct open_segment {
+    bool is_open;
+    struct journal journal;
+    struct segment_builder *builder; /* NULL while open: memory ran out, the journal will be replayed */
+    int64_t opened_us;               /* by the clock of tick; 0: no tick since */
+};
+
+struct store_writer {
+    struct store *store;
+    struct open_segment open[2]; /* family 4, 6 */
+    struct buf notes;            /* for the next frame */
+    struct buf packed;
+    struct build_group group;
+    int64_t synced_us;
+};
+
+int store_writer_new(struct store *s, struct store_writer **ret, struct fault *f)
+{
+    struct store_writer *w = calloc(1, sizeof(*w));
+    if (!w)
+        return FAULT(f, -ENOMEM, store_no_memory, "store");
+    w->store = s;
+    w->notes.max = JOURNAL_NOTES_MAX;
+    w->packed.max = 2 * BATCH_PACK_MAX;
+    for (int i = 0; i < 2; i++)
+        w->open[i].journal.fd = -1;
+    *ret = w;
+    return 0;
+}
+
+/* builder_rows - a batch is never split, so a segment made smaller for a test still takes one whole batch. */
+static uint32_t builder_rows(const struct store *s)
+{
+    uint32_t rows = store_segment_rows(s);
+    return rows < FLOW_BATCH_ROWS ? FLOW_BATCH_ROWS : rows;
+}
+
+static int open_one(struct store_writer *w, struct open_segment *o, int family, struct fault *f)
+{
+    struct store *s = w->store;
+    struct manifest_change c = {0};
+    bool is_uncertain = false;
+    int r = journal_create(s->journals_fd, store_new_id(s), family, &o->journal, f);
+    if (r)
+        return r;
+    manifest_add_journal(&c, o->journal.id, family);
+    r = store_commit(s, &c, &is_uncertain, f);
+    manifest_change_fini(&c);
+    if (r) {
+        journal_close(&o->journal);
+        if (!is_uncertain)
+            store_unlink(s, STORE_JOURNAL, o->journal.id);
+        return r;
+    }
+    o->builder = segment_builder_new(family, builder_rows(s));
+    o->opened_us = 0;
+    o->is_open = true;
+    return 0;
+}
+
+/* seal_one - hand the open segment to the builders; the next append opens another. */
+static int seal_one(struct store_writer *w, struct open_segment *o, struct fault *f)
+{
+    if (!o->is_open)
+        return 0;
+    struct build_job *job = calloc(1, sizeof(*job));
+    if (!job)
+        return FAULT(f, -ENOMEM, store_no_memory, "store"); /* it stays open and journaled */
+    job->group = &w->group;
+    job->builder = o->builder;
+    job->journal = o->journal;
+    job->segment = (struct manifest_segment){.id = store_new_id(w->store), .order = o->journal.id,
+                                             .family = o->journal.family,
+                                             .arrived_min_us = o->journal.arrived_min_us,
+                                             .arrived_max_us = o->journal.arrived_max_us};
+    if (o->builder && segment_builder_rows(o->builder) == 0) { /* only notes: nothing to build */
+        segment_builder_free(o->builder);
+        job->builder = NULL;
+    }
+    o->builder = NULL;
+    o->journal.fd = -1;
+    o->is_open = false;
+    build_submit(w->store, job);
+    return 0;
+}
+
+static void keep_notes(struct store_writer *w, uint64_t sequence)
+{
+    const uint8_t *p = w->notes.p, *key;
+    size_t n_key;
+    uint64_t value;
+    pthread_mutex_lock(&w->store->notes_lock);
+    while (w->notes.n && journal_note_next(&p, w->notes.p + w->notes.n, &key, &n_key, &value))
+        (void)manifest_note_set(&w->store->notes, key, n_key, value, sequence); /* full: known keys still move */
+    pthread_mutex_unlock(&w->store->notes_lock);
+    buf_clear(&w->notes);
+}
+
+static int write_frame(struct store_writer *w, struct open_segment *o, uint32_t n_rows, struct fault *f)
+{
+    uint64_t before = o->journal.n_bytes;
+    struct journal_frame frame = {.sequence = atomic_fetch_add(&w->store->sequence, 1) + 1,
+                                  .arrived_us = clock_now_us(), .n_rows = n_rows,
+                                  .notes = w->notes.p, .n_notes = w->notes.n,
+                                  .batch = w->packed.p, .n_batch = w->packed.n};
+    int r = journal_append(&o->journal, &frame, f);
+    if (r)
+        return r;
+    STORE_COUNT(w->store, journal_bytes, o->journal.n_bytes - before);
+    STORE_COUNT(w->store, rows_kept, n_rows);
+    if (w->notes.n)
+        keep_notes(w, frame.sequence);
+    return 0;
+}
+
+int store_writer_append(struct store_writer *w, const struct flow_batch *b, struct fault *f)
+{
+    struct open_segment *o = &w->open[b->family == 6];
+    if (!b->n)
+        return 0;
+    buf_clear(&w->packed);
+    if (batch_pack(b, &w->packed))
+        return FAULT(f, -ENOMEM, store_no_memory, "store/journals");
+    if (o->is_open && o->journal.n_rows + b->n > builder_rows(w->store)) {
+        int r = seal_one(w, o, f);
+        if (r)
+            return r;
+    }
+    int r = o->is_open ? 0 : open_one(w, o, b->family, f);
+    if (!r)
+        r = write_frame(w, o, b->n, f);
+    if (r)
+        return r;
+    uint32_t taken = 0;
+    if (o->builder && (segment_builder_add(o->builder, b, 0, &taken) < 0 || taken != b->n)) {
+        segment_builder_free(o->builder); /* acknowledged all the same: the journal has it */
+        o->builder = NULL;
+    }
+    if (o->journal.n_rows >= store_segment_rows(w->store))
+        (void)seal_one(w, o, NULL); /* if memory is out now, the next append tries again */
+    return 0;
+}
+
+int store_writer_note(struct store_writer *w, const void *key, size_t n_key, uint64_t value)
+{
+    if (n_key == 0 || n_key > MANIFEST_KEY_MAX)
+        return -EINVAL;
+    size_t before = w->notes.n;
+    journal_note_add(&w->notes, key, n_key, value);
+    if (!w->notes.is_bad)
+        return 0;
+    bool is_full = before + n_key + 16 > w->notes.max;
+    w->notes.is_bad = false;
+    w->notes.n = before;
+    return is_full ? -ENOBUFS : -ENOMEM;
+}
+
+static int sync_all(struct store_writer *w, struct fault *f)
+{
+    int r = 0;
+    for (int i = 0; i < 2; i++) {
+        int e = w->open[i].is_open ? journal_sync(&w->open[i].journal, r ? NULL : f) : 0;
+        r = r ? r : e;
+    }
+    return r;
+}
+
+static bool is_old(struct open_segment *o, int64_t now_us, int64_t limit_us)
+{
+    if (!o->is_open)
+        return false;
+    if (o->opened_us == 0 || now_us < o->opened_us) /* first seen, or the clock was set back */
+        o->opened_us = now_us;
+    return now_us - o->opened_us >= limit_us;
+}
+
+int store_writer_tick(struct store_writer *w, int64_t now_us, struct fault *f)
+{
+    int64_t seal_after_us = w->store->options.seal_after_us;
+    int r = build_failed(w->store, &w->group, f);
+    if (now_us < w->synced_us || now_us - w->synced_us >= STORE_SYNC_US) {
+        int e = sync_all(w, r ? NULL : f);
+        w->synced_us = now_us;
+        r = r ? r : e;
+    }
+    for (int i = 0; i < 2; i++)
+        if (is_old(&w->open[i], now_us, seal_after_us)) {
+            int e = seal_one(w, &w->open[i], r ? NULL : f);
+            r = r ? r : e;
+        }
+    int e = build_pending(w->store, now_us, false, r ? NULL : f);
+    return r ? r : e;
+}
+
+/* flush_notes - notes without rows behind them still reach a journal, so that the seal keeps them. */
+static int flush_notes(struct store_writer *w, struct fault *f)
+{
+    if (!w->notes.n)
+        return 0;
+    struct open_segment *o = w->open[0].is_open || !w->open[1].is_open ? &w->open[0] : &w->open[1];
+    int r = o->is_open ? 0 : open_one(w, o, 4, f);
+    buf_clear(&w->packed);
+    return r ? r : write_frame(w, o, 0, f);
+}
+
+int store_writer_seal(struct store_writer *w, struct fault *f)
+{
+    int r = flush_notes(w, f);
+    for (int i = 0; i < 2; i++) {
+        int e = seal_one(w, &w->open[i], r ? NULL : f);
+        r = r ? r : e;
+    }
+    int e = build_wait(w->store, &w->group, r ? NULL : f);
+    return r ? r : e;
+}
+
+void store_writer_free(struct store_writer *w)
+{
+    if (!w)
+        return;
+    (void)build_wait(w->store, &w->group, NULL);
+    for (int i = 0; i < 2; i++) {
+        struct open_segment *o = &w->open[i];
+        segment_builder_free(o->builder);
+        if (!o->is_open)
+            continue;
+        (void)journal_sync(&o->journal, NULL);
+        (void)build_add_pending(w->store, o->journal.id, o->journal.family);
+        journal_close(&o->journal);
+    }
+    buf_fini(&w->notes);
+    buf_fini(&w->packed);
+    free(w);
+}
