@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * node/privileges - what each role gives up before it reads a byte from the network.
+ *
+ * Order in a role: user and group, capabilities, no_new_privs, landlock, seccomp.
+ */
+#pragma once
+
+#include "base/fault.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct identity {
+    uid_t uid;
+    gid_t gid;
+    bool is_known;
+};
+
+/* privileges_find - user and group by name. Return: 0, or 1 with the fault filled when one does not exist. */
+int privileges_find(const char *user, const char *group, struct identity *ret, struct fault *f);
+/* privileges_drop - become @who for good (no way back is checked); nothing when not root. Return: 0 or -errno. */
+int privileges_drop(const struct identity *who, struct fault *f);
+
+/* how much of the file system rules the kernel could enforce */
+enum landlock_state { LANDLOCK_ABSENT, LANDLOCK_PARTIAL, LANDLOCK_FULL };
+const char *landlock_state_name(enum landlock_state s);
+
+/*
+ * privileges_confine_watch - only @data_dir may be read and written, no process, no connection, no key.
+ * An old kernel degrades landlock: @ret_landlock says how far, and `status` shows it.
+ * Return: 0 or -errno (seccomp is not optional).
+ */
+int privileges_confine_watch(const char *data_dir, enum landlock_state *ret_landlock, struct fault *f);
+/* privileges_confine_parent - after every fork it will ever do is still allowed: only landlock-free no_new_privs. */
+int privileges_no_new(struct fault *f);

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A small open-addressed table; exporters are few and never forgotten while
+ * the node runs, so that a silent one stays visible.
+ */
+#include "watch/intake/exporter.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { N_SLOTS = EXPORTERS_MAX * 2 };
+
+int exporters_init(struct exporters *e)
+{
+    memset(e, 0, sizeof(*e));
+    pthread_mutex_init(&e->lock, NULL);
+    e->all = calloc(EXPORTERS_MAX, sizeof(*e->all));
+    e->slots = calloc(N_SLOTS, sizeof(*e->slots));
+    if (e->all && e->slots)
+        return 0;
+    exporters_fini(e);
+    return -ENOMEM;
+}
+
+void exporters_fini(struct exporters *e)
+{
+    free(e->all);
+    free(e->slots);
+    e->all = NULL;
+    e->slots = NULL;
+    e->n = 0;
+    pthread_mutex_destroy(&e->lock);
+}
+
+static uint32_t hash_of(const struct flow_observer *o, uint16_t port, uint16_t version)
+{
+    uint64_t h = load_le64(o->ip.b) * UINT64_C(0x9e3779b97f4a7c15);
+    h = (h ^ load_le64(o->ip.b + 8)) * UINT64_C(0xbf58476d1ce4e5b9);
+    h = (h ^ ((uint64_t)o->domain << 32 | (uint32_t)port << 16 | version)) * UINT64_C(0x94d049bb133111eb);
+    return (uint32_t)(h >> 32);
+}
+
+static struct exporter *find(struct exporters *e, const struct flow_observer *o, uint16_t port, uint16_t version)
+{
+    for (uint32_t i = hash_of(o, port, version) % N_SLOTS;; i = (i + 1) % N_SLOTS) {
+        if (!e->slots[i]) {
+            if (e->n == EXPORTERS_MAX)
+                return NULL;
+            struct exporter *x = &e->all[e->n];
+            x->observer = *o;
+            x->port = port;
+            x->version = version;
+            e->slots[i] = ++e->n;
+            return x;
+        }
+        struct exporter *x = &e->all[e->slots[i] - 1];
+        if (x->port == port && x->version == version && x->observer.domain == o->domain &&
+            ip_equal(&x->observer.ip, &o->ip))
+            return x;
+    }
+}
+
+static struct exporter *seen(struct exporters *e, const struct netflow_datagram *d, const struct flow_observer *o,
+                             uint16_t version)
+{
+    struct flow_observer who = *o;
+    who.ip = d->peer;
+    struct exporter *x = find(e, &who, d->by_port ? d->peer_port : 0, version);
+    if (!x) {
+        e->overflow++;
+        return NULL;
+    }
+    if (!x->first_us)
+        x->first_us = d->received_us;
+    x->last_us = d->received_us;
+    x->n.datagrams++;
+    x->n.bytes += d->n_bytes;
+    return x;
+}
+
+static void count_sequence(struct exporter *x, const struct netflow_sequence_step *s)
+{
+    x->n.lost += s->n_lost;
+    x->n.gaps += s->n_lost > 0;
+    x->n.late += s->is_late;
+    x->n.repeated += s->is_repeated;
+    x->n.restarts += s->is_restart;
+    /* what was first counted as lost and then came late was not lost */
+    x->n.lost -= s->n_found < x->n.lost ? s->n_found : x->n.lost;
+}
+
+void exporters_count(struct exporters *e, const struct netflow_datagram *d, const struct netflow_result *r)
+{
+    struct exporter *x = seen(e, d, &r->observer, r->version);
+    if (!x)
+        return;
+    x->n.flows += r->n_flows;
+    x->n.options += r->n_options;
+    x->n.nat_events += r->n_nat_events;
+    x->n.templates_added += r->n_added;
+    x->n.templates_redefined += r->n_redefined;
+    x->n.templates_withdrawn += r->n_withdrawn;
+    x->n.sets_waiting += r->n_waiting;
+    x->n.sets_resolved += r->n_resolved;
+    uint64_t by_unit[4] = {0};
+    enum { datagrams, records, sets, templates };
+#define X(ID, name, unit)                        \
+    x->refused[NETFLOW_##ID] += r->n_refused[NETFLOW_##ID]; \
+    by_unit[unit] += r->n_refused[NETFLOW_##ID];
+    NETFLOW_REASONS(X)
+#undef X
+    x->n.datagrams_refused += by_unit[datagrams];
+    x->n.records_refused += by_unit[records];
+    x->n.sets_refused += by_unit[sets];
+    x->n.templates_refused += by_unit[templates];
+    if (!r->has_sequence)
+        return;
+    x->clock_offset_us = r->exported_us ? d->received_us - r->exported_us : 0;
+    x->sequence = r->sequence;
+    struct netflow_sequence_step step;
+    netflow_sequence_add(&x->seen, r, &step);
+    count_sequence(x, &step);
+}
+
+void exporters_count_sflow(struct exporters *e, const struct netflow_datagram *d, const struct sflow_result *r)
+{
+    struct exporter *x = seen(e, d, &r->observer, 5);
+    if (!x)
+        return;
+    x->n.flows += r->n_flows;
+    x->n.records_refused += r->n_refused_total;
+    x->n.lost += r->n_lost;
+}
+
+int exporters_copy(struct exporters *e, struct exporter **ret, uint32_t *ret_n)
+{
+    pthread_mutex_lock(&e->lock);
+    struct exporter *copy = malloc((e->n + 1) * sizeof(*copy));
+    if (copy)
+        memcpy(copy, e->all, e->n * sizeof(*copy));
+    *ret_n = e->n;
+    pthread_mutex_unlock(&e->lock);
+    *ret = copy;
+    return copy ? 0 : -ENOMEM;
+}

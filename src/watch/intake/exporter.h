@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * watch/intake/exporter - the account of every exporter: what came, what was kept, what was lost.
+ *
+ * received = kept + dropped{reason}, in datagrams and in records; what the sequence numbers say was
+ * sent and never came stands beside it. One table per receiving thread; readers take snapshots.
+ * Limits: EXPORTERS_MAX per table; beyond that, datagrams are counted under `overflow` and still decoded.
+ */
+#pragma once
+
+#include "format/netflow.h"
+#include "format/netflow_sequence.h"
+#include "format/sflow.h"
+
+#include <pthread.h>
+
+#define EXPORTERS_MAX 4096u
+
+/* X(name, "help for people and for Prometheus") */
+#define EXPORTER_COUNTERS(X)                                                   \
+    X(datagrams, "datagrams received")                                         \
+    X(bytes, "payload bytes received")                                         \
+    X(datagrams_refused, "datagrams refused whole")                            \
+    X(flows, "flow records kept")                                              \
+    X(records_refused, "records refused")                                      \
+    X(sets_refused, "sets refused (unknown template, bad length)")             \
+    X(templates_refused, "templates refused")                                  \
+    X(options, "options records read")                                         \
+    X(nat_events, "NAT events read")                                           \
+    X(templates_added, "templates learned")                                    \
+    X(templates_redefined, "templates redefined")                              \
+    X(templates_withdrawn, "templates withdrawn")                              \
+    X(sets_waiting, "sets put aside until their template comes")               \
+    X(sets_resolved, "sets put aside and decoded later")                       \
+    X(lost, "records or datagrams missing by sequence number")                 \
+    X(gaps, "gaps in the sequence")                                            \
+    X(late, "datagrams out of order")                                          \
+    X(repeated, "datagrams repeated (counted, not dropped)")                   \
+    X(restarts, "restarts of the exporter")
+
+struct exporter_counters {
+#define X(name, help) uint64_t name;
+    EXPORTER_COUNTERS(X)
+#undef X
+};
+
+struct exporter {
+    struct flow_observer observer;
+    uint16_t port; /* source port when told apart by it, else 0 */
+    uint16_t version;
+    int64_t first_us, last_us;   /* received */
+    int64_t clock_offset_us;     /* received - exported, of the last datagram */
+    uint32_t sequence;           /* last seen, for the journal's note */
+    struct exporter_counters n;
+    uint64_t refused[NETFLOW_N_REASONS];
+    struct netflow_sequence seen;
+};
+
+struct exporters {
+    pthread_mutex_t lock; /* held by the owner for each batch of datagrams, by readers for a copy */
+    struct exporter *all; /* EXPORTERS_MAX slots, the first n used */
+    uint32_t n;
+    uint32_t *slots; /* hash -> index + 1 */
+    uint64_t overflow, not_allowed, foreign_bytes;
+};
+
+/* exporters_init - Return: 0 or -ENOMEM. */
+int exporters_init(struct exporters *e);
+void exporters_fini(struct exporters *e);
+/* exporters_count - enter one decoded datagram; the caller holds the lock. */
+void exporters_count(struct exporters *e, const struct netflow_datagram *d, const struct netflow_result *r);
+void exporters_count_sflow(struct exporters *e, const struct netflow_datagram *d, const struct sflow_result *r);
+/* exporters_copy - a snapshot; *@ret is malloc'ed by the callee. Return: 0 or -ENOMEM. */
+int exporters_copy(struct exporters *e, struct exporter **ret, uint32_t *ret_n);

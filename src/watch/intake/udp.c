@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * recvmmsg in, batches out. Between two batches of datagrams the thread looks
+ * at the clock: rows never wait longer than FLUSH_US in user space, which is
+ * what a kill can lose (and the sequence numbers then show).
+ */
+#include "watch/intake/udp.h"
+
+#include "base/clock.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { N_MESSAGES = 64, DATAGRAM_MAX = 65536, FLUSH_US = 200000, POLL_MS = 100, DRAIN_ROUNDS = 100000 };
+
+struct ring {
+    struct mmsghdr header[N_MESSAGES];
+    struct iovec io[N_MESSAGES];
+    struct sockaddr_storage from[N_MESSAGES];
+    _Alignas(8) char control[N_MESSAGES][CMSG_SPACE(sizeof(uint32_t)) + 40];
+    uint8_t *bytes;
+};
+
+int udp_open(const struct ip *ip, uint16_t port, uint32_t n_group, uint64_t receive_buffer_bytes, struct fault *f)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t length;
+    char shown[IP_TEXT_MAX];
+    ip_format(ip, shown);
+    if (ip_is_v4(ip)) {
+        struct sockaddr_in *a = (struct sockaddr_in *)&address;
+        *a = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(ip_v4(ip))};
+        length = sizeof(*a);
+    } else {
+        struct sockaddr_in6 *a = (struct sockaddr_in6 *)&address;
+        *a = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(port)};
+        memcpy(&a->sin6_addr, ip->b, 16);
+        length = sizeof(*a);
+    }
+    int fd = socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return FAULT(f, -errno, udp_cannot_listen, shown, port, strerror(errno));
+    int one = 1, bytes = receive_buffer_bytes > INT32_MAX / 2 ? INT32_MAX / 2 : (int)receive_buffer_bytes;
+    if (n_group > 1)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+    setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &one, sizeof(one));
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes))) /* needs CAP_NET_ADMIN */
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+    if (bind(fd, (struct sockaddr *)&address, length)) {
+        int e = errno;
+        close(fd);
+        return FAULT(f, -e, udp_cannot_listen, shown, port, strerror(e));
+    }
+    return fd;
+}
+
+int udp_steer(int fd, uint32_t n_group)
+{
+    /* source address modulo group size; IPv6 by its last word. The packet may be seen by its network header. */
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)SKF_NET_OFF),
+        BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 4),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 6, 0, 2),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_NET_OFF + 20),
+        BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_NET_OFF + 12),
+        BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, n_group),
+        BPF_STMT(BPF_RET | BPF_A, 0),
+    };
+    struct sock_fprog program = {.len = sizeof(code) / sizeof(*code), .filter = code};
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)) ? -errno : 0;
+}
+
+static int store_batch(void *context, struct flow_batch *b)
+{
+    struct udp_receiver *r = context;
+    atomic_fetch_add_explicit(&r->batches, 1, memory_order_relaxed);
+    if (r->o.writer) {
+        int e = store_writer_append(r->o.writer, b, &r->fault);
+        if (e < 0) {
+            atomic_fetch_add_explicit(&r->batch_errors, 1, memory_order_relaxed);
+            return e;
+        }
+    }
+    return r->o.hook ? r->o.hook(r->o.context, b) : 0;
+}
+
+int udp_receiver_init(struct udp_receiver *r, const struct udp_options *o)
+{
+    memset(r, 0, sizeof(*r));
+    r->o = *o;
+    r->sorter = (struct flow_sorter){.sink = store_batch, .context = r};
+    r->last_flush_us = clock_steady_us();
+    r->netflow = netflow_new(NULL);
+    if (!r->netflow)
+        return -ENOMEM;
+    int e = exporters_init(&r->exporters);
+    if (e) {
+        netflow_free(r->netflow);
+        r->netflow = NULL;
+    }
+    return e;
+}
+
+void udp_receiver_fini(struct udp_receiver *r)
+{
+    if (!r->netflow)
+        return;
+    netflow_free(r->netflow);
+    r->netflow = NULL;
+    flow_sorter_fini(&r->sorter);
+    exporters_fini(&r->exporters);
+}
+
+static bool in_ranges(const struct ip_range *ranges, size_t n, const struct ip *ip)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ip_range_has(&ranges[i], ip))
+            return true;
+    return false;
+}
+
+static int take_flows(void *context, const struct flow *flows, uint32_t n, const struct flow_observer *o)
+{
+    struct udp_receiver *r = context;
+    return flow_sorter_put(&r->sorter, flows, n, o);
+}
+
+/* feed - the lock of the exporters is held. */
+static int feed(struct udp_receiver *r, struct netflow_datagram *d)
+{
+    if (r->o.n_allow && !in_ranges(r->o.allow, r->o.n_allow, &d->peer)) {
+        r->exporters.not_allowed++;
+        r->exporters.foreign_bytes += d->n_bytes;
+        return 0;
+    }
+    if (r->o.protocol == UDP_SFLOW) {
+        struct sflow_result result;
+        int e = sflow_decode(d->p, d->n_bytes, &d->peer, d->received_us, take_flows, r, &result);
+        exporters_count_sflow(&r->exporters, d, &result);
+        return e;
+    }
+    struct netflow_result result;
+    d->by_port = r->o.n_by_port && in_ranges(r->o.by_port, r->o.n_by_port, &d->peer);
+    int e = netflow_decode(r->netflow, d, take_flows, r, &result);
+    exporters_count(&r->exporters, d, &result);
+    return e;
+}
+
+int udp_receiver_feed(struct udp_receiver *r, const struct netflow_datagram *d)
+{
+    struct netflow_datagram copy = *d;
+    pthread_mutex_lock(&r->exporters.lock);
+    int e = feed(r, &copy);
+    pthread_mutex_unlock(&r->exporters.lock);
+    return e;
+}
+
+static void read_peer(const struct sockaddr_storage *from, struct netflow_datagram *d)
+{
+    if (from->ss_family == AF_INET) {
+        const struct sockaddr_in *a = (const struct sockaddr_in *)from;
+        d->peer = ip_from_v4(ntohl(a->sin_addr.s_addr));
+        d->peer_port = ntohs(a->sin_port);
+        return;
+    }
+    const struct sockaddr_in6 *a = (const struct sockaddr_in6 *)from;
+    d->peer = ip_from_v6(a->sin6_addr.s6_addr);
+    d->peer_port = ntohs(a->sin6_port);
+}
+
+static void read_drops(struct udp_receiver *r, struct msghdr *h)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_RXQ_OVFL)
+            continue;
+        uint32_t total; /* since the socket was opened, modulo 2^32 */
+        memcpy(&total, CMSG_DATA(c), sizeof(total));
+        atomic_fetch_add_explicit(&r->kernel_drops, (uint32_t)(total - r->drops_seen), memory_order_relaxed);
+        r->drops_seen = total;
+    }
+}
+
+/* receive - one recvmmsg. Return: datagrams taken, 0 when there are none, <0 when storing failed. */
+static int receive(struct udp_receiver *r, struct ring *ring)
+{
+    for (int i = 0; i < N_MESSAGES; i++) {
+        ring->header[i].msg_hdr.msg_namelen = sizeof(ring->from[i]);
+        ring->header[i].msg_hdr.msg_controllen = sizeof(ring->control[i]);
+    }
+    int n = recvmmsg(r->o.fd, ring->header, N_MESSAGES, MSG_DONTWAIT, NULL);
+    if (n <= 0)
+        return 0;
+    int64_t now_us = clock_now_us();
+    int e = 0;
+    pthread_mutex_lock(&r->exporters.lock);
+    for (int i = 0; i < n && e >= 0; i++) {
+        struct netflow_datagram d = {
+            .p = ring->bytes + (size_t)i * DATAGRAM_MAX, .n_bytes = ring->header[i].msg_len, .received_us = now_us};
+        read_peer(&ring->from[i], &d);
+        e = feed(r, &d);
+    }
+    pthread_mutex_unlock(&r->exporters.lock);
+    read_drops(r, &ring->header[n - 1].msg_hdr);
+    return e < 0 ? e : n;
+}
+
+static int note_sequence(struct udp_receiver *r)
+{
+    int e = 0;
+    if (!r->o.writer)
+        return 0;
+    for (uint32_t i = 0; i < r->exporters.n && e >= 0; i++) {
+        const struct exporter *x = &r->exporters.all[i];
+        uint8_t key[24] = {0};
+        memcpy(key, x->observer.ip.b, 16);
+        memcpy(key + 16, &x->observer.domain, 4);
+        memcpy(key + 20, &x->port, 2);
+        memcpy(key + 22, &x->version, 2);
+        e = store_writer_note(r->o.writer, key, sizeof(key), x->sequence);
+    }
+    return e;
+}
+
+/* tick - rows do not wait longer than FLUSH_US; then the journal and the owner get their turn. */
+static int tick(struct udp_receiver *r)
+{
+    int64_t now_us = clock_steady_us();
+    if (now_us - r->last_flush_us < FLUSH_US)
+        return 0;
+    r->last_flush_us = now_us;
+    int e = flow_sorter_flush(&r->sorter);
+    if (e >= 0)
+        e = note_sequence(r);
+    if (e >= 0 && r->o.writer)
+        e = store_writer_tick(r->o.writer, clock_now_us(), &r->fault);
+    if (e >= 0 && r->o.tick)
+        e = r->o.tick(r->o.context, NULL);
+    return e < 0 ? e : 0;
+}
+
+static int run(struct udp_receiver *r, struct ring *ring)
+{
+    int e = 0, drained = 0;
+    struct pollfd poll_fd = {.fd = r->o.fd, .events = POLLIN};
+    while (e >= 0) {
+        bool is_ending = atomic_load_explicit(&r->must_stop, memory_order_acquire);
+        e = receive(r, ring);
+        if (e == 0 && is_ending)
+            break;
+        if (is_ending && ++drained > DRAIN_ROUNDS) /* a sender that never pauses does not keep us alive */
+            break;
+        if (e == 0)
+            (void)poll(&poll_fd, 1, POLL_MS);
+        if (e >= 0)
+            e = tick(r);
+    }
+    int last = e < 0 ? e : flow_sorter_flush(&r->sorter);
+    if (last >= 0)
+        last = note_sequence(r);
+    return last < 0 ? last : 0;
+}
+
+int udp_receiver_run(struct udp_receiver *r)
+{
+    struct ring *ring = calloc(1, sizeof(*ring));
+    uint8_t *bytes = malloc((size_t)N_MESSAGES * DATAGRAM_MAX);
+    int e = ring && bytes ? 0 : -ENOMEM;
+    if (!e) {
+        ring->bytes = bytes;
+        for (int i = 0; i < N_MESSAGES; i++) {
+            ring->io[i] = (struct iovec){bytes + (size_t)i * DATAGRAM_MAX, DATAGRAM_MAX};
+            ring->header[i].msg_hdr = (struct msghdr){.msg_name = &ring->from[i],
+                                                      .msg_iov = &ring->io[i],
+                                                      .msg_iovlen = 1,
+                                                      .msg_control = ring->control[i]};
+        }
+        e = run(r, ring);
+    }
+    free(bytes);
+    free(ring);
+    return e;
+}
