@@ -16,6 +16,7 @@ cd "$root"
 name=$1
 shift
 dir=build/$name
+is_new=
 
 case $name in
 release) options='-Dbuildtype=release -Dtests=true' ;;
@@ -45,6 +46,7 @@ configure() {
 stamp=$(printf '%s\n%s\n' "$root" "$options")
 if [ ! -f "$dir/build.ninja" ] || [ "$(cat "$dir/variant" 2>/dev/null)" != "$stamp" ]; then
     configure
+    is_new=1
 fi
 compile() {
     if [ -t 1 ] && [ -z "${CI-}" ]; then
@@ -53,8 +55,9 @@ compile() {
         ninja -C "$dir" --quiet "$@"
     fi
 }
-# A second try from nothing tells a broken build directory from a broken source.
+# In a directory that was there before, a second try from nothing tells a broken directory from a broken source.
 if ! compile "$@"; then
+    [ -z "$is_new" ] || exit 1
     echo "variant.sh: $name did not build; once more from an empty directory" >&2
     configure
     compile "$@"
