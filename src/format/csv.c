@@ -152,6 +152,12 @@ int csv_end(struct csv_reader *r)
     return r->bytes.is_bad ? -ENOMEM : 0;
 }
 
+int csv_cut(struct csv_reader *r)
+{
+    r->is_cut = true;
+    return csv_end(r);
+}
+
 /* ---- the separator */
 
 /* count_line - candidates of one line outside quotes; returns the line's end. */
@@ -454,6 +460,8 @@ int csv_next(struct csv_reader *r, struct csv_record *ret)
             consume(r, (size_t)(record_end - p) + line_end_bytes(record_end, end));
             continue;
         }
+        if (r->is_cut && record_end == end)
+            return refuse_record(r, CSV_CUT, record_end, ret);
         return hand_out(r, record_end, n_fields, ret);
     }
 }

@@ -34,7 +34,8 @@
 #define CSV_REFUSALS(X)                     \
     X(TOO_LONG, "row_too_long")             \
     X(TOO_MANY_FIELDS, "too_many_columns")  \
-    X(UNCLOSED_QUOTE, "unclosed_quote")
+    X(UNCLOSED_QUOTE, "unclosed_quote")     \
+    X(CUT, "row_cut") /* the input was cut off inside it */
 
 enum csv_refusal {
 #define X(ID, name) CSV_##ID,
@@ -76,6 +77,7 @@ struct csv_reader {
     uint8_t n_carry;
     uint16_t high;           /* a high surrogate that waits for its other half */
     bool is_ended;
+    bool is_cut;             /* and not where it should have */
     bool is_skipping;        /* the rest of a line that was refused or is a comment */
     bool had_cr;             /* a CR ended what was skipped: a LF right behind belongs to it */
     uint64_t row, line;      /* handed out so far */
@@ -94,6 +96,8 @@ void csv_fini(struct csv_reader *r);
 int csv_feed(struct csv_reader *r, const void *p, size_t n);
 /* csv_end - nothing follows; the last record may lack its line end. Return: 0 or -ENOMEM. */
 int csv_end(struct csv_reader *r);
+/* csv_cut - instead of csv_end when the input broke off: a last record without line end is refused. Return: as csv_end. */
+int csv_cut(struct csv_reader *r);
 
 /*
  * csv_next - the next record.

@@ -473,6 +473,8 @@ static int type_and_code(struct text t, uint64_t *ret)
 {
     uint64_t type, code;
     const char *dot = t.n ? memchr(t.p, '.', t.n) : NULL;
+    if (!dot && t.n)
+        dot = memchr(t.p, ':', t.n);
     if (!dot || text_u64((struct text){t.p, (size_t)(dot - t.p)}, 255, &type) ||
         text_u64((struct text){dot + 1, (size_t)(t.p + t.n - dot - 1)}, 255, &code))
         return 1;
@@ -493,8 +495,9 @@ static int put_port(struct flow_row *r, uint8_t number, const char *text_name, s
             return flow_row_refuse(r, FLOW_TEXT_BAD_PORT, t);
         if (number == FLOW_SOURCE_PORT)
             r->seen |= SEEN_HEX_PORT;
-    } else if (number == FLOW_DESTINATION_PORT && !type_and_code(t, &v)) {
-        r->seen |= SEEN_TYPE_CODE;
+    } else if (!type_and_code(t, &v)) {
+        if (number == FLOW_DESTINATION_PORT)
+            r->seen |= SEEN_TYPE_CODE;
     } else if ((t.p[0] >= 'a' && t.p[0] <= 'z') || (t.p[0] >= 'A' && t.p[0] <= 'Z') || t.p[0] == '*') {
         put_text(r, text_name, t); /* a service name: the number is not known */
         return 0;
@@ -508,8 +511,10 @@ static int put_port(struct flow_row *r, uint8_t number, const char *text_name, s
 static int put_address_port(struct flow_row *r, uint8_t which, const char *text_name, struct text t)
 {
     uint8_t port = which == FLOW_SOURCE_IP ? FLOW_SOURCE_PORT : FLOW_DESTINATION_PORT;
-    const char *last = t.n ? memrchr(t.p, ':', t.n) : NULL;
-    if (t.n && last && memchr(t.p, ':', t.n) != last) { /* IPv6: nfdump joins the port with a dot */
+    const char *last = t.n ? memrchr(t.p, ':', t.n) : NULL, *first = t.n ? memchr(t.p, ':', t.n) : NULL;
+    if (last && first != last && memchr(t.p, '.', (size_t)(first - t.p))) { /* IPv4:type:code, as one labeller has it */
+        last = first;
+    } else if (last && first != last) { /* IPv6: nfdump joins the port with a dot */
         const char *dot = memchr(last, '.', (size_t)(t.p + t.n - last));
         if (!dot)
             return put_address(r, which, t);

@@ -14,11 +14,12 @@
 #include "format/csv.h"
 #include "format/flow.h"
 
-/* why a row is no flow: X(ID, "stable id"); the first three are those of format/csv in its order */
+/* why a row is no flow: X(ID, "stable id"); the first four are those of format/csv in its order */
 #define FLOW_TEXT_REFUSALS(X)                  \
     X(ROW_TOO_LONG, "row_too_long")            \
     X(TOO_MANY_COLUMNS, "too_many_columns")    \
     X(UNCLOSED_QUOTE, "unclosed_quote")        \
+    X(ROW_CUT, "row_cut")                      \
     X(TOO_FEW_COLUMNS, "too_few_columns")      \
     X(BAD_JSON, "bad_json")                    \
     X(NO_HEADER, "no_header")                  \

@@ -387,7 +387,7 @@ static int drain(struct flow_text_reader *r)
 }
 
 _Static_assert((int)FLOW_TEXT_ROW_TOO_LONG == (int)CSV_TOO_LONG && (int)FLOW_TEXT_UNCLOSED_QUOTE == (int)CSV_UNCLOSED_QUOTE &&
-                   (int)FLOW_TEXT_TOO_MANY_COLUMNS == (int)CSV_TOO_MANY_FIELDS,
+                   (int)FLOW_TEXT_TOO_MANY_COLUMNS == (int)CSV_TOO_MANY_FIELDS && (int)FLOW_TEXT_ROW_CUT == (int)CSV_CUT,
                "refusals of csv come first, in its order");
 
 int flow_text_reader_feed(struct flow_text_reader *r, const void *p, size_t n)
@@ -396,8 +396,8 @@ int flow_text_reader_feed(struct flow_text_reader *r, const void *p, size_t n)
     return rc ? rc : drain(r);
 }
 
-int flow_text_reader_end(struct flow_text_reader *r)
+int flow_text_reader_end(struct flow_text_reader *r, bool is_cut)
 {
-    int rc = csv_end(&r->csv);
+    int rc = is_cut ? csv_cut(&r->csv) : csv_end(&r->csv);
     return rc ? rc : drain(r);
 }

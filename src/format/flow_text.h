@@ -65,13 +65,14 @@ void flow_text_reader_free(struct flow_text_reader *r);
 
 /*
  * flow_text_reader_feed, flow_text_reader_end - bytes in, flows out before the call returns.
+ * @is_cut: the input broke off (a damaged archive): a last row without line end is refused, not believed.
  * Return: 0; FLOW_TEXT_NOT_TEXT (binary), FLOW_TEXT_UNKNOWN (text, but no flows we know, or not what was wanted):
  * the file is wrong as a whole, nothing has been given to the sink; <0 from the sink, or -ENOMEM.
  * After anything but 0 only flow_text_reader_free makes sense.
  */
 enum { FLOW_TEXT_NOT_TEXT = 1, FLOW_TEXT_UNKNOWN = 2 };
 int flow_text_reader_feed(struct flow_text_reader *r, const void *p, size_t n);
-int flow_text_reader_end(struct flow_text_reader *r);
+int flow_text_reader_end(struct flow_text_reader *r, bool is_cut);
 
 /* flow_text_reader_kind - what it is; AUTO while undecided. */
 enum flow_text_kind flow_text_reader_kind(const struct flow_text_reader *r);
