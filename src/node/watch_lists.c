@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * New lists reach the receivers by one pointer each; the old set is freed when
+ * every receiver has passed a quiet point since.
+ */
+#include "node/watch_state.h"
+
+#include "base/clock.h"
+#include "watch/indicator/lists.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { MAX_RETIRED = sizeof(((struct watch *)0)->retired) / sizeof(struct match_set *) };
+
+/*
+ * A set becomes active a little after it is published: by then every receiver has taken it, so
+ * that each row is either the hunt's or theirs and never both (match_set.h).
+ */
+#define ACTIVE_AFTER_US INT64_C(1500000)
+
+static bool all_have_seen(const struct watch *w, uint64_t generation)
+{
+    for (size_t i = 0; i < w->n_receivers; i++)
+        if (atomic_load(&w->receivers[i].is_running) &&
+            atomic_load_explicit(&w->receivers[i].live.seen, memory_order_acquire) < generation)
+            return false;
+    return true;
+}
+
+/* free_retired - under the lock. */
+static void free_retired(struct watch *w)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < w->n_retired; i++) {
+        if (w->retired[i] != w->borrowed && all_have_seen(w, w->retired[i]->generation + 1))
+            match_set_free(w->retired[i]);
+        else
+            w->retired[kept++] = w->retired[i];
+    }
+    w->n_retired = kept;
+}
+
+static bool has_new_list(const struct match_set *m, int64_t active_from_us)
+{
+    for (size_t i = 0; i < m->n_lists; i++)
+        if (m->lists[i].active_from_us == active_from_us)
+            return true;
+    return false;
+}
+
+static void publish(struct watch *w, struct match_set *m)
+{
+    if (w->current)
+        w->retired[w->n_retired++] = w->current;
+    w->current = m;
+    for (size_t i = 0; i < w->n_receivers; i++)
+        atomic_store_explicit(&w->receivers[i].live.next, m, memory_order_release);
+}
+
+int watch_load_lists(struct watch *w, bool is_first, struct fault *f)
+{
+    uint64_t generation;
+    pthread_mutex_lock(&w->set_lock);
+    free_retired(w);
+    int r = lists_generation(w->data_dir, &generation, f);
+    bool is_due = !r && (is_first || generation != w->lists_generation) && w->n_retired < MAX_RETIRED;
+    struct match_set *m = NULL;
+    int64_t active_from_us = clock_now_us() + (is_first ? 0 : ACTIVE_AFTER_US);
+    bool wants_hunt = false;
+    if (is_due) {
+        r = match_set_load(w->data_dir, w->current, active_from_us, &m, f);
+        if (!r) {
+            bool new_space = w->current && (w->current->space != NULL || m->space != NULL);
+            m->generation = w->current ? w->current->generation + 1 : 1;
+            wants_hunt = has_new_list(m, active_from_us) || new_space;
+            publish(w, m);
+            w->lists_generation = generation;
+            log_line(LOG_INFO, "lists_published", "lists", log_number((long long)m->n_lists), "generation",
+                     log_number((long long)m->generation), NULL);
+        }
+    }
+    pthread_mutex_unlock(&w->set_lock);
+    if (wants_hunt)
+        watch_want_hunt(w, INT64_MIN, INT64_MAX);
+    return r;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * node/watch_role - the process that sees the network: receivers, live match, store, findings.
+ *
+ * Threads: one per receiving socket (udp.h); one for upkeep (compaction, retention); one that hunts the past
+ * for new lists and late data; one per command on the control socket; the main thread watches signals,
+ * lists and threads. It holds no key, opens no connection, and may touch its data directory only.
+ *
+ * Ending: SIGTERM stops intake, drains the sockets, seals, journals findings; at most WATCH_END_US.
+ */
+#pragma once
+
+#include "base/fault.h"
+#include "node/config.h"
+
+#define WATCH_END_US INT64_C(9500000)
+
+struct watch_sockets {
+    int *fds; /* per listener n_receivers sockets, in the order of the configuration */
+    size_t n;
+    int rings[CONFIG_MAX_CAPTURES]; /* packet rings; -1 where the capture could not be opened */
+};
+
+/*
+ * watch_role_run - until SIGTERM. Called in the child, after privileges are dropped, with its signals blocked.
+ * @ready_fd: one byte is written when everything listens; then closed.
+ * Return: exit status of the process.
+ */
+int watch_role_run(const struct config *c, const char *data_dir, const struct watch_sockets *sockets, int ready_fd);

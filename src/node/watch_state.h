@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * node/watch_state - what the threads of the watch role share, and who may touch it.
+ */
+#pragma once
+
+#include "node/config.h"
+#include "node/privileges.h"
+#include "watch/detect/finder.h"
+#include "watch/detect/live.h"
+#include "watch/intake/udp.h"
+#include "watch/store/store.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define WATCH_MAX_RECEIVERS (CONFIG_MAX_LISTENERS * CONFIG_MAX_RECEIVERS)
+
+/* a receiving thread and what it owns */
+struct watch_receiver {
+    struct watch *watch;
+    const struct config_listener *listener; /* NULL: a capture */
+    const struct config_capture *capture;
+    struct udp_receiver udp;
+    struct live live;
+    struct store_writer *writer;
+    pthread_t thread;
+    int64_t last_findings_us;
+    _Atomic bool is_running, has_failed;
+};
+
+/* one stretch of the past that is to be hunted again */
+struct hunt_job {
+    int64_t since_us, until_us; /* event time; INT64_MIN, INT64_MAX: all */
+    bool is_wanted;
+};
+
+struct watch {
+    const struct config *config;
+    const char *data_dir;
+    int64_t started_us;
+    enum landlock_state landlock;
+    struct store *store;
+    struct finder *finder;
+    struct watch_receiver *receivers;
+    size_t n_receivers;
+
+    pthread_mutex_t set_lock; /* guards current and the freeing of old sets */
+    struct match_set *current;
+    const struct match_set *borrowed; /* by the hunter: not to be freed */
+    struct match_set *retired[8]; /* wait until every receiver has passed a quiet point */
+    size_t n_retired;
+    uint64_t lists_generation; /* of the registry, when last loaded */
+
+    pthread_mutex_t work_lock; /* guards the next */
+    pthread_cond_t work;       /* something to do for upkeep or hunter */
+    struct hunt_job job;
+    bool compact_wanted, is_hunting, is_compacting;
+    uint64_t compactions_done, hunts_done, hunt_rows, hunt_failures;
+    int64_t last_hunt_us, last_compaction_us;
+    struct fault last_hunt_fault;
+
+    pthread_mutex_t import_lock; /* one import at a time */
+    _Atomic bool is_ending;
+    _Atomic uint64_t n_commands;
+};
+
+/* watch_want_hunt - hunt [since, until] again for all lists; merges with what is wanted already. */
+void watch_want_hunt(struct watch *w, int64_t since_us, int64_t until_us);
+/* watch_hunter - the hunter's thread. */
+void *watch_hunter(void *watch);
+/* watch_upkeep - the upkeep thread. */
+void *watch_upkeep(void *watch);
+/* watch_command - serve one connection of the control socket (takes @fd). */
+void watch_command(struct watch *w, int fd);
+/* watch_load_lists - publish the current lists to the receivers if they changed. Return: 0 or -errno. */
+int watch_load_lists(struct watch *w, bool is_first, struct fault *f);
+/* watch_status - everything as one JSON object; NULL when memory is out. */
+struct json_t *watch_status(struct watch *w);

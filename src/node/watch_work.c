@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The two threads that work behind the receivers: upkeep of the store, and the
+ * hunt of the past. A hunt counts, window by window, the rows that are its
+ * business (match_set.h) and puts the counts into the finder; run twice it
+ * changes nothing.
+ */
+#include "node/watch_state.h"
+
+#include "base/clock.h"
+#include "watch/hunt/hunt.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { HUNT_NICE = 10, MAX_HUNT_SIGHTINGS = 1 << 20, IDLE_CLASS = 3 << 13, WHO_PROCESS = 1 };
+
+/* be_humble - hunts and compaction run beside ingest, at low priority. Failing to be humble is no error. */
+static void be_humble(void)
+{
+    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), HUNT_NICE);
+    (void)syscall(SYS_ioprio_set, WHO_PROCESS, 0, IDLE_CLASS);
+}
+
+void watch_want_hunt(struct watch *w, int64_t since_us, int64_t until_us)
+{
+    pthread_mutex_lock(&w->work_lock);
+    if (!w->job.is_wanted)
+        w->job = (struct hunt_job){since_us, until_us, true};
+    if (since_us < w->job.since_us)
+        w->job.since_us = since_us;
+    if (until_us > w->job.until_us)
+        w->job.until_us = until_us;
+    pthread_cond_broadcast(&w->work);
+    pthread_mutex_unlock(&w->work_lock);
+}
+
+struct past {
+    struct watch *w;
+    struct live live; /* its table is the count of this hunt */
+    int64_t since_us, until_us;
+    uint64_t n_rows;
+};
+
+static int put_counts(void *context, struct sightings *t)
+{
+    struct past *p = context;
+    for (uint32_t i = 0; i < t->n_slots; i++)
+        if (t->slots[i].is_used)
+            finder_set(p->w->finder, &t->slots[i]);
+    sightings_clear(t);
+    return 0;
+}
+
+static int count_row(void *context, const struct hunt_row *r)
+{
+    struct past *p = context;
+    if (atomic_load_explicit(&p->w->is_ending, memory_order_relaxed))
+        return 1;
+    int64_t window_us = live_window(&p->live, r->start_us);
+    if (window_us < p->since_us || window_us > p->until_us) /* its window lies outside: it is not recounted */
+        return 0;
+    struct flow f = {.present = r->has_received ? FLOW_HAS(FLOW_RECEIVED) : 0,
+                     .source_ip = r->source,
+                     .destination_ip = r->destination,
+                     .source_port = r->source_port,
+                     .destination_port = r->destination_port,
+                     .start_us = r->start_us,
+                     .end_us = r->has_end ? r->end_us : r->start_us,
+                     .received_us = r->received_us,
+                     .source_packets = r->packets,
+                     .source_bytes = r->bytes};
+    p->n_rows++;
+    return live_row(&p->live, &f, true);
+}
+
+/* begin_job - take what is wanted, its bounds moved out to whole windows. */
+static bool begin_job(struct watch *w, struct hunt_job *ret)
+{
+    pthread_mutex_lock(&w->work_lock);
+    while (!w->job.is_wanted && !atomic_load(&w->is_ending))
+        pthread_cond_wait(&w->work, &w->work_lock);
+    *ret = w->job;
+    w->job.is_wanted = false;
+    w->is_hunting = ret->is_wanted;
+    pthread_mutex_unlock(&w->work_lock);
+    return ret->is_wanted && !atomic_load(&w->is_ending);
+}
+
+/* borrow_set - the current set, kept from being freed until give_back. */
+static const struct match_set *borrow_set(struct watch *w)
+{
+    pthread_mutex_lock(&w->set_lock);
+    w->borrowed = w->current;
+    pthread_mutex_unlock(&w->set_lock);
+    return w->borrowed;
+}
+
+static void give_back_set(struct watch *w)
+{
+    pthread_mutex_lock(&w->set_lock);
+    w->borrowed = NULL;
+    pthread_mutex_unlock(&w->set_lock);
+}
+
+static int hunt_past(struct watch *w, const struct hunt_job *job, const struct match_set *set, struct fault *f)
+{
+    struct past p = {.w = w, .since_us = INT64_MIN, .until_us = INT64_MAX};
+    struct store_view *view;
+    struct hunt_coverage coverage;
+    struct hunt_options o = {.since_us = job->since_us, .until_us = job->until_us, .n_threads = 1};
+    int r = store_view_open(w->data_dir, &view, f);
+    if (r)
+        return r == STORE_EMPTY ? 0 : r;
+    r = live_init(&p.live, w->config->finding_window_us, w->config->zone_s, put_counts, &p);
+    if (!r) {
+        atomic_store(&p.live.next, set);
+        live_quiet(&p.live);
+        p.live.table.max = MAX_HUNT_SIGHTINGS;
+        if (job->since_us != INT64_MIN)
+            o.since_us = p.since_us = live_window(&p.live, job->since_us);
+        if (job->until_us != INT64_MAX) {
+            p.until_us = live_window(&p.live, job->until_us);
+            o.until_us = p.until_us + w->config->finding_window_us - 1;
+        }
+        r = hunt_rows(view, set->list_pointers, set->n_lists, &o, count_row, &p, &coverage, f);
+    }
+    if (!r)
+        r = live_flush(&p.live);
+    w->hunt_rows += p.n_rows;
+    live_fini(&p.live);
+    store_view_close(view);
+    return r;
+}
+
+void *watch_hunter(void *argument)
+{
+    struct watch *w = argument;
+    struct hunt_job job;
+    be_humble();
+    while (begin_job(w, &job)) {
+        struct fault f = {0};
+        const struct match_set *set = borrow_set(w);
+        int r = set->n_lists ? hunt_past(w, &job, set, &f) : 0;
+        if (r >= 0)
+            r = finder_write(w->finder, set, clock_now_us(), &f);
+        give_back_set(w);
+        pthread_mutex_lock(&w->work_lock);
+        w->is_hunting = false;
+        w->hunts_done++;
+        w->last_hunt_us = clock_now_us();
+        if (r < 0) {
+            w->hunt_failures++;
+            w->last_hunt_fault = f;
+            log_line(LOG_ERROR, "hunt_failed", "reason", f.text, NULL);
+        }
+        pthread_mutex_unlock(&w->work_lock);
+    }
+    return NULL;
+}
+
+/* --- upkeep ------------------------------------------------------------------------------- */
+
+static int stop_when_ending(void *context, uint64_t done, uint64_t total)
+{
+    struct watch *w = context;
+    (void)done;
+    (void)total;
+    return atomic_load_explicit(&w->is_ending, memory_order_relaxed);
+}
+
+static bool wait_for_upkeep(struct watch *w)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += (time_t)(w->config->store_compact_every_us / US_PER_SECOND);
+    pthread_mutex_lock(&w->work_lock);
+    int r = 0;
+    while (!w->compact_wanted && !atomic_load(&w->is_ending) && r != ETIMEDOUT)
+        r = pthread_cond_timedwait(&w->work, &w->work_lock, &until);
+    w->compact_wanted = false;
+    w->is_compacting = true;
+    pthread_mutex_unlock(&w->work_lock);
+    return !atomic_load(&w->is_ending);
+}
+
+void *watch_upkeep(void *argument)
+{
+    struct watch *w = argument;
+    be_humble();
+    while (wait_for_upkeep(w)) {
+        struct store_compaction done = {0};
+        struct fault f = {0};
+        int r = store_compact(w->store, &done, stop_when_ending, w, &f);
+        if (r >= 0)
+            r = store_retain(w->store, clock_now_us(), &f);
+        if (r < 0)
+            log_line(LOG_ERROR, "upkeep_failed", "reason", f.text, NULL);
+        pthread_mutex_lock(&w->work_lock);
+        w->is_compacting = false;
+        w->compactions_done++;
+        w->last_compaction_us = clock_now_us();
+        pthread_cond_broadcast(&w->work);
+        pthread_mutex_unlock(&w->work_lock);
+    }
+    return NULL;
+}

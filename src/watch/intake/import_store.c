@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "watch/intake/import_store.h"
+
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct import_store {
+    struct store *store;
+    struct import_store_options o;
+    struct import *import;
+    struct store_import *open; /* transaction of the file being read */
+    struct flow_sorter sorter;
+    struct import_stored *now;
+    struct fault fault; /* of the store, raised inside the sink */
+};
+
+static int append(void *context, struct flow_batch *b)
+{
+    struct import_store *i = context;
+    return store_import_append(i->open, b, &i->fault);
+}
+
+static int take_flows(void *context, const struct flow *flows, uint32_t n, const struct flow_observer *o)
+{
+    struct import_store *i = context;
+    for (uint32_t k = 0; k < n; k++) {
+        int64_t end_us = flows[k].present & FLOW_HAS(FLOW_END) ? flows[k].end_us : flows[k].start_us;
+        if (flows[k].start_us < i->now->event_min_us)
+            i->now->event_min_us = flows[k].start_us;
+        if (end_us > i->now->event_max_us)
+            i->now->event_max_us = end_us;
+    }
+    return flow_sorter_put(&i->sorter, flows, n, o);
+}
+
+static void pass_refused(void *context, const struct import_refused *r)
+{
+    struct import_store *i = context;
+    if (i->o.on_refused)
+        i->o.on_refused(i->o.context, r);
+}
+
+static void pass_progress(void *context, uint64_t n_bytes_in, const struct import_summary *s)
+{
+    struct import_store *i = context;
+    if (i->o.on_progress)
+        i->o.on_progress(i->o.context, n_bytes_in, s);
+}
+
+int import_store_new(struct store *s, const struct import_store_options *o, struct import_store **ret)
+{
+    struct import_store *i = calloc(1, sizeof(*i));
+    if (!i)
+        return -ENOMEM;
+    i->store = s;
+    i->o = *o;
+    i->o.import.sink = take_flows;
+    i->o.import.on_refused = pass_refused;
+    i->o.import.on_progress = pass_progress;
+    i->o.import.context = i;
+    i->sorter = (struct flow_sorter){.sink = append, .context = i};
+    int r = import_new(&i->o.import, &i->import);
+    if (r) {
+        free(i);
+        return r;
+    }
+    *ret = i;
+    return 0;
+}
+
+void import_store_free(struct import_store *i)
+{
+    if (!i)
+        return;
+    import_free(i->import);
+    flow_sorter_fini(&i->sorter);
+    free(i);
+}
+
+/* spool - a copy that can be read twice. Return: descriptor at its beginning, or -errno. */
+static int spool(int fd, const char *dir)
+{
+    enum { PIECE = 1 << 18 };
+    int copy = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (copy < 0)
+        return -errno;
+    uint8_t *p = malloc(PIECE);
+    int r = p ? 0 : -ENOMEM;
+    while (!r) {
+        ssize_t n = read(fd, p, PIECE);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            r = n < 0 ? -errno : 1;
+            break;
+        }
+        r = file_write_full(copy, p, (size_t)n);
+    }
+    free(p);
+    if (r < 0 || lseek(copy, 0, SEEK_SET) < 0) {
+        close(copy);
+        return r < 0 ? r : -EIO;
+    }
+    return copy;
+}
+
+/* read_into - the file into the open transaction. */
+static int read_into(struct import_store *i, int fd, const char *name, struct import_stored *ret, struct fault *f)
+{
+    int r = import_file(i->import, fd, name, &ret->summary, f);
+    if (!r)
+        r = flow_sorter_flush(&i->sorter);
+    if (r < 0 && i->fault.code)
+        *f = i->fault;
+    else if (r < 0 && !f->code)
+        FAULT(f, r, import_failed, name, strerror(-r));
+    if (r) { /* nothing of a refused file may reach the next one */
+        flow_sorter_fini(&i->sorter);
+    }
+    return r;
+}
+
+static int import_one(struct import_store *i, int fd, const char *name, struct import_stored *ret, struct fault *f)
+{
+    struct sha256 content;
+    int r = sha256_of_fd(fd, &content, NULL);
+    if (r || lseek(fd, 0, SEEK_SET) < 0)
+        return FAULT(f, r ? r : -errno, cli_cannot_read, name, strerror(r ? -r : errno));
+    r = store_import_begin(i->store, &content, name, i->o.again, &i->open, f);
+    if (r)
+        return r == STORE_ALREADY_KEPT ? FAULT(f, IMPORT_STORE_ALREADY, import_already_kept, name) : r;
+    i->fault = (struct fault){0};
+    r = read_into(i, fd, name, ret, f);
+    if (r || (ret->summary.is_truncated && !ret->summary.kept)) {
+        store_import_abort(i->open);
+        if (!r)
+            FAULT(f, IMPORT_STORE_REFUSED, import_nothing_whole, name);
+        return r < 0 ? r : IMPORT_STORE_REFUSED;
+    }
+    return store_import_commit(i->open, f);
+}
+
+int import_store_file(struct import_store *i, int fd, const char *name, struct import_stored *ret, struct fault *f)
+{
+    *ret = (struct import_stored){.event_min_us = INT64_MAX, .event_max_us = INT64_MIN,
+                                  .summary = {.kind = "", .unit = "", .packing = ""}};
+    i->now = ret;
+    if (lseek(fd, 0, SEEK_CUR) >= 0)
+        return import_one(i, fd, name, ret, f);
+    _cleanup_close_ int copy = spool(fd, i->o.spool_dir);
+    if (copy < 0)
+        return FAULT(f, copy, cli_cannot_read, name, strerror(-copy));
+    return import_one(i, copy, name, ret, f);
+}
+
+void import_store_finish(struct import_store *i, struct import_summary *ret)
+{
+    import_finish(i->import, ret);
+}
