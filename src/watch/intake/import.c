@@ -174,6 +174,8 @@ static const struct import_kind *exports_kind(const uint8_t *p, size_t n, bool i
     if (n < 20)
         return NULL;
     unsigned version = (unsigned)p[0] << 8 | p[1], count = (unsigned)p[2] << 8 | p[3], set = (unsigned)p[16] << 8 | p[17];
+    if (!version && count == 5 && !p[4] && !p[5] && !p[6] && (p[7] == 1 || p[7] == 2))
+        return &import_kind_datagram; /* sFlow v5: 32-bit version, family of the agent's address */
     if (version == 5 && count >= 1 && count <= 30 && is_whole && n == 24 + (size_t)count * 48)
         return &import_kind_datagram;
     if (version == 10 && count >= 20 && (set == 2 || set == 3 || set >= 256))

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/cursor.h"
 #include "format/ipfix_file.h"
+#include "format/sflow.h"
 #include "watch/intake/import_impl.h"
 
 #include <errno.h>
@@ -34,9 +35,30 @@ static void take_result(struct import *i, const struct netflow_result *r, uint64
     }
 }
 
+/* sflow_datagram - samples: what is not IP is no fault of theirs. */
+static int sflow_datagram(struct import *i, const struct netflow_datagram *d, uint64_t row)
+{
+    struct sflow_result r;
+    struct import_summary *s = i->summary;
+    int rc = sflow_decode(d->p, d->n_bytes, &d->peer, d->received_us, import_sink, i, &r);
+    s->kind = "sflow";
+    s->kept += r.n_flows;
+    s->other += r.n_refused[SFLOW_NOT_IP];
+    s->read += (uint64_t)r.n_flows + r.n_refused[SFLOW_NOT_IP];
+    for (int k = 0; k < SFLOW_N_REASONS; k++) {
+        if (k == SFLOW_NOT_IP)
+            continue;
+        s->read += r.n_refused[k];
+        import_count(i, sflow_reason_names[k], r.n_refused[k], row, 0, (struct text){0});
+    }
+    return rc;
+}
+
 int import_datagram(struct import *i, const struct netflow_datagram *d, uint64_t row)
 {
     struct netflow_result r;
+    if (d->n_bytes >= 4 && !memcmp(d->p, "\0\0\0\5", 4)) /* NetFlow has 5 in its first two bytes */
+        return sflow_datagram(i, d, row);
     if (!i->netflow)
         i->netflow = netflow_new(NULL);
     if (!i->netflow)
