@@ -22,3 +22,10 @@ struct address_set {
     const struct ip_range *v6; /* single addresses are ranges of one */
     size_t n_v6;
 };
+
+/* address_set_has - membership by binary search. */
+bool address_set_has(const struct address_set *s, const struct ip *a);
+/* address_set_range_v4 - whether one of the IPv4 ranges (not the singles) holds @a. */
+bool address_set_range_v4(const struct address_set *s, uint32_t a);
+/* address_set_touches - whether any address of @r is in the set. */
+bool address_set_touches(const struct address_set *s, const struct ip_range *r);

@@ -34,8 +34,10 @@ struct list_entry {
     enum list_role role;
     uint16_t port;  /* 0 none */
     int64_t first_us, last_us; /* 0 unknown */
-    uint64_t row;   /* row number in the raw file */
-    struct text family, unit, note; /* borrowed */
+    uint64_t row;   /* line number in the raw file */
+    uint64_t count; /* how often seen, 0 unknown */
+    uint32_t asn;   /* 0 unknown */
+    struct text family, unit, note, isp, province; /* borrowed */
 };
 
 int list_open(const char *path, struct list **ret, struct fault *f); /* mapped, checksums verified */
@@ -48,10 +50,15 @@ const struct address_set *list_addresses(const struct list *l);
  * Return: how many exist; at most @n_out are written.
  */
 size_t list_find(const struct list *l, const struct ip *a, struct list_entry *out, size_t n_out);
+/* list_has - whether any entry covers @a. */
+bool list_has(const struct list *l, const struct ip *a);
 /*
  * list_family - family of the most specific entries that cover @a, ties joined by ';' in list order,
  * each name once. Return: length written (terminated, cut to @n_out); 0 when unknown.
  */
 size_t list_family(const struct list *l, const struct ip *a, char *out, size_t n_out);
 uint64_t list_n_entries(const struct list *l);
+/* list_entry - entry @i: IPv4 singles, IPv4 ranges, IPv6, each by address. Return: 0, or 1 (no such entry). */
 int list_entry(const struct list *l, uint64_t i, struct list_entry *ret);
+/* list_open_fd - as list_open, from a descriptor (borrowed); @what names it in faults. */
+int list_open_fd(int fd, const char *what, struct list **ret, struct fault *f);

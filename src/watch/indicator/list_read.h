@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "base/fault.h"
 #include "base/ip.h"
 #include "base/text.h"
 
@@ -20,6 +21,7 @@
     X(bad_encoding, "UTF-8 or UTF-16")    \
     X(bad_json, "a JSON object")          \
     X(bad_pattern, "a STIX pattern of addresses") \
+    X(other_kind, "an address: domains, URLs and hashes are not matched") \
     X(too_long, "a row of at most 64 KiB")
 
 /* warnings: the row is kept */
@@ -47,3 +49,53 @@ struct list_report {
     void (*warned_row)(void *context, uint64_t row, enum list_warning why, struct text value);
     void *context;
 };
+
+/* list_refusal_name, list_warning_name, list_refusal_expected - stable ids and what was expected; static. */
+const char *list_refusal_name(enum list_refusal r);
+const char *list_refusal_expected(enum list_refusal r);
+const char *list_warning_name(enum list_warning w);
+/* list_report_malformed - the refused rows that count against a list: all but those of another kind. */
+uint64_t list_report_malformed(const struct list_report *r);
+
+#define LIST_MAX_ROW_BYTES ((size_t)64 << 10)
+
+/* one address of a row, as handed to the compiler; texts borrowed for the call */
+struct list_row {
+    struct ip_range range;
+    int role;                  /* enum list_role */
+    uint16_t port;             /* 0 none */
+    int64_t first_us, last_us; /* 0 unknown; in a space: valid_from, valid_to */
+    uint64_t row;              /* line (STIX: object) in the file, from 1 */
+    uint64_t count;
+    uint32_t asn;
+    struct text family, unit, note, isp, province;
+};
+
+struct list_read_options {
+    int zone_s;      /* of times that name none */
+    bool is_space;   /* own address space: unit and validity columns, private prefixes are normal, RIR files */
+    /* put - each address of each accepted row. Return: 0 or <0, which ends the reading. */
+    int (*put)(void *context, const struct list_row *row);
+    /* is_own - whether the range touches the own space; NULL: no own space known */
+    bool (*is_own)(void *context, const struct ip_range *range);
+    void *context;
+};
+
+/*
+ * list_xlsx_to_csv - who turns a spreadsheet into CSV (the jailed reader; set by the program's wiring).
+ * Gives a descriptor to read the CSV from and a closing function that tells how the reader ended (0 or -errno).
+ * NULL: spreadsheets are refused as a whole.
+ */
+struct list_xlsx {
+    int (*open)(int fd_in, int *ret_fd, void **ret_job, struct fault *f);
+    int (*close)(void *job, struct fault *f);
+};
+extern const struct list_xlsx *list_xlsx;
+
+/*
+ * list_read - read the whole of @fd from its present offset; form and encoding are recognised.
+ * @report: counts are added; callbacks are called as rows are read.
+ * Return: 0, or <0 with the fault: -EBADMSG when the file as a whole is no list (binary, damaged), -ENOMEM,
+ * -errno of read, what put returned.
+ */
+int list_read(int fd, const struct list_read_options *o, struct list_report *report, struct fault *f);

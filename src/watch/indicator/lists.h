@@ -33,7 +33,12 @@ int lists_add(const char *data_dir, int fd, const struct list_add *a, struct lis
               struct fault *f);
 /* lists_open - a published version of one list; @version 0: the current one. */
 int lists_open(const char *data_dir, const char *name, uint32_t version, struct list **ret, struct fault *f);
-/* lists_each - every list's current version, by name. */
+/*
+ * lists_generation - a number that changes whenever a list or the space is published (a hash of every "current");
+ * reads two small files per list. For a running node to see that it must load anew.
+ */
+int lists_generation(const char *data_dir, uint64_t *ret, struct fault *f);
+/* lists_each - every list's current version, by name. @each returning non-zero ends it and is handed up. */
 int lists_each(const char *data_dir, int (*each)(void *context, const char *name, uint32_t current, uint32_t n_versions),
                void *context, struct fault *f);
 /* lists_open_all - the current version of every list; caller closes each and frees the array. */
@@ -47,6 +52,8 @@ struct list_diff {
 int lists_diff(const struct list *older, const struct list *newer, struct list_diff *ret,
                int (*each)(void *context, char what /* '+', '=', '-' */, const struct list_entry *e), void *context);
 
+/* space_add, space_compile - as lists_add and lists_compile, for the own address space. */
+int space_compile(int fd, const char *file_name, struct list_report *report, struct space **ret, struct fault *f);
 int space_add(const char *data_dir, int fd, const char *file_name, struct list_report *report, uint32_t *ret_version,
               struct fault *f);
 /* space_open_current - Return: 0, 1 (none yet: *ret is NULL), or -errno. */

@@ -19,7 +19,11 @@ struct matcher_options {
 
 /* matcher_new - over @lists (borrowed, must outlive it). NULL when memory is out. */
 struct matcher *matcher_new(struct list *const *lists, size_t n_lists, const struct matcher_options *o);
+/* matcher_new_sets - over plain sets (the own space, a filter); the sets are copied. matcher_lists then finds none. */
+struct matcher *matcher_new_sets(const struct address_set *const *sets, size_t n_sets, const struct matcher_options *o);
 void matcher_free(struct matcher *m);
+/* matcher_is_vector - whether the vector code is in use. */
+bool matcher_is_vector(const struct matcher *m);
 /*
  * matcher_v4 - which of @n addresses are listed by any list: bit i of @bits (room for (n + 63) / 64 words, overwritten).
  * Return: how many bits are set.

@@ -16,7 +16,11 @@ struct space_entry {
     int64_t valid_from_us, valid_to_us; /* INT64_MIN / INT64_MAX: always */
 };
 
+/* space_open, space_open_fd - mapped, checksums verified; the descriptor is borrowed, @what names it. Return: 0 or -errno. */
+int space_open(const char *path, struct space **ret, struct fault *f);
+int space_open_fd(int fd, const char *what, struct space **ret, struct fault *f);
 void space_close(struct space *s);
+uint32_t space_version(const struct space *s);
 const struct address_set *space_addresses(const struct space *s);
 /*
  * space_find - the most specific entry that covers @a at @at_us (longest prefix; then the later valid_from).

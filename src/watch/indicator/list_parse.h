@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * watch/indicator/list_parse - what the forms of list files share: the source of bytes, the meaning of
+ * columns, and the door through which a row is accepted or refused.
+ *
+ * list_read.c recognises the form; list_text.c reads plain lines, list_table.c separated text,
+ * list_json.c JSON lines and STIX; all speak to the same struct list_parse.
+ */
+#pragma once
+
+#include "watch/indicator/list.h"
+#include "watch/indicator/list_read.h"
+
+/* what a column means; X(ID) - the synonyms stand in list_columns.c */
+#define LIST_COLUMNS(X)                                                                                       \
+    X(IP) X(PORT) X(TIME) X(FIRST) X(LAST) X(FAMILY) X(C2_IP) X(C2_PORT) X(UNIT) X(ISP) X(ASN) X(PROVINCE)    \
+    X(COUNT) X(NOTE) X(ROLE) X(FROM) X(TO) X(TYPE)
+enum list_column {
+    LIST_COLUMN_NONE,
+#define X(id) LIST_COLUMN_##id,
+    LIST_COLUMNS(X)
+#undef X
+        LIST_N_COLUMNS
+};
+
+/* the values of one row by meaning; empty: not given */
+struct list_cells {
+    struct text of[LIST_N_COLUMNS];
+    int zone_s[LIST_N_COLUMNS]; /* of time columns, from the header */
+};
+
+#define LIST_SAMPLE_BYTES ((size_t)64 << 10)
+
+struct list_source {
+    int fd;
+    uint8_t *sample; /* the first bytes, already taken from @fd */
+    size_t n_sample, at;
+};
+
+/* list_source_read - the next bytes, the sample first. Return: bytes, 0 at the end, or -errno. */
+ssize_t list_source_read(struct list_source *s, void *p, size_t n);
+
+struct list_parse {
+    const struct list_read_options *o;
+    struct list_report *report;
+    struct fault *fault;
+    struct list_source source;
+    int rc; /* what put returned; stops the reading */
+};
+
+/*
+ * list_column_of - what a header cell means. @ret_zone_s: changed when the header names a zone ("(UTC)", "(GMT+7)").
+ * @is_space: a space's words (from, to) count too.
+ */
+enum list_column list_column_of(struct text header, bool is_space, int *ret_zone_s);
+/* list_column_rank - of two columns of one meaning the lower rank speaks first (family before tag). */
+int list_column_rank(struct text header);
+
+/*
+ * list_address_parse - one address as people write it: defanged, as URL, with port, prefix, range.
+ * Return: 0, or the refusal (LIST_REFUSED_bad_address, LIST_REFUSED_other_kind) plus 1.
+ */
+int list_address_parse(struct text t, struct ip_range *ret, uint16_t *ret_port, bool *ret_had_host_bits);
+
+/* list_row_cells - one row of a table or object: check, account, hand on. */
+void list_row_cells(struct list_parse *p, uint64_t row, const struct list_cells *cells, struct text whole);
+/* list_row_refuse - count and report; the row counts in rows. */
+void list_row_refuse(struct list_parse *p, uint64_t row, enum list_refusal why, struct text value);
+/* list_row_begin, list_row_put, list_row_kept - for the readers that build rows themselves: count, each address, kept. */
+void list_row_put(struct list_parse *p, struct list_row *row, bool had_host_bits, struct text value);
+
+/* the forms; each returns 0 or <0 with the fault */
+int list_read_lines(struct list_parse *p, bool has_header);
+int list_read_table(struct list_parse *p, uint64_t header_line, char separator, bool is_commented_header);
+int list_read_json_lines(struct list_parse *p);
+int list_read_json_document(struct list_parse *p);
+int list_read_delegated(struct list_parse *p);
+
+/* list_row_json - one object whose keys are column names. @scratch: room for twice the line. */
+void list_row_json(struct list_parse *p, uint64_t row, struct text line, char *scratch);
+/* list_row_stix_line - one STIX indicator that stands alone on a line. */
+void list_row_stix_line(struct list_parse *p, uint64_t row, struct text line);

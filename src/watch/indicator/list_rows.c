@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The one door of rows: every form of file ends here, so that the account
+ * (rows = kept + refused) and the warnings are the same for all.
+ */
+#include "base/clock.h"
+#include "watch/indicator/list_parse.h"
+
+#include <string.h>
+
+const char *list_refusal_name(enum list_refusal r)
+{
+    static const char *const names[] = {
+#define X(id, expected) #id,
+        LIST_REFUSALS(X)
+#undef X
+    };
+    return r < LIST_N_REFUSALS ? names[r] : "";
+}
+
+const char *list_refusal_expected(enum list_refusal r)
+{
+    static const char *const texts[] = {
+#define X(id, expected) expected,
+        LIST_REFUSALS(X)
+#undef X
+    };
+    return r < LIST_N_REFUSALS ? texts[r] : "";
+}
+
+const char *list_warning_name(enum list_warning w)
+{
+    static const char *const names[] = {
+#define X(id) #id,
+        LIST_WARNINGS(X)
+#undef X
+    };
+    return w < LIST_N_WARNINGS ? names[w] : "";
+}
+
+uint64_t list_report_malformed(const struct list_report *r)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < LIST_N_REFUSALS; i++)
+        if (i != LIST_REFUSED_other_kind)
+            n += r->refused[i];
+    return n;
+}
+
+void list_row_refuse(struct list_parse *p, uint64_t row, enum list_refusal why, struct text value)
+{
+    p->report->rows++;
+    p->report->refused[why]++;
+    if (p->report->refused_row)
+        p->report->refused_row(p->report->context, row, why, value);
+}
+
+static void warn(struct list_parse *p, uint64_t row, enum list_warning why, struct text value)
+{
+    p->report->warned[why]++;
+    if (p->report->warned_row)
+        p->report->warned_row(p->report->context, row, why, value);
+}
+
+void list_row_put(struct list_parse *p, struct list_row *row, bool had_host_bits, struct text value)
+{
+    if (p->rc)
+        return;
+    if (had_host_bits)
+        warn(p, row->row, LIST_WARNED_host_bits, value);
+    if (!p->o->is_space) {
+        if (ip_is_private(&row->range.first) || ip_is_private(&row->range.last))
+            warn(p, row->row, LIST_WARNED_private_address, value);
+        else if (ip_is_bogon(&row->range.first) || ip_is_bogon(&row->range.last))
+            warn(p, row->row, LIST_WARNED_bogon, value);
+        if (p->o->is_own && p->o->is_own(p->o->context, &row->range))
+            warn(p, row->row, LIST_WARNED_own_address, value);
+    }
+    p->report->entries++;
+    p->rc = p->o->put(p->o->context, row);
+}
+
+/* is_nothing - what people write into a cell that holds nothing */
+static bool is_nothing(struct text t)
+{
+    return !t.n || text_is(t, "-") || text_is(t, "--") || text_is_nocase(t, "n/a") || text_is_nocase(t, "null") ||
+           text_is_nocase(t, "none") || text_is_nocase(t, "na") || text_is(t, "\xe2\x80\x94");
+}
+
+static struct text cell(const struct list_cells *c, enum list_column i)
+{
+    struct text t = text_trim(c->of[i]);
+    return is_nothing(t) ? (struct text){"", 0} : t;
+}
+
+static int time_of(const struct list_cells *c, enum list_column i, int64_t *ret, struct text *bad)
+{
+    struct text t = cell(c, i);
+    if (!t.n)
+        return 0;
+    if (!clock_parse(t.p, t.n, c->zone_s[i], ret))
+        return 0;
+    static const char *const zones[] = {" UTC", " GMT"}; /* "2024-03-01 00:00:00 UTC" */
+    for (size_t k = 0; k < sizeof(zones) / sizeof(zones[0]); k++)
+        if (t.n > 4 && text_is_nocase((struct text){t.p + t.n - 4, 4}, zones[k]) && !clock_parse(t.p, t.n - 4, 0, ret))
+            return 0;
+    *bad = t;
+    return 1;
+}
+
+static int times_of(const struct list_cells *c, bool is_space, struct list_row *row, struct text *bad)
+{
+    int64_t at = 0, from = 0, to = 0;
+    if (time_of(c, LIST_COLUMN_TIME, &at, bad) || time_of(c, LIST_COLUMN_FIRST, &row->first_us, bad) ||
+        time_of(c, LIST_COLUMN_LAST, &row->last_us, bad) || time_of(c, LIST_COLUMN_FROM, &from, bad) ||
+        time_of(c, LIST_COLUMN_TO, &to, bad))
+        return 1;
+    if (is_space) {
+        struct text until = cell(c, LIST_COLUMN_TO);
+        row->first_us = cell(c, LIST_COLUMN_FROM).n ? from : INT64_MIN;
+        row->last_us = until.n ? to : INT64_MAX;
+        if (until.n && !memchr(until.p, ':', until.n) && to <= INT64_MAX - US_PER_DAY)
+            row->last_us = to + US_PER_DAY - 1; /* a day includes itself */
+        return 0;
+    }
+    if (!row->first_us)
+        row->first_us = at ? at : from;
+    if (!row->last_us)
+        row->last_us = at ? at : to;
+    return 0;
+}
+
+static int port_of(const struct list_cells *c, enum list_column i, uint16_t *ret, struct text *bad)
+{
+    struct text t = cell(c, i);
+    uint64_t v;
+    if (!t.n)
+        return 0;
+    *bad = t;
+    if (text_u64(t, 65535, &v))
+        return 1;
+    if (v)
+        *ret = (uint16_t)v;
+    return 0;
+}
+
+static uint32_t asn_of(struct text t)
+{
+    uint64_t v;
+    if (t.n > 2 && (t.p[0] | 32) == 'a' && (t.p[1] | 32) == 's')
+        t = text_trim((struct text){t.p + 2, t.n - 2});
+    return text_u64(t, UINT32_MAX, &v) ? 0 : (uint32_t)v;
+}
+
+static int role_of(struct text t)
+{
+    static const char *const c2[] = {"c2", "c&c", "cc", "cnc", "c and c", "c2 server", "botnet cc", "control", "controller",
+                                     "command and control", "may chu dieu khien", "may chu c&c", "may chu c2", "dieu khien"};
+    char name[64];
+    text_fold(t, name, sizeof(name));
+    for (size_t i = 0; i < sizeof(c2) / sizeof(c2[0]); i++)
+        if (!strcmp(name, c2[i]))
+            return LIST_C2;
+    return LIST_BOT;
+}
+
+static int texts_of(const struct list_cells *c, struct list_row *row, struct text *bad)
+{
+    struct {
+        enum list_column column;
+        struct text *to;
+    } texts[] = {{LIST_COLUMN_FAMILY, &row->family}, {LIST_COLUMN_UNIT, &row->unit}, {LIST_COLUMN_NOTE, &row->note},
+                 {LIST_COLUMN_ISP, &row->isp}, {LIST_COLUMN_PROVINCE, &row->province}};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        *texts[i].to = cell(c, texts[i].column);
+        if (!text_is_utf8(texts[i].to->p, texts[i].to->n)) {
+            *bad = *texts[i].to;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static uint64_t count_of(struct text t)
+{
+    uint64_t v;
+    return text_u64(t, UINT64_MAX, &v) ? 0 : v;
+}
+
+struct address {
+    struct ip_range range;
+    uint16_t port;
+    bool is_given, had_host_bits;
+    struct text value;
+};
+
+/* c2_of - the control server; a domain there is no fault of the row, it is only not an address */
+static int c2_of(const struct list_cells *c, struct address *a)
+{
+    a->value = cell(c, LIST_COLUMN_C2_IP);
+    if (!a->value.n)
+        return 0;
+    int r = list_address_parse(a->value, &a->range, &a->port, &a->had_host_bits);
+    a->is_given = !r;
+    return r == LIST_REFUSED_bad_address + 1 ? r : 0;
+}
+
+void list_row_cells(struct list_parse *p, uint64_t at, const struct list_cells *c, struct text whole)
+{
+    struct list_row row = {.row = at};
+    struct address a = {.value = cell(c, LIST_COLUMN_IP)}, c2 = {.is_given = false};
+    struct text bad = whole;
+    int r = a.value.n ? list_address_parse(a.value, &a.range, &a.port, &a.had_host_bits) : 0;
+    a.is_given = a.value.n && !r;
+    if (r) {
+        list_row_refuse(p, at, (enum list_refusal)(r - 1), a.value);
+        return;
+    }
+    if (!p->o->is_space && (r = c2_of(c, &c2))) {
+        list_row_refuse(p, at, (enum list_refusal)(r - 1), c2.value);
+        return;
+    }
+    if (!a.is_given && !c2.is_given) {
+        bool is_domain = c2.value.n > 0;
+        list_row_refuse(p, at, is_domain ? LIST_REFUSED_other_kind : LIST_REFUSED_bad_address, is_domain ? c2.value : whole);
+        return;
+    }
+    if (port_of(c, LIST_COLUMN_PORT, &a.port, &bad) || port_of(c, LIST_COLUMN_C2_PORT, &c2.port, &bad)) {
+        list_row_refuse(p, at, LIST_REFUSED_bad_port, bad);
+        return;
+    }
+    if (times_of(c, p->o->is_space, &row, &bad)) {
+        list_row_refuse(p, at, LIST_REFUSED_bad_time, bad);
+        return;
+    }
+    if (texts_of(c, &row, &bad)) {
+        list_row_refuse(p, at, LIST_REFUSED_bad_encoding, bad);
+        return;
+    }
+    row.asn = asn_of(cell(c, LIST_COLUMN_ASN));
+    row.count = count_of(cell(c, LIST_COLUMN_COUNT));
+    p->report->rows++;
+    p->report->kept++;
+    if (a.is_given) {
+        row.range = a.range;
+        row.port = a.port;
+        row.role = role_of(cell(c, LIST_COLUMN_ROLE));
+        list_row_put(p, &row, a.had_host_bits, a.value);
+    }
+    if (c2.is_given) {
+        row.range = c2.range;
+        row.port = c2.port;
+        row.role = LIST_C2;
+        list_row_put(p, &row, c2.had_host_bits, c2.value);
+    }
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * JSON documents: STIX 2.0/2.1 bundles and envelopes, and arrays of rows. A row
+ * is an indicator (or an element); its number counts the objects from 1. What a
+ * bundle says by relationship (this indicator indicates that malware) names the
+ * family.
+ */
+#include "base/clock.h"
+#include "format/stix.h"
+#include "watch/indicator/list_parse.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DOCUMENT_BYTES ((size_t)256 << 20)
+
+struct indicator {
+    struct list_parse *p;
+    struct list_row row;
+    bool is_c2;
+    int refused; /* a refusal plus 1 */
+    uint64_t n;
+    bool is_giving;
+};
+
+static struct text text_at(const json_t *o, const char *key)
+{
+    const json_t *v = json_object_get(o, key);
+    return json_is_string(v) ? (struct text){json_string_value(v), json_string_length(v)} : (struct text){"", 0};
+}
+
+/* called twice: once to see that all addresses parse, once to hand them on */
+static int take_address(void *context, const struct stix_address *a)
+{
+    struct indicator *in = context;
+    bool had_host_bits;
+    uint16_t port;
+    in->n++;
+    int r = list_address_parse(a->value, &in->row.range, &port, &had_host_bits);
+    if (r) {
+        in->refused = LIST_REFUSED_bad_address + 1;
+        return 0;
+    }
+    if (!in->is_giving)
+        return 0;
+    in->row.port = port ? port : a->port;
+    in->row.role = a->where == STIX_DESTINATION || (in->is_c2 && a->where == STIX_ADDRESS) ? LIST_C2 : LIST_BOT;
+    list_row_put(in->p, &in->row, had_host_bits, a->value);
+    return in->p->rc < 0 ? in->p->rc : 0;
+}
+
+static bool names_control(struct text t)
+{
+    static const char *const words[] = {"command-and-control", "command and control", "c2", "c&c", "cnc", "botnet_cc", "c2-server"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (text_is_nocase(t, words[i]))
+            return true;
+    return false;
+}
+
+static bool any_control(json_t *array, const char *key)
+{
+    size_t i;
+    json_t *v;
+    json_array_foreach(array, i, v) {
+        struct text t = key ? text_at(v, key) : (struct text){json_string_value(v), json_string_length(v)};
+        if (t.p && names_control(t))
+            return true;
+    }
+    return false;
+}
+
+static int time_at(const json_t *o, const char *key, int64_t *ret)
+{
+    struct text t = text_at(o, key);
+    return t.n && clock_parse(t.p, t.n, 0, ret) ? 1 : 0;
+}
+
+static void take_indicator(struct list_parse *p, uint64_t number, const json_t *o, struct text family)
+{
+    struct indicator in = {.p = p, .row = {.row = number, .family = family, .note = text_at(o, "name")}};
+    struct text pattern = text_at(o, "pattern"), type = text_at(o, "pattern_type");
+    if (type.n && !text_is(type, "stix")) {
+        list_row_refuse(p, number, LIST_REFUSED_other_kind, type);
+        return;
+    }
+    if (!pattern.n || stix_pattern(pattern, take_address, &in)) {
+        list_row_refuse(p, number, LIST_REFUSED_bad_pattern, pattern);
+        return;
+    }
+    if (in.refused || !in.n) {
+        list_row_refuse(p, number, in.n ? LIST_REFUSED_bad_address : LIST_REFUSED_other_kind, pattern);
+        return;
+    }
+    if (time_at(o, "valid_from", &in.row.first_us) || time_at(o, "valid_until", &in.row.last_us)) {
+        list_row_refuse(p, number, LIST_REFUSED_bad_time, text_at(o, "valid_from"));
+        return;
+    }
+    if (p->o->is_space) {
+        in.row.first_us = in.row.first_us ? in.row.first_us : INT64_MIN;
+        in.row.last_us = in.row.last_us ? in.row.last_us : INT64_MAX;
+    }
+    in.is_c2 = any_control(json_object_get(o, "labels"), NULL) || any_control(json_object_get(o, "indicator_types"), NULL) ||
+               any_control(json_object_get(o, "kill_chain_phases"), "phase_name");
+    p->report->rows++;
+    p->report->kept++;
+    in.is_giving = true;
+    stix_pattern(pattern, take_address, &in);
+}
+
+/* families - indicator id -> malware name, from the relationships of a bundle */
+static json_t *families_of(json_t *objects)
+{
+    json_t *names = json_object(), *families = json_object();
+    size_t i;
+    json_t *o;
+    json_array_foreach(objects, i, o) {
+        struct text type = text_at(o, "type");
+        const char *id = json_string_value(json_object_get(o, "id"));
+        json_t *name = json_object_get(o, "name");
+        if (id && name && (text_is(type, "malware") || text_is(type, "tool")))
+            json_object_set(names, id, name);
+    }
+    json_array_foreach(objects, i, o) {
+        const char *source = json_string_value(json_object_get(o, "source_ref"));
+        const char *target = json_string_value(json_object_get(o, "target_ref"));
+        if (!source || !target || !text_is(text_at(o, "type"), "relationship") || !text_is(text_at(o, "relationship_type"), "indicates"))
+            continue;
+        json_t *name = json_object_get(names, target);
+        if (name && !json_object_get(families, source))
+            json_object_set(families, source, name);
+    }
+    json_decref(names);
+    return families;
+}
+
+static void take_element(struct list_parse *p, uint64_t number, const json_t *o)
+{
+    if (json_is_string(o)) {
+        struct list_cells cells = {.of[LIST_COLUMN_IP] = {json_string_value(o), json_string_length(o)}};
+        list_row_cells(p, number, &cells, cells.of[LIST_COLUMN_IP]);
+        return;
+    }
+    char *line = json_dumps(o, JSON_COMPACT | JSON_ENCODE_ANY);
+    size_t n = line ? strlen(line) : 0;
+    char *scratch = line ? malloc(2 * n + 1) : NULL;
+    if (scratch && n <= LIST_MAX_ROW_BYTES)
+        list_row_json(p, number, (struct text){line, n}, scratch);
+    else if (scratch)
+        list_row_refuse(p, number, LIST_REFUSED_too_long, (struct text){line, 200});
+    else
+        p->rc = -ENOMEM;
+    free(scratch);
+    free(line);
+}
+
+static void take_objects(struct list_parse *p, json_t *objects, bool is_bundle)
+{
+    json_t *families = families_of(objects), *o;
+    size_t i;
+    json_array_foreach(objects, i, o) {
+        if (p->rc)
+            break;
+        bool is_indicator = text_is(text_at(o, "type"), "indicator") && json_object_get(o, "pattern");
+        const char *id = json_string_value(json_object_get(o, "id"));
+        if (is_indicator)
+            take_indicator(p, i + 1, o, id ? text_at(families, id) : (struct text){"", 0});
+        else if (!is_bundle)
+            take_element(p, i + 1, o);
+    }
+    json_decref(families);
+}
+
+void list_row_stix_line(struct list_parse *p, uint64_t row, struct text line)
+{
+    json_t *o = json_loadb(line.p, line.n, JSON_REJECT_DUPLICATES, NULL);
+    if (json_is_object(o))
+        take_indicator(p, row, o, (struct text){"", 0});
+    else
+        list_row_refuse(p, row, LIST_REFUSED_bad_json, line);
+    json_decref(o);
+}
+
+struct feed {
+    struct list_source *source;
+    size_t n;
+    int error;
+};
+
+static size_t feed(void *buffer, size_t n, void *context)
+{
+    struct feed *f = context;
+    ssize_t got = list_source_read(f->source, buffer, n);
+    if (got > 0 && (f->n += (size_t)got) > DOCUMENT_BYTES)
+        got = -EFBIG;
+    if (got >= 0)
+        return (size_t)got;
+    f->error = (int)got;
+    return (size_t)-1;
+}
+
+int list_read_json_document(struct list_parse *p)
+{
+    struct feed f = {.source = &p->source};
+    json_error_t e;
+    json_t *all = json_load_callback(feed, &f, 0, &e);
+    if (!all && f.error)
+        return FAULT(p->fault, f.error, list_read_failed, strerror(-f.error));
+    if (!all && json_error_code(&e) == json_error_out_of_memory)
+        return FAULT(p->fault, -ENOMEM, no_memory, "list_read");
+    if (!all)
+        return FAULT(p->fault, -EBADMSG, list_bad_document, e.line, e.column, e.text);
+    json_t *objects = json_object_get(all, "objects");
+    if (json_is_array(objects)) {
+        take_objects(p, objects, true);
+    } else if (json_is_array(all)) {
+        take_objects(p, all, false);
+    } else {
+        json_t *one = json_array();
+        json_array_append(one, all);
+        take_objects(p, one, false);
+        json_decref(one);
+    }
+    json_decref(all);
+    return p->rc;
+}
