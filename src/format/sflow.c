@@ -16,7 +16,7 @@
 #include <stdio.h>
 
 /* enterprise 0 formats of samples and of flow records */
-enum { SAMPLE_FLOW = 1, SAMPLE_COUNTER = 2, SAMPLE_FLOW_EXPANDED = 3, SAMPLE_COUNTER_EXPANDED = 4 };
+enum { SAMPLE_FLOW = 1, SAMPLE_COUNTER = 2, SAMPLE_FLOW_EXPANDED = 3, SAMPLE_COUNTER_EXPANDED = 4, SAMPLE_DISCARD = 5 };
 enum {
     RECORD_HEADER = 1,
     RECORD_IPV4 = 3,
@@ -345,6 +345,36 @@ static void interface_set(struct flow *f, bool is_input, uint32_t format, uint32
     f->present |= is_input ? FLOW_HAS(FLOW_INPUT_IF) : FLOW_HAS(FLOW_OUTPUT_IF);
 }
 
+static int records_read(const struct decoder *d, struct sample *s, struct cursor *c)
+{
+    uint32_t n_records = cursor_u32(c);
+    if (c->is_bad) {
+        d->ret->n_refused[SFLOW_SAMPLE_MALFORMED]++;
+        return 0;
+    }
+    for (uint32_t i = 0; i < n_records; i++) {
+        uint32_t format = cursor_u32(c);
+        struct cursor record = cursor_sub(c, cursor_u32(c));
+        if (c->is_bad) {
+            s->reason = s->reason == SFLOW_NO_ADDRESSES ? SFLOW_SAMPLE_MALFORMED : s->reason;
+            break;
+        }
+        record_read(s, format, record);
+    }
+    return sample_out(d, s);
+}
+
+/* sflow_drops.txt: a packet the device threw away; each is told, none is sampled */
+static int discard_sample(const struct decoder *d, struct cursor c)
+{
+    struct sample s = {.reason = SFLOW_NO_ADDRESSES, .rate = 1};
+    cursor_skip(&c, 16); /* sequence, source class and index, drops */
+    interface_set(&s.flow, true, 0, cursor_u32(&c));
+    interface_set(&s.flow, false, 0, cursor_u32(&c));
+    cursor_skip(&c, 4); /* reason */
+    return records_read(d, &s, &c);
+}
+
 static int flow_sample(const struct decoder *d, struct cursor c, bool is_expanded)
 {
     struct sample s = {.reason = SFLOW_NO_ADDRESSES};
@@ -366,23 +396,9 @@ static int flow_sample(const struct decoder *d, struct cursor c, bool is_expande
         }
         interface_set(&s.flow, is_input, format, value);
     }
-    uint32_t n_records = cursor_u32(&c);
-    if (c.is_bad) {
-        d->ret->n_refused[SFLOW_SAMPLE_MALFORMED]++;
-        return 0;
-    }
-    if (d->ret->n_sources < SFLOW_SOURCES)
+    if (!c.is_bad && d->ret->n_sources < SFLOW_SOURCES)
         d->ret->sources[d->ret->n_sources++] = source;
-    for (uint32_t i = 0; i < n_records; i++) {
-        uint32_t format = cursor_u32(&c);
-        struct cursor record = cursor_sub(&c, cursor_u32(&c));
-        if (c.is_bad) {
-            s.reason = s.reason == SFLOW_NO_ADDRESSES ? SFLOW_SAMPLE_MALFORMED : s.reason;
-            break;
-        }
-        record_read(&s, format, record);
-    }
-    return sample_out(d, &s);
+    return records_read(d, &s, &c);
 }
 
 /* -- counters */
@@ -442,11 +458,14 @@ static int sample_read(const struct decoder *d, uint32_t format, struct cursor c
     case SAMPLE_FLOW_EXPANDED:
         d->ret->n_flow_samples++;
         return flow_sample(d, c, format == SAMPLE_FLOW_EXPANDED);
+    case SAMPLE_DISCARD:
+        d->ret->n_flow_samples++;
+        return discard_sample(d, c);
     case SAMPLE_COUNTER:
     case SAMPLE_COUNTER_EXPANDED:
         d->ret->n_counter_samples++;
         return counter_sample(d, c, format == SAMPLE_COUNTER_EXPANDED);
-    default: /* other enterprises, discarded packets */
+    default: /* other enterprises */
         d->ret->n_other_samples++;
         return 0;
     }

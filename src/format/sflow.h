@@ -7,10 +7,11 @@
  *         length times the rate (multiplied once; network.sampling says so); start = end = time of receipt. Where the
  *         sampled header is that of a tunnel, one more row for each layer inside, naming the tunnel
  *         (text "network.tunnel"), so that an address is found wherever it stood.
+ *         A discarded packet that the device tells of (sample format 5) is a flow of one packet.
  *         Interface counters, for those who ask. What was refused, by reason.
  * State:  none. The observer is (agent address, sub-agent), which survive a change of the sending address.
  * Limits: no I/O, no allocation, no logging, no global state; reentrant. Every loop consumes bytes of the datagram.
- * Source: sflow.org/sflow_version_5.txt; enterprise 0 structures.
+ * Source: sflow.org/sflow_version_5.txt, sflow_drops.txt; enterprise 0 structures.
  * Fuzz:   tests/fuzz/sflow.c
  */
 #pragma once
