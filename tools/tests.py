@@ -4,7 +4,7 @@
 
   --check                run tools/check.sh
   --meson DIR            every test Meson knows in this build directory (may be repeated)
-  --suite NAME           only this suite of the --meson directories that follow it ("" = all but soak)
+  --suite NAME           only this suite of the --meson directories that follow it ("" = all but soak-only)
   --scenario PROGRAM     the scenario tests against this program
   --fuzz DIR             every libFuzzer target of this build directory, --fuzz-seconds each
   --jobs N               at a time (default: processors)
@@ -117,7 +117,7 @@ def meson_tests(build, suite):
         suites = {s.split(":")[-1] for s in t.get("suite", [])}
         if suite and suite not in suites:
             continue
-        if not suite and "soak" in suites:
+        if not suite and "soak-only" in suites:
             continue
         yield t
 
