@@ -51,7 +51,7 @@ bench: build
 
 fuzz:
 	@tools/deps.sh fuzz
-	@tools/variant.sh fuzz
+	@tools/variant.sh fuzz fuzz-targets
 	@python3 tools/tests.py --fuzz build/fuzz --fuzz-seconds $(FUZZ_SECONDS)
 
 soak: build
