@@ -16,6 +16,8 @@
 #define SMALL_SET 200000u      /* up to here the /24 bitmap alone says no often enough */
 #define PREFETCH_SET 500000u   /* from here the tables leave the second-level cache */
 #define WORDS24 ((size_t)1 << 18)
+#define WORDS16 ((size_t)1 << 10)
+#define FEW16 8192u /* of 65,536: below this the 8 KiB map spares the walk to the 2 MiB one */
 
 /* the union of several sets, each already sorted and disjoint */
 struct merge {
@@ -142,6 +144,24 @@ static int build_ranges(struct matcher *m, struct merge *g)
     return 0;
 }
 
+/* the small map in front of any24, where it says no often enough; without memory for it we do without */
+static void build_any16(struct matcher *m)
+{
+    unsigned n = 0;
+    m->any16 = calloc(WORDS16, sizeof(*m->any16));
+    for (uint32_t b = 0; m->any16 && b < 65536; b++) {
+        const uint64_t *words = &m->any24[(size_t)b * 4];
+        if (!(words[0] | words[1] | words[2] | words[3]))
+            continue;
+        m->any16[b >> 6] |= UINT64_C(1) << (b & 63);
+        n++;
+    }
+    if (n < FEW16)
+        return;
+    free(m->any16);
+    m->any16 = NULL;
+}
+
 static int build_buckets(struct matcher *m, const uint32_t *v4, size_t n)
 {
     size_t n_buckets = 1;
@@ -188,6 +208,8 @@ static int build_v4(struct matcher *m, struct merge *g)
             mark24(m->any24, g->v4[i] >> 8);
         return 0;
     }
+    if (m->any24)
+        build_any16(m);
     unsigned log2_words = 10;
     while (((size_t)64 << log2_words) < g->n_v4 * 12)
         log2_words++;
@@ -335,6 +357,7 @@ void matcher_free(struct matcher *m)
     if (!m)
         return;
     free(m->any24);
+    free(m->any16);
     free(m->full24);
     free(m->bloom);
     free(m->buckets);
@@ -365,14 +388,14 @@ static bool in_buckets(const struct matcher *m, uint32_t a)
 
 static bool confirm(const struct matcher *m, uint32_t a)
 {
-    if (m->full24) {
+    if (m->full24 && bit24(m->any24, a)) {
         if (bit24(m->full24, a))
             return true;
         struct address_set s = {.v4_ranges = m->ranges, .n_v4_ranges = m->n_ranges};
-        if (bit24(m->any24, a) && address_set_range_v4(&s, a))
+        if (address_set_range_v4(&s, a))
             return true;
     }
-    return in_buckets(m, a);
+    return (!m->bloom || in_bloom(m->bloom, m->bloom_shift, a)) && in_buckets(m, a);
 }
 
 size_t candidates_plain(const struct matcher *m, const uint32_t *a, size_t n, uint16_t *out)
@@ -388,10 +411,8 @@ size_t candidates_plain(const struct matcher *m, const uint32_t *a, size_t n, ui
     for (size_t i = 0; i < n; i++) {
         if (m->may_prefetch && i + 24 < n)
             __builtin_prefetch(&m->bloom[bloom_word(a[i + 24], m->bloom_shift)]);
-        uint64_t bits = bloom_bits(a[i]);
-        bool may = (m->bloom[bloom_word(a[i], m->bloom_shift)] & bits) == bits;
         out[n_out] = (uint16_t)i;
-        n_out += may || (m->any24 && bit24(m->any24, a[i]));
+        n_out += in_bloom(m->bloom, m->bloom_shift, a[i]) | maybe_range(m, a[i]);
     }
     return n_out;
 }
@@ -431,13 +452,8 @@ static bool maybe_v6(const struct matcher *m, const struct ip *a)
 
 static bool has_v4(const struct matcher *m, uint32_t a)
 {
-    if (m->bloom) {
-        uint64_t bits = bloom_bits(a);
-        if ((m->bloom[bloom_word(a, m->bloom_shift)] & bits) == bits || (m->any24 && bit24(m->any24, a)))
-            return confirm(m, a);
-        return false;
-    }
-    return bit24(m->any24, a) && confirm(m, a);
+    bool may = m->bloom ? in_bloom(m->bloom, m->bloom_shift, a) || maybe_range(m, a) : bit24(m->any24, a);
+    return may && confirm(m, a);
 }
 
 size_t matcher_v6(const struct matcher *m, const struct ip *addresses, size_t n, uint64_t *bits)

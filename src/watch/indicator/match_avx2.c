@@ -26,10 +26,10 @@ AVX2 static inline size_t put_mask(unsigned mask, size_t at, uint16_t *out, size
     return n;
 }
 
-/* lanes whose /24 is marked: bit (a >> 8) of @bits, gathered as 32-bit words */
-AVX2 static inline unsigned marked24(const uint64_t *bits, __m256i a)
+/* lanes whose block is marked: bit (a >> @shift) of @bits, gathered as 32-bit words */
+AVX2 static inline unsigned marked(const uint64_t *bits, __m256i a, int shift)
 {
-    __m256i block = _mm256_srli_epi32(a, 8);
+    __m256i block = _mm256_srli_epi32(a, shift);
     __m256i words = _mm256_i32gather_epi32((const int *)(const void *)bits, _mm256_srli_epi32(block, 5), 4);
     __m256i up = _mm256_sub_epi32(_mm256_set1_epi32(31), _mm256_and_si256(block, _mm256_set1_epi32(31)));
     return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_sllv_epi32(words, up)));
@@ -66,8 +66,10 @@ AVX2 size_t candidates_avx2(const struct matcher *m, const uint32_t *a, size_t n
             for (size_t k = i + 32; k < i + 40; k++)
                 __builtin_prefetch(&m->bloom[bloom_word(a[k], m->bloom_shift)]);
         unsigned mask = m->bloom ? maybe8(m, lanes) : 0;
-        if (m->any24)
-            mask |= marked24(m->any24, lanes);
+        if (m->any16)
+            mask |= marked(m->any16, lanes, 16);
+        else if (m->any24)
+            mask |= marked(m->any24, lanes, 8);
         n_out = put_mask(mask, i, out, n_out);
     }
     uint16_t rest[8];

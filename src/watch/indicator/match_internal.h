@@ -21,6 +21,7 @@ struct matcher {
     bool is_vector;
     /* IPv4 */
     uint64_t *any24;  /* 2^24 bits: this /24 needs a look; NULL: no small set and no ranges */
+    uint64_t *any16;  /* 2^16 bits: this /16 holds part of a range; asked instead of any24 when few do; NULL: not */
     uint64_t *full24; /* 2^24 bits: wholly listed; NULL: no ranges */
     uint64_t *bloom;  /* one 64-bit word per key, three bits in it; NULL: small set */
     unsigned bloom_shift; /* 32 - log2(words) */
@@ -55,6 +56,23 @@ static inline size_t bloom_word(uint32_t a, unsigned shift)
 static inline bool bit24(const uint64_t *bits, uint32_t a)
 {
     return bits[a >> 14] >> (a >> 8 & 63) & 1;
+}
+
+static inline bool bit16(const uint64_t *bits, uint32_t a)
+{
+    return bits[a >> 22] >> (a >> 16 & 63) & 1;
+}
+
+static inline bool in_bloom(const uint64_t *bloom, unsigned shift, uint32_t a)
+{
+    uint64_t bits = bloom_bits(a);
+    return (bloom[bloom_word(a, shift)] & bits) == bits;
+}
+
+/* whether a range may hold @a, when singles have a bloom of their own */
+static inline bool maybe_range(const struct matcher *m, uint32_t a)
+{
+    return m->any16 ? bit16(m->any16, a) : m->any24 && bit24(m->any24, a);
 }
 
 static inline uint32_t bucket_of(const struct matcher *m, uint32_t a)
