@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One line is built in a buffer and written whole, so that a reader never sees half a row.
+ */
+#include "watch/query/output.h"
+
+#include "format/csv.h"
+#include "format/json.h"
+#include "watch/query/output_table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LINE_BYTES = 16 << 20, CELL_BYTES = 1 << 20, TEXTS_MAX = 64 };
+
+struct output {
+    FILE *to;
+    struct output_options options;
+    struct query_column columns[QUERY_COLUMNS];
+    size_t n_columns;
+    bool is_shown[QUERY_COLUMNS]; /* table */
+    int start_column;             /* of event.start, -1: none */
+    struct buf line, cell;
+    struct output_table table;
+    uint64_t n_rows;
+};
+
+/* what a table shows of a whole row; the rest is for csv and json */
+static const char *const shown_of_rows[] = {"event.start",       "source.ip",         "source.port",
+                                            "destination.ip",    "destination.port",  "network.transport",
+                                            "network.packets",   "network.bytes",     "event.label"};
+
+struct output *output_new(FILE *to, const struct output_options *o)
+{
+    struct output *out = calloc(1, sizeof(*out));
+    if (!out)
+        return NULL;
+    out->to = to;
+    out->options = *o;
+    out->line.max = LINE_BYTES;
+    out->cell.max = CELL_BYTES;
+    out->start_column = -1;
+    out->table.width = o->width;
+    return out;
+}
+
+void output_free(struct output *o)
+{
+    if (!o)
+        return;
+    buf_fini(&o->line);
+    buf_fini(&o->cell);
+    output_table_fini(&o->table);
+    free(o);
+}
+
+uint64_t output_rows(const struct output *o)
+{
+    return o->n_rows;
+}
+
+/* --- values --------------------------------------------------------------------- */
+
+static void put_u64(struct buf *b, uint64_t v)
+{
+    char digits[20];
+    size_t n = sizeof(digits);
+    do
+        digits[--n] = (char)('0' + v % 10);
+    while (v /= 10);
+    buf_add(b, digits + n, sizeof(digits) - n);
+}
+
+static void put_real(struct buf *b, double v)
+{
+    char text[400];
+    int n = snprintf(text, sizeof(text), "%.6f", v);
+    while (n > 0 && text[n - 1] == '0')
+        n--;
+    if (n > 0 && text[n - 1] == '.')
+        n--;
+    buf_add(b, text, (size_t)n);
+}
+
+void output_value(struct buf *b, const struct query_value *v)
+{
+    char text[TIME_TEXT_MAX > IP_TEXT_MAX ? TIME_TEXT_MAX : IP_TEXT_MAX];
+    switch (v->kind) {
+    case QUERY_ABSENT:
+        return;
+    case QUERY_IP:
+        buf_add(b, text, ip_format(&v->ip, text));
+        return;
+    case QUERY_NUMBER:
+        put_u64(b, v->number);
+        return;
+    case QUERY_SIGNED:
+        if (v->time_us < 0)
+            buf_add_byte(b, '-');
+        put_u64(b, v->time_us < 0 ? (uint64_t)0 - (uint64_t)v->time_us : (uint64_t)v->time_us);
+        return;
+    case QUERY_TIME:
+        buf_add(b, text, clock_format_utc(v->time_us, text));
+        return;
+    case QUERY_REAL:
+        put_real(b, v->real);
+        return;
+    case QUERY_TEXT:
+        buf_add(b, v->text.p, v->text.n);
+        return;
+    }
+}
+
+static int write_line(struct output *o)
+{
+    if (o->line.is_bad)
+        return -ENOMEM;
+    errno = 0;
+    if (fwrite(o->line.p, 1, o->line.n, o->to) == o->line.n)
+        return 0;
+    return errno ? -errno : -EIO;
+}
+
+/* --- csv --------------------------------------------------------------------------- */
+
+static int csv_header(struct output *o)
+{
+    buf_clear(&o->line);
+    for (size_t i = 0; i < o->n_columns; i++) {
+        if (i)
+            buf_add_byte(&o->line, ',');
+        csv_put(&o->line, o->columns[i].name);
+    }
+    buf_add_byte(&o->line, '\n');
+    return write_line(o);
+}
+
+static int csv_row(struct output *o, const struct query_value *values)
+{
+    buf_clear(&o->line);
+    for (size_t i = 0; i < o->n_columns; i++) {
+        if (i)
+            buf_add_byte(&o->line, ',');
+        if (values[i].kind == QUERY_TEXT)
+            csv_put(&o->line, values[i].text);
+        else
+            output_value(&o->line, &values[i]);
+    }
+    buf_add_byte(&o->line, '\n');
+    return write_line(o);
+}
+
+/* --- json ---------------------------------------------------------------------------- */
+
+static void json_value(struct buf *b, const struct query_value *v)
+{
+    bool is_bare = v->kind == QUERY_NUMBER || v->kind == QUERY_SIGNED || v->kind == QUERY_REAL;
+    if (v->kind == QUERY_TEXT) {
+        json_put_string(b, v->text);
+        return;
+    }
+    if (!is_bare)
+        buf_add_byte(b, '"');
+    output_value(b, v);
+    if (!is_bare)
+        buf_add_byte(b, '"');
+}
+
+static void json_member(struct buf *b, struct text name, const struct query_value *v)
+{
+    if (b->n > 1)
+        buf_add_byte(b, ',');
+    json_put_string(b, name);
+    buf_add_byte(b, ':');
+    json_value(b, v);
+}
+
+static bool is_column(const struct output *o, struct text name)
+{
+    for (size_t i = 0; i < o->n_columns; i++)
+        if (text_equal(o->columns[i].name, name))
+            return true;
+    return text_is(name, "@timestamp");
+}
+
+/* texts that have no column; of one name the first */
+static void json_texts(struct output *o, struct text texts)
+{
+    struct text seen[TEXTS_MAX], name, value;
+    size_t n_seen = 0;
+    while (flow_text_next(&texts, &name, &value) && n_seen < TEXTS_MAX) {
+        bool is_known = is_column(o, name);
+        for (size_t i = 0; i < n_seen && !is_known; i++)
+            is_known = text_equal(seen[i], name);
+        if (is_known)
+            continue;
+        seen[n_seen++] = name;
+        json_member(&o->line, name, &(struct query_value){.kind = QUERY_TEXT, .text = value});
+    }
+}
+
+static int json_row(struct output *o, const struct query_value *values, struct text texts)
+{
+    buf_clear(&o->line);
+    buf_add_byte(&o->line, '{');
+    if (o->options.is_rows && o->start_column >= 0 && values[o->start_column].kind != QUERY_ABSENT)
+        json_member(&o->line, TEXT("@timestamp"), &values[o->start_column]);
+    for (size_t i = 0; i < o->n_columns; i++)
+        if (values[i].kind != QUERY_ABSENT)
+            json_member(&o->line, o->columns[i].name, &values[i]);
+    json_texts(o, texts);
+    buf_add_text(&o->line, "}\n");
+    return write_line(o);
+}
+
+/* --- table ------------------------------------------------------------------------------ */
+
+static int table_header(struct output *o)
+{
+    int r = 0;
+    for (size_t i = 0; !r && i < o->n_columns; i++) {
+        enum query_kind kind = o->columns[i].kind;
+        o->is_shown[i] = !o->options.is_rows;
+        for (size_t s = 0; s < sizeof(shown_of_rows) / sizeof(*shown_of_rows); s++)
+            o->is_shown[i] = o->is_shown[i] || text_is(o->columns[i].name, shown_of_rows[s]);
+        if (o->is_shown[i])
+            r = output_table_column(&o->table, o->columns[i].name,
+                                    kind == QUERY_NUMBER || kind == QUERY_SIGNED || kind == QUERY_REAL);
+    }
+    return r;
+}
+
+static int table_row(struct output *o, const struct query_value *values)
+{
+    buf_clear(&o->line);
+    for (size_t i = 0; i < o->n_columns; i++) {
+        char text[TIME_TEXT_MAX];
+        if (!o->is_shown[i])
+            continue;
+        buf_clear(&o->cell);
+        if (values[i].kind == QUERY_TIME)
+            buf_add(&o->cell, text, clock_format_local(values[i].time_us, o->options.zone_s, text));
+        else
+            output_value(&o->cell, &values[i]);
+        for (size_t c = 0; c < o->cell.n; c++) /* a zero would end the cell early */
+            buf_add_byte(&o->line, o->cell.p[c] ? o->cell.p[c] : '.');
+        buf_add_byte(&o->line, '\0');
+        if (o->cell.is_bad)
+            return -ENOMEM;
+    }
+    return o->line.is_bad ? -ENOMEM : output_table_row(&o->table, &o->line, o->to);
+}
+
+/* --- the sink ------------------------------------------------------------------------------ */
+
+static int begin(void *context, const struct query_column *columns, size_t n)
+{
+    struct output *o = context;
+    if (n > QUERY_COLUMNS)
+        return -E2BIG;
+    if (n)
+        memcpy(o->columns, columns, n * sizeof(*columns));
+    o->n_columns = n;
+    for (size_t i = 0; i < n; i++)
+        if (text_is(columns[i].name, "event.start"))
+            o->start_column = (int)i;
+    switch (o->options.form) {
+    case OUTPUT_CSV:
+        return csv_header(o);
+    case OUTPUT_TABLE:
+        return table_header(o);
+    case OUTPUT_JSON:
+        break;
+    }
+    return 0;
+}
+
+static int row(void *context, const struct query_value *values, size_t n, struct text texts)
+{
+    struct output *o = context;
+    if (n != o->n_columns)
+        return -EINVAL;
+    o->n_rows++;
+    switch (o->options.form) {
+    case OUTPUT_CSV:
+        return csv_row(o, values);
+    case OUTPUT_JSON:
+        return json_row(o, values, texts);
+    case OUTPUT_TABLE:
+        break;
+    }
+    return table_row(o, values);
+}
+
+struct query_sink output_sink(struct output *o)
+{
+    return (struct query_sink){begin, row, o};
+}
+
+int output_flush(struct output *o)
+{
+    int r = o->options.form == OUTPUT_TABLE ? output_table_flush(&o->table, o->to) : 0;
+    errno = 0;
+    if (!r && fflush(o->to))
+        r = errno ? -errno : -EIO;
+    return r;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * watch/query/output_table - rows of cells that fit a terminal; the part of output.h that lays out.
+ * The first OUTPUT_TABLE_ROWS rows are held back to learn the widths.
+ */
+#pragma once
+
+#include "watch/query/query.h"
+
+#include <stdio.h>
+
+#define OUTPUT_TABLE_ROWS 400u
+
+struct output_table {
+    size_t n_columns;
+    struct {
+        char *name;
+        bool is_right; /* numbers */
+        unsigned width;
+    } columns[QUERY_COLUMNS];
+    unsigned width; /* of the terminal; 0: no limit */
+    struct buf held; /* cells, each ended by a zero */
+    size_t n_held;
+    bool is_laid_out;
+    struct buf line;
+};
+
+/* output_table_column - one more, before the first row. Return: 0 or -ENOMEM. */
+int output_table_column(struct output_table *t, struct text name, bool is_right);
+/* output_table_row - @cells: n_columns texts, each ended by a zero, one behind the other. Return: 0 or -errno. */
+int output_table_row(struct output_table *t, const struct buf *cells, FILE *to);
+/* output_table_flush - what is held back. Return: 0 or -errno. */
+int output_table_flush(struct output_table *t, FILE *to);
+void output_table_fini(struct output_table *t);

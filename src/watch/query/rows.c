@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stored rows: streamed as they are found, or kept as places with their sort keys and read again in order.
+ */
+#include "watch/query/mask.h"
+#include "watch/query/run.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    DENSE_ROWS = 256,   /* of a block: above, columns are decoded whole */
+    CACHED_BLOCKS = 64, /* while sorted rows are read again */
+    KEEP_AT_LEAST = 4096
+};
+
+/* a row kept for sorting */
+struct kept {
+    uint32_t segment, block, row;
+    struct query_value keys[QUERY_SORT_KEYS]; /* texts: owned by the arena */
+};
+
+struct sorter {
+    struct kept *rows;
+    size_t n, room, max;
+    struct arena texts;
+};
+
+struct rows {
+    struct query_run *run;
+    uint64_t n_found; /* before sorting */
+    struct sorter sorter;
+    size_t segment;
+    int answer; /* of the sink, once it ended the query */
+    bool is_done;
+};
+
+/* --- giving ---------------------------------------------------------------------------- */
+
+static int give(struct rows *rows, struct query_block *b, uint32_t row)
+{
+    const struct query *q = rows->run->q;
+    struct query_value values[QUERY_COLUMNS];
+    struct text texts = {"", 0};
+    int r = 0;
+    for (unsigned i = 0; !r && i < q->n_columns; i++)
+        r = query_block_value(b, &q->fields[i], row, &values[i]);
+    if (!r && q->is_rows)
+        r = query_block_texts(b, row, &texts);
+    if (r)
+        return r;
+    rows->answer = rows->run->sink->row(rows->run->sink->context, values, q->n_columns, texts);
+    rows->is_done = rows->answer != 0;
+    return 0;
+}
+
+/* --- sorting ---------------------------------------------------------------------------- */
+
+static int compare_kept(const void *a, const void *b, void *context)
+{
+    const struct query *q = ((struct query_run *)context)->q;
+    const struct kept *x = a, *y = b;
+    for (unsigned i = 0; i < q->n_sort; i++) {
+        int order = query_value_compare(&x->keys[i], &y->keys[i]);
+        if (order)
+            return q->sort[i].is_descending ? -order : order;
+    }
+    if (x->segment != y->segment)
+        return x->segment < y->segment ? -1 : 1;
+    if (x->block != y->block)
+        return x->block < y->block ? -1 : 1;
+    return (x->row > y->row) - (x->row < y->row);
+}
+
+/* sort, cut to the limit, and move the texts that are still needed */
+static int settle(struct rows *rows)
+{
+    struct sorter *s = &rows->sorter;
+    const struct query *q = rows->run->q;
+    if (s->n)
+        qsort_r(s->rows, s->n, sizeof(*s->rows), compare_kept, rows->run);
+    if (s->n <= q->limit)
+        return 0;
+    s->n = (size_t)q->limit;
+    struct arena moved = {.max_bytes = s->texts.max_bytes};
+    for (size_t i = 0; i < s->n; i++)
+        for (unsigned k = 0; k < q->n_sort; k++) {
+            struct query_value *v = &s->rows[i].keys[k];
+            if (v->kind != QUERY_TEXT)
+                continue;
+            const char *copy = arena_text(&moved, v->text.p, v->text.n);
+            if (!copy) {
+                arena_fini(&moved);
+                return -ENOMEM;
+            }
+            v->text.p = copy;
+        }
+    arena_fini(&s->texts);
+    s->texts = moved;
+    return 0;
+}
+
+static int room(struct rows *rows)
+{
+    struct sorter *s = &rows->sorter;
+    uint64_t limit = rows->run->q->limit;
+    if (s->n < s->room)
+        return 0;
+    if (limit < s->room / 2) {
+        int r = settle(rows);
+        if (r || s->n < s->room)
+            return r;
+    }
+    size_t more = s->room ? 2 * s->room : KEEP_AT_LEAST;
+    if (more > s->max)
+        return -ENOMEM;
+    struct kept *p = realloc(s->rows, more * sizeof(*p));
+    if (!p)
+        return -ENOMEM;
+    s->rows = p;
+    s->room = more;
+    return 0;
+}
+
+static int keep(struct rows *rows, struct query_block *b, uint32_t row)
+{
+    const struct query *q = rows->run->q;
+    struct sorter *s = &rows->sorter;
+    int r = room(rows);
+    if (r)
+        return r;
+    struct kept *k = &s->rows[s->n];
+    *k = (struct kept){.segment = (uint32_t)rows->segment, .block = b->block, .row = row};
+    for (unsigned i = 0; !r && i < q->n_sort; i++) {
+        r = query_block_value(b, &q->sort[i].field, row, &k->keys[i]);
+        if (r || k->keys[i].kind != QUERY_TEXT)
+            continue;
+        k->keys[i].text.p = arena_text(&s->texts, k->keys[i].text.p, k->keys[i].text.n);
+        r = k->keys[i].text.p ? 0 : -ENOMEM;
+    }
+    s->n += !r;
+    return r;
+}
+
+static int give_sorted(struct rows *rows)
+{
+    struct query_block *cache = calloc(CACHED_BLOCKS, sizeof(*cache));
+    if (!cache)
+        return -ENOMEM;
+    int r = settle(rows);
+    struct sorter *s = &rows->sorter;
+    for (size_t i = 0; !r && !rows->is_done && i < s->n; i++) {
+        const struct kept *k = &s->rows[i];
+        const struct segment *segment = rows->run->segments[k->segment];
+        struct query_block *b = &cache[(k->segment * 31 + k->block) % CACHED_BLOCKS];
+        if (b->segment != segment || b->block != k->block)
+            query_block_open(b, segment, k->block);
+        r = give(rows, b, k->row);
+        if (r == -EBADMSG) {
+            query_damaged(rows->run, segment, 1);
+            r = 0;
+        }
+    }
+    for (size_t i = 0; i < CACHED_BLOCKS; i++)
+        query_block_fini(&cache[i]);
+    free(cache);
+    return r;
+}
+
+/* --- finding ------------------------------------------------------------------------------ */
+
+/* what is read of many rows is decoded at once */
+static int load_dense(struct rows *rows, struct query_block *b)
+{
+    const struct query *q = rows->run->q;
+    int r = 0;
+    for (unsigned i = 0; !r && i < q->n_sort; i++)
+        r = query_block_load_field(b, &q->sort[i].field);
+    for (unsigned i = 0; !r && !q->n_sort && i < q->n_columns; i++)
+        r = query_block_load_field(b, &q->fields[i]);
+    return r;
+}
+
+static int block_rows(struct rows *rows, struct query_worker *w, uint32_t n)
+{
+    const struct query *q = rows->run->q;
+    uint32_t n_rows = mask_rows(w->mask, w->block.n_rows, w->rows);
+    if (n_rows > q->limit_before - rows->n_found)
+        n_rows = (uint32_t)(q->limit_before - rows->n_found);
+    int r = n > DENSE_ROWS ? load_dense(rows, &w->block) : 0;
+    for (uint32_t i = 0; !r && !rows->is_done && i < n_rows; i++) {
+        r = q->n_sort ? keep(rows, &w->block, w->rows[i]) : give(rows, &w->block, w->rows[i]);
+        rows->n_found += !r;
+    }
+    if (rows->n_found >= q->limit_before)
+        rows->is_done = true;
+    return r;
+}
+
+static int segment_rows(struct rows *rows, struct query_worker *w)
+{
+    struct query_run *run = rows->run;
+    const struct segment *s = run->segments[rows->segment];
+    const struct segment_info *info = segment_info(s);
+    uint32_t n_candidates, n;
+    struct query_report *report = run->report;
+    int r = query_filter_bind(w->filter, s, &n_candidates);
+    report->n_segments++;
+    report->n_blocks += info->n_blocks;
+    report->n_rows += info->n_rows;
+    if (r == -EBADMSG) {
+        query_damaged(run, s, info->n_blocks);
+        return 0;
+    }
+    report->n_segments_read += !r && n_candidates;
+    for (uint32_t b = 0; !r && n_candidates && !rows->is_done && b < info->n_blocks; b++) {
+        if (!query_filter_may(w->filter, b))
+            continue;
+        query_block_open(&w->block, s, b);
+        report->n_blocks_read++;
+        r = query_filter_block(w->filter, &w->block, w->mask, &n);
+        report->n_rows_matched += r ? 0 : n;
+        if (!r && n)
+            r = block_rows(rows, w, n);
+        if (r == -EBADMSG) {
+            query_damaged(run, s, 1);
+            r = 0;
+        }
+    }
+    return r;
+}
+
+int query_run_rows(struct query_run *run)
+{
+    struct rows rows = {.run = run};
+    struct query_worker w;
+    rows.sorter.max = run->memory_bytes / 2 / sizeof(struct kept);
+    rows.sorter.texts.max_bytes = run->memory_bytes / 2;
+    int r = query_worker_init(&w, run);
+    for (; !r && !rows.is_done && rows.segment < run->n_segments; rows.segment++)
+        r = segment_rows(&rows, &w);
+    query_worker_fini(&w);
+    if (!r && !rows.answer && run->q->n_sort) {
+        rows.is_done = false;
+        r = give_sorted(&rows);
+    }
+    free(rows.sorter.rows);
+    arena_fini(&rows.sorter.texts);
+    if (r == -ENOMEM)
+        return query_over_memory(run);
+    return r ? r : rows.answer;
+}
