@@ -32,11 +32,26 @@ static bool is_repeated(struct netflow_sequence *s, uint64_t fingerprint)
     return false;
 }
 
-/* is_restart - sysUpTime that falls says so (not when it wrapped or a datagram was overtaken); so does a far jump. */
+enum { BOOT_SLACK_MS = 60000, LATE_RUN = 4 };
+
+static int64_t boot_of(const struct netflow_result *r)
+{
+    return r->exported_us / 1000 - r->uptime_ms;
+}
+
+/*
+ * is_restart - another boot time says so (modulo the wrap of sysUpTime), so do a far jump and a count that is back at 0: the
+ * first message of a session (RFC 7011 10.3.2) is hardly ever the overtaken one. A count that goes on as expected is
+ * no restart whatever the exporter's clock does.
+ */
 static bool is_restart(const struct netflow_sequence *s, const struct netflow_result *r, int32_t ahead)
 {
-    int32_t elapsed_ms = (int32_t)(r->uptime_ms - s->uptime_ms);
-    if (r->version != 10 && elapsed_ms < -60000 && r->uptime_ms < s->uptime_ms)
+    if (!ahead)
+        return false;
+    int32_t later_ms = (int32_t)(uint32_t)(uint64_t)(boot_of(r) - s->boot_ms);
+    if (r->version != 10 && (later_ms > BOOT_SLACK_MS || later_ms < -BOOT_SLACK_MS))
+        return true;
+    if (!r->sequence && ahead < 0)
         return true;
     return ahead < -(int32_t)NETFLOW_SEQUENCE_WINDOW || ahead > (int32_t)NETFLOW_SEQUENCE_WINDOW;
 }
@@ -44,8 +59,17 @@ static bool is_restart(const struct netflow_sequence *s, const struct netflow_re
 static void move_on(struct netflow_sequence *s, const struct netflow_result *r)
 {
     s->next = r->sequence + r->n_units;
-    s->uptime_ms = r->uptime_ms;
+    s->boot_ms = boot_of(r);
+    s->n_late_run = 0;
     s->is_unsure = !r->is_exact;
+}
+
+/* is_new_count - several late datagrams one behind the other are an exporter that began again without saying so. */
+static bool is_new_count(struct netflow_sequence *s, const struct netflow_result *r)
+{
+    s->n_late_run = s->n_late_run && r->sequence == s->late_next ? (uint8_t)(s->n_late_run + 1) : 1;
+    s->late_next = r->sequence + r->n_units;
+    return s->n_late_run >= LATE_RUN;
 }
 
 enum netflow_sequence_finding netflow_sequence_note(struct netflow_sequence *s, const struct netflow_result *r,
@@ -63,7 +87,7 @@ enum netflow_sequence_finding netflow_sequence_note(struct netflow_sequence *s, 
         move_on(s, r);
         return NETFLOW_SEQUENCE_FIRST;
     }
-    if (is_restart(s, r, ahead)) {
+    if (is_restart(s, r, ahead) || (ahead < 0 && r->n_units && is_new_count(s, r))) {
         s->n_restarts++;
         move_on(s, r);
         return NETFLOW_SEQUENCE_RESTART;

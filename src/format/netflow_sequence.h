@@ -20,8 +20,9 @@ struct netflow_sequence {
     uint64_t n_missing;  /* units (records; v9: datagrams) that never came; late ones are taken off again */
     uint64_t n_gaps, n_late, n_repeated, n_restarts; /* datagrams */
     uint64_t recent[NETFLOW_SEQUENCE_RECENT];
-    uint32_t next, uptime_ms;
-    uint8_t at;
+    int64_t boot_ms;     /* when sysUpTime was 0 by the exporter's own clock */
+    uint32_t next, late_next;
+    uint8_t at, n_late_run;
     bool is_begun;
     bool is_unsure; /* the datagram before held records that could not be counted */
 };

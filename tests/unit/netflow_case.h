@@ -21,7 +21,7 @@ static inline void put_n(struct built *b, uint64_t v, size_t n)
 {
     assert(b->n + n <= sizeof(b->p));
     for (size_t i = 0; i < n; i++)
-        b->p[b->n++] = (uint8_t)(v >> 8 * (n - 1 - i));
+        b->p[b->n++] = (uint8_t)(n - 1 - i < 8 ? v >> 8 * (n - 1 - i) : 0);
 }
 
 static inline void put_bytes(struct built *b, const void *p, size_t n)
