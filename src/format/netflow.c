@@ -121,7 +121,6 @@ static int give_run(struct work *w, const struct netflow_template *t, const stru
 static int learn_run(struct work *w, const struct netflow_template *t, uint32_t n_rows)
 {
     struct netflow_domain *d = w->domain;
-    uint32_t capacity = d->sampling.capacity;
     int r = 0;
     for (uint32_t i = 0; i < n_rows && r >= 0; i++) {
         const struct netflow_extra *e = &w->n->rows.extras[i];
@@ -131,9 +130,12 @@ static int learn_run(struct work *w, const struct netflow_template *t, uint32_t 
             w->clock.init_us = d->init_us;
             w->clock.has_init = d->version == 10;
         }
-        r = netflow_sampling_learn(&d->sampling, t, &w->n->rows.flows[i], e);
+        uint32_t capacity = d->sampling.capacity;
+        bool may_grow = netflow_cache_has_room(&w->n->cache, d, netflow_sampling_growth(&d->sampling));
+        r = netflow_sampling_learn(&d->sampling, t, &w->n->rows.flows[i], e, may_grow);
+        netflow_cache_recount(&w->n->cache, d, capacity);
+        refuse(w, NETFLOW_SAMPLER_LIMIT, r == NETFLOW_SAMPLING_FULL);
     }
-    netflow_cache_recount(&w->n->cache, d, capacity);
     w->result->n_options += n_rows;
     return r < 0 ? r : 0;
 }

@@ -51,6 +51,7 @@ struct netflow_datagram {
     X(TEMPLATE_MALFORMED, "template_malformed", templates) /* id below 256, cut, scope longer than the record */        \
     X(TEMPLATE_EMPTY, "template_empty", templates)     /* no field, or a record of no bytes */                         \
     X(TEMPLATE_LIMIT, "template_limit", templates)     /* more than may be kept */                                     \
+    X(SAMPLER_LIMIT, "sampler_limit", records)         /* more samplers than may be kept: its flows stay unmultiplied */ \
     X(WAITING_LIMIT, "waiting_limit", sets)            /* template unknown and no room to wait for it */               \
     X(TEMPLATE_UNKNOWN, "template_unknown", sets)      /* the template never came (netflow_finish) */                  \
     X(NO_ADDRESSES, "no_addresses", records)           /* not two IP addresses, and no NAT event */                    \

@@ -320,6 +320,11 @@ uint32_t netflow_cache_give_up(struct netflow_cache *c)
     return n;
 }
 
+bool netflow_cache_has_room(const struct netflow_cache *c, const struct netflow_domain *d, size_t n_bytes)
+{
+    return has_room(c, d->peer, n_bytes);
+}
+
 void netflow_cache_recount(struct netflow_cache *c, struct netflow_domain *d, uint32_t capacity_before)
 {
     charge(c, d->peer, (d->sampling.capacity - capacity_before) * sizeof(struct netflow_sampler));

@@ -79,5 +79,7 @@ int netflow_cache_wait(struct netflow_cache *c, struct netflow_domain *d, uint16
 struct netflow_waiting *netflow_cache_next_waiting(struct netflow_cache *c, struct netflow_domain *d, uint16_t template_id);
 /* netflow_cache_give_up - drop everything that waits. Return: the number of sets. */
 uint32_t netflow_cache_give_up(struct netflow_cache *c);
+/* netflow_cache_has_room - whether the quotas leave this domain's peer @n_bytes more. */
+bool netflow_cache_has_room(const struct netflow_cache *c, const struct netflow_domain *d, size_t n_bytes);
 /* netflow_cache_recount - tell the quotas what a domain's sampling table takes now. */
 void netflow_cache_recount(struct netflow_cache *c, struct netflow_domain *d, uint32_t capacity_before);

@@ -69,7 +69,17 @@ static uint32_t place(const struct netflow_sampling *s, enum netflow_sampler_kin
     return low;
 }
 
-static int put(struct netflow_sampling *s, enum netflow_sampler_kind kind, uint64_t key, uint32_t rate)
+static uint32_t grown(const struct netflow_sampling *s)
+{
+    return s->capacity ? s->capacity * 2 : 8;
+}
+
+size_t netflow_sampling_growth(const struct netflow_sampling *s)
+{
+    return (grown(s) - s->capacity) * sizeof(*s->entries);
+}
+
+static int put(struct netflow_sampling *s, enum netflow_sampler_kind kind, uint64_t key, uint32_t rate, bool may_grow)
 {
     bool is_there;
     uint32_t at = place(s, kind, key, &is_there);
@@ -77,10 +87,10 @@ static int put(struct netflow_sampling *s, enum netflow_sampler_kind kind, uint6
         s->entries[at].rate = rate;
         return 0;
     }
-    if (s->n == NETFLOW_SAMPLERS_MAX)
-        return 1;
+    if (s->n == NETFLOW_SAMPLERS_MAX || (s->n == s->capacity && !may_grow))
+        return NETFLOW_SAMPLING_FULL;
     if (s->n == s->capacity) {
-        uint32_t capacity = s->capacity ? s->capacity * 2 : 8;
+        uint32_t capacity = grown(s);
         struct netflow_sampler *p = realloc(s->entries, capacity * sizeof(*p));
         if (!p)
             return -ENOMEM;
@@ -95,17 +105,17 @@ static int put(struct netflow_sampling *s, enum netflow_sampler_kind kind, uint6
 }
 
 int netflow_sampling_learn(struct netflow_sampling *s, const struct netflow_template *t, const struct flow *f,
-                           const struct netflow_extra *e)
+                           const struct netflow_extra *e, bool may_grow)
 {
     uint32_t rate = own_rate(t, e);
     if (!rate)
         return 1;
     if (netflow_template_has(t, NETFLOW_ROLE_SELECTOR))
-        return put(s, NETFLOW_BY_SELECTOR, e->selector, rate);
+        return put(s, NETFLOW_BY_SELECTOR, e->selector, rate, may_grow);
     if (netflow_template_has(t, NETFLOW_ROLE_INPUT_IF))
-        return put(s, NETFLOW_BY_INTERFACE, f->input_if, rate);
+        return put(s, NETFLOW_BY_INTERFACE, f->input_if, rate, may_grow);
     if (netflow_template_has(t, NETFLOW_ROLE_TEMPLATE_ID))
-        return put(s, NETFLOW_BY_TEMPLATE, e->template_id, rate);
+        return put(s, NETFLOW_BY_TEMPLATE, e->template_id, rate, may_grow);
     s->general = rate;
     return 0;
 }

@@ -29,9 +29,15 @@ struct netflow_sampling {
     uint32_t general; /* 0: not said */
 };
 
-/* netflow_sampling_learn - one options record. Return: 0; 1 (nothing about sampling, or the table is full); -ENOMEM. */
+/*
+ * netflow_sampling_learn - one options record.
+ * @may_grow: whether the table may take netflow_sampling_growth bytes more
+ * Return: 0; 1: nothing about sampling in it; NETFLOW_SAMPLING_FULL; -ENOMEM.
+ */
+#define NETFLOW_SAMPLING_FULL 2
 int netflow_sampling_learn(struct netflow_sampling *s, const struct netflow_template *t, const struct flow *f,
-                           const struct netflow_extra *e);
+                           const struct netflow_extra *e, bool may_grow);
+size_t netflow_sampling_growth(const struct netflow_sampling *s);
 /* netflow_sampling_rate - 1 in N of a flow record of template @t. */
 uint32_t netflow_sampling_rate(const struct netflow_sampling *s, const struct netflow_template *t, const struct flow *f,
                                const struct netflow_extra *e);
