@@ -16,7 +16,7 @@
 #include "format/flow.h"
 
 #define FLOW_BATCH_ROWS 8192u
-#define FLOW_BATCH_OBSERVERS 256u
+#define FLOW_BATCH_OBSERVERS FLOW_BATCH_ROWS /* a block of the store may hold that many */
 #define FLOW_BATCH_TEXT_MAX ((size_t)8 << 20)
 
 struct flow_batch {

@@ -44,7 +44,7 @@ uint32_t segment_block_rows(const struct segment *s, uint32_t b);
 
 /* what the directory knows of a column in a block, without reading it (addresses: as codes) */
 struct segment_bounds {
-    bool is_absent;   /* no row of the block has it: every value reads as zero */
+    bool is_absent;   /* no row of the block has it: every value reads as zero (addresses: n_entries) */
     bool is_constant; /* every row holds `min` */
     uint64_t min, max; /* for signed columns: int64_t cast to uint64_t, ordered as signed */
 };
@@ -52,7 +52,8 @@ void segment_bounds(const struct segment *s, uint32_t block, unsigned column, st
 
 /*
  * segment_read - decode a whole column of a block.
- * @column: 0..FLOW_COLUMN_TEXT-1; address columns give codes.
+ * @column: 0..FLOW_COLUMN_TEXT-1; address columns give codes; a row without that address gives n_entries
+ *          (no code: an array by code that takes every row needs n_entries + 1 places). Other columns give 0.
  * @out: room for SEGMENT_BLOCK_ROWS values. read32 serves columns of width <= 4 and codes; read64 all.
  */
 int segment_read32(const struct segment *s, uint32_t block, unsigned column, uint32_t *out);

@@ -35,6 +35,11 @@ int segment_builder_write(struct segment_builder *b, uint64_t id, int fd, uint64
  */
 int segment_open(int fd, uint64_t id, bool is_unsealed, struct segment **ret, struct fault *f);
 void segment_close(struct segment *s);
+/*
+ * segment_trim - free what whole-column readers of addresses, AS numbers and prefix lengths keep by code
+ * (4 bytes an entry each, 16 in family 6). Only while no other thread reads @s.
+ */
+void segment_trim(struct segment *s);
 /* segment_verify - every checksum; every code and posting against the rows. Return: 0 or -EBADMSG with the reason. */
 int segment_verify(const struct segment *s, struct fault *f);
 /* segment_to_batch - block @b as a batch (texts, observers and all), for compaction and upgrade. */

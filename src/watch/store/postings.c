@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A group: 128 bytes of nibbles, the slots as one bit string, then the long lists.
+ * A nibble of 1..14 is that many slots of `block_bits`; 15 is one slot of 32 bits, the place of the
+ * entry's list behind the slots: count u16, then the numbers side by side, or a bitmap when that is smaller.
+ */
+#include "watch/store/postings.h"
+
+#include "watch/store/pack.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { SHORT_MAX = 14, LONG = 15, LONG_BITS = 32, NIBBLES = POSTINGS_GROUP / 2 };
+#define IS_LONG (UINT64_C(1) << 63)
+
+static unsigned block_bits(uint32_t n_blocks)
+{
+    return pack_width(n_blocks - 1);
+}
+
+static size_t bitmap_bytes(uint32_t n_blocks)
+{
+    return (n_blocks + 7) / 8;
+}
+
+/* --- writing --------------------------------------------------------------------- */
+
+void postings_writer_init(struct postings_writer *w, uint32_t n_blocks, struct buf *groups, struct buf *body)
+{
+    memset(w, 0, offsetof(struct postings_writer, slots));
+    w->groups = groups;
+    w->body = body;
+    w->n_blocks = n_blocks;
+    w->longs = (struct buf){.max = (size_t)1 << 32};
+}
+
+static void put_bits(uint8_t *p, uint64_t *bit, uint64_t v, unsigned width)
+{
+    while (width) {
+        unsigned at = (unsigned)(*bit % 8), take = width < 8 - at ? width : 8 - at;
+        p[*bit / 8] |= (uint8_t)((v & ((1u << take) - 1)) << at);
+        v >>= take;
+        *bit += take;
+        width -= take;
+    }
+}
+
+static void close_group(struct postings_writer *w)
+{
+    uint64_t offset = w->body->n, bits = 0, at = 0;
+    for (uint32_t i = 0; i < w->n_slots; i++)
+        bits += w->slots[i] & IS_LONG ? LONG_BITS : block_bits(w->n_blocks);
+    size_t bytes = NIBBLES + (size_t)(bits + 7) / 8;
+    buf_add(w->groups, &offset, 8);
+    uint8_t *p = buf_room(w->body, bytes + 8);
+    if (p) {
+        memset(p, 0, bytes);
+        for (uint32_t i = 0; i < w->n; i++)
+            p[i / 2] |= (uint8_t)(w->counts[i] << i % 2 * 4);
+        for (uint32_t i = 0; i < w->n_slots; i++)
+            put_bits(p + NIBBLES, &at, w->slots[i] & ~IS_LONG,
+                     w->slots[i] & IS_LONG ? LONG_BITS : block_bits(w->n_blocks));
+        w->body->n += bytes;
+    }
+    buf_add(w->body, w->longs.p, w->longs.n);
+    w->longs.n = 0;
+    w->n = w->n_slots = 0;
+}
+
+static void add_long(struct postings_writer *w, const uint16_t *blocks, uint32_t n)
+{
+    unsigned width = block_bits(w->n_blocks);
+    size_t list = pack_plain_bytes(n, width), map = bitmap_bytes(w->n_blocks);
+    uint16_t count = (uint16_t)n;
+    w->slots[w->n_slots++] = IS_LONG | w->longs.n;
+    buf_add(&w->longs, &count, 2);
+    uint8_t *p = buf_room(&w->longs, list < map ? list : map);
+    if (!p)
+        return;
+    memset(p, 0, list < map ? list : map);
+    uint64_t bit = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (list < map)
+            put_bits(p, &bit, blocks[i], width);
+        else
+            p[blocks[i] / 8] |= (uint8_t)(1u << blocks[i] % 8);
+    w->longs.n += list < map ? list : map;
+}
+
+void postings_add(struct postings_writer *w, const uint16_t *blocks, uint32_t n)
+{
+    if (w->n == POSTINGS_GROUP)
+        close_group(w);
+    w->counts[w->n++] = (uint8_t)(n <= SHORT_MAX ? n : LONG);
+    if (n > SHORT_MAX)
+        add_long(w, blocks, n);
+    else
+        for (uint32_t i = 0; i < n; i++)
+            w->slots[w->n_slots++] = blocks[i];
+}
+
+int postings_end(struct postings_writer *w)
+{
+    if (w->n)
+        close_group(w);
+    bool is_bad = w->longs.is_bad || w->groups->is_bad || w->body->is_bad;
+    buf_fini(&w->longs);
+    return is_bad ? -ENOMEM : 0;
+}
+
+/* --- reading --------------------------------------------------------------------- */
+
+int postings_check(const struct postings *p)
+{
+    size_t size = p->area->n_bytes;
+    uint64_t groups = (p->n + POSTINGS_GROUP - 1) / POSTINGS_GROUP;
+    if (!p->n_blocks || p->n_blocks > POSTINGS_BLOCKS_MAX || groups > size / 8 || p->groups > size ||
+        groups * 8 > size - p->groups || p->body > size || p->n_body > size - p->body)
+        return -EBADMSG;
+    return 0;
+}
+
+struct group {
+    const uint8_t *p, *slots, *longs;
+    size_t n_slots_bytes, n_longs;
+    unsigned width;
+};
+
+static unsigned nibble(const uint8_t *p, uint32_t i)
+{
+    return p[i / 2] >> i % 2 * 4 & 15;
+}
+
+static unsigned slot_bits(unsigned count, unsigned width)
+{
+    return count == LONG ? LONG_BITS : count * width;
+}
+
+/* open_group - the group's bytes end where the next begins. */
+static int open_group(const struct postings *p, uint64_t g, struct group *ret)
+{
+    uint64_t n_groups = (p->n + POSTINGS_GROUP - 1) / POSTINGS_GROUP, from, to = p->n_body, bits = 0;
+    bool is_last = g + 1 >= n_groups;
+    const uint8_t *table = sealed_get(p->area, p->groups + g * 8, is_last ? 8 : 16);
+    if (!table)
+        return -EBADMSG;
+    memcpy(&from, table, 8);
+    if (!is_last)
+        memcpy(&to, table + 8, 8);
+    if (from > to || to > p->n_body || to - from < NIBBLES)
+        return -EBADMSG;
+    ret->p = sealed_get(p->area, p->body + from, to - from);
+    if (!ret->p)
+        return -EBADMSG;
+    ret->width = block_bits(p->n_blocks);
+    for (uint32_t i = 0; i < POSTINGS_GROUP; i++)
+        bits += slot_bits(nibble(ret->p, i), ret->width);
+    ret->slots = ret->p + NIBBLES;
+    ret->n_slots_bytes = (size_t)(bits + 7) / 8;
+    if (ret->n_slots_bytes > to - from - NIBBLES)
+        return -EBADMSG;
+    ret->longs = ret->slots + ret->n_slots_bytes;
+    ret->n_longs = to - from - NIBBLES - ret->n_slots_bytes;
+    return 0;
+}
+
+/* get_bits - 0..32 bits at any place. */
+static uint32_t get_bits(const uint8_t *p, size_t n_bytes, uint64_t bit, unsigned width)
+{
+    uint64_t v = 0;
+    size_t at = (size_t)(bit / 8);
+    if (at >= n_bytes || !width)
+        return 0;
+    size_t left = n_bytes - at;
+    memcpy(&v, p + at, left < 8 ? left : 8);
+    return (uint32_t)(v >> bit % 8 & ((UINT64_C(1) << width) - 1));
+}
+
+static int mark_one(const struct postings *p, uint64_t block, uint64_t *bitmap)
+{
+    if (block >= p->n_blocks)
+        return -EBADMSG;
+    bitmap[block / 64] |= UINT64_C(1) << block % 64;
+    return 0;
+}
+
+static int mark_long(const struct postings *p, const struct group *g, uint32_t offset, uint64_t *bitmap)
+{
+    if (offset > g->n_longs || g->n_longs - offset < 2)
+        return -EBADMSG;
+    uint16_t count;
+    memcpy(&count, g->longs + offset, 2);
+    const uint8_t *body = g->longs + offset + 2;
+    size_t left = g->n_longs - offset - 2, list = pack_plain_bytes(count, g->width), map = bitmap_bytes(p->n_blocks);
+    if ((list < map ? list : map) > left)
+        return -EBADMSG;
+    if (list < map) {
+        for (uint32_t i = 0; i < count; i++)
+            if (mark_one(p, get_bits(body, list, (uint64_t)i * g->width, g->width), bitmap))
+                return -EBADMSG;
+        return 0;
+    }
+    for (uint32_t b = 0; b < p->n_blocks; b++)
+        if (body[b / 8] >> b % 8 & 1)
+            bitmap[b / 64] |= UINT64_C(1) << b % 64;
+    return 0;
+}
+
+static int mark_entry(const struct postings *p, const struct group *g, uint32_t i, uint64_t bit, uint64_t *bitmap)
+{
+    unsigned count = nibble(g->p, i);
+    if (count == LONG)
+        return mark_long(p, g, get_bits(g->slots, g->n_slots_bytes, bit, LONG_BITS), bitmap);
+    for (unsigned k = 0; k < count; k++)
+        if (mark_one(p, get_bits(g->slots, g->n_slots_bytes, bit + k * g->width, g->width), bitmap))
+            return -EBADMSG;
+    return 0;
+}
+
+int postings_mark(const struct postings *p, uint64_t i, uint64_t *bitmap)
+{
+    return i < p->n ? postings_mark_all(p, i, i + 1, bitmap) : -EBADMSG;
+}
+
+int postings_mark_all(const struct postings *p, uint64_t from, uint64_t to, uint64_t *bitmap)
+{
+    if (to > p->n)
+        return -EBADMSG;
+    while (from < to) {
+        struct group g;
+        if (open_group(p, from / POSTINGS_GROUP, &g))
+            return -EBADMSG;
+        uint64_t bit = 0, last = from - from % POSTINGS_GROUP + POSTINGS_GROUP;
+        for (uint32_t i = 0; i < from % POSTINGS_GROUP; i++)
+            bit += slot_bits(nibble(g.p, i), g.width);
+        for (; from < to && from < last; from++) {
+            uint32_t i = (uint32_t)(from % POSTINGS_GROUP);
+            if (mark_entry(p, &g, i, bit, bitmap))
+                return -EBADMSG;
+            bit += slot_bits(nibble(g.p, i), g.width);
+        }
+    }
+    return 0;
+}

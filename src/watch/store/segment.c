@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Opening, the directory, the dictionary and the postings. Nothing is believed before its checksum was right.
+ */
+#include "watch/store/segment.h"
+
+#include "base/cursor.h"
+#include "watch/store/segment_builder.h"
+#include "watch/store/segment_inside.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <xxhash.h>
+
+/* --- opening ---------------------------------------------------------------------------- */
+
+static bool is_section_inside(const struct segment_header *h, enum segment_section s)
+{
+    return h->sections[s].offset <= h->index_bytes && h->sections[s].n_bytes <= h->index_bytes - h->sections[s].offset;
+}
+
+static bool are_counts_sane(const struct segment_header *h)
+{
+    uint64_t n_cells = (uint64_t)h->n_columns * h->n_blocks;
+    return (h->family == 4 || h->family == 6) && h->n_rows >= 1 && h->n_rows <= SEGMENT_ROWS &&
+           h->n_blocks == (h->n_rows + SEGMENT_BLOCK_ROWS - 1) / SEGMENT_BLOCK_ROWS &&
+           h->n_entries <= h->n_blocks * BLOCK_ADDRESSES_MAX && h->columns >> FLOW_N_COLUMNS == 0 &&
+           h->n_columns == (uint32_t)__builtin_popcountll(h->columns) + 1 &&
+           h->sections[SECTION_DIRECTORY].n_bytes == n_cells * sizeof(struct segment_cell) &&
+           h->n_observers <= SEGMENT_OBSERVERS_MAX &&
+           h->sections[SECTION_OBSERVERS].n_bytes == (uint64_t)h->n_observers * 20;
+}
+
+static bool are_places_sane(const struct segment_header *h, uint64_t n_bytes)
+{
+    if (h->n_bytes != n_bytes || h->index_offset < SEGMENT_HEADER_BYTES || h->index_offset > n_bytes ||
+        h->index_bytes > n_bytes - h->index_offset ||
+        n_bytes - h->index_offset - h->index_bytes != sealed_pieces(h->index_bytes) * 8)
+        return false;
+    for (unsigned s = 0; s < N_SECTIONS; s++)
+        if (!is_section_inside(h, s))
+            return false;
+    return true;
+}
+
+static int check_header(const struct segment_header *h, uint64_t id, uint64_t n_bytes, struct fault *f)
+{
+    if (memcmp(h->magic, SEGMENT_MAGIC, sizeof(h->magic)) || h->byte_order != SEGMENT_BYTE_ORDER)
+        return FAULT(f, -EBADMSG, segment_bad_header, (unsigned long long)id, "magic");
+    if (h->major > SEGMENT_MAJOR)
+        return FAULT(f, -EPROTO, segment_newer, (unsigned long long)id, h->major, SEGMENT_MAJOR);
+    if (XXH3_64bits(h, offsetof(struct segment_header, checksum)) != h->checksum)
+        return FAULT(f, -EBADMSG, segment_bad_header, (unsigned long long)id, "checksum");
+    if (h->id != id)
+        return FAULT(f, -EBADMSG, segment_bad_header, (unsigned long long)id, "id");
+    if (!are_places_sane(h, n_bytes) || !are_counts_sane(h))
+        return FAULT(f, -EBADMSG, segment_bad_header, (unsigned long long)id, "size");
+    return 0;
+}
+
+static int load_observers(struct segment *s)
+{
+    uint32_t n = s->header.n_observers;
+    if (!n)
+        return 0;
+    const struct segment_place *at = &s->header.sections[SECTION_OBSERVERS];
+    const uint8_t *p = sealed_get(&s->index, at->offset, at->n_bytes);
+    if (!p)
+        return -EBADMSG;
+    s->observers = malloc(n * sizeof(*s->observers));
+    if (!s->observers)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++, p += 20) {
+        memcpy(s->observers[i].ip.b, p, 16);
+        s->observers[i].domain = load_le32(p + 16);
+    }
+    return 0;
+}
+
+static void place_parts(struct segment *s)
+{
+    const struct segment_header *h = &s->header;
+    const struct segment_place *at = h->sections;
+    s->dictionary = (struct dictionary){.family = (int)h->family, .n = h->n_entries, .area = &s->index,
+                                        .heads = at[SECTION_HEADS].offset, .groups = at[SECTION_GROUPS].offset,
+                                        .body = at[SECTION_BODY].offset, .n_body = at[SECTION_BODY].n_bytes};
+    s->postings = (struct postings){.n = h->n_entries, .n_blocks = h->n_blocks, .area = &s->index,
+                                    .groups = at[SECTION_POSTING_GROUPS].offset, .body = at[SECTION_POSTINGS].offset,
+                                    .n_body = at[SECTION_POSTINGS].n_bytes};
+    int8_t next = 0;
+    for (unsigned c = 0; c < FLOW_N_COLUMNS; c++)
+        s->cell_of[c] = h->columns >> c & 1 ? next++ : -1;
+    s->cell_of[SEGMENT_PRESENCE] = next;
+    s->info = (struct segment_info){.id = h->id, .family = (int)h->family, .n_rows = h->n_rows,
+                                    .n_blocks = h->n_blocks, .n_entries = h->n_entries, .columns = h->columns,
+                                    .event_min_us = h->event_min_us, .event_max_us = h->event_max_us,
+                                    .arrived_min_us = h->arrived_min_us, .arrived_max_us = h->arrived_max_us,
+                                    .n_bytes = h->n_bytes, .is_unsealed = s->info.is_unsealed};
+}
+
+static int open_parts(struct segment *s, uint64_t id, struct fault *f)
+{
+    const struct segment_header *h = &s->header;
+    const uint8_t *checksums = s->p + h->index_offset + h->index_bytes;
+    if (XXH3_64bits(checksums, sealed_pieces(h->index_bytes) * 8) != h->checksums_checksum)
+        return FAULT(f, -EBADMSG, segment_bad_header, (unsigned long long)id, "checksums");
+    s->is_checked = calloc((size_t)h->n_columns * h->n_blocks / 64 + 1, sizeof(*s->is_checked));
+    int r = sealed_init(&s->index, s->p + h->index_offset, h->index_bytes, checksums);
+    place_parts(s);
+    if (!r)
+        r = load_observers(s);
+    if (r == -ENOMEM || !s->is_checked)
+        return FAULT(f, -ENOMEM, segment_no_memory, (unsigned long long)id, (unsigned long long)h->n_blocks * 64);
+    if (r)
+        return FAULT(f, r, segment_bad_part, (unsigned long long)id, "observers", 0u);
+    if (dictionary_check(&s->dictionary) || postings_check(&s->postings))
+        return FAULT(f, -EBADMSG, segment_bad_header, (unsigned long long)id, "sections");
+    return 0;
+}
+
+int segment_open(int fd, uint64_t id, bool is_unsealed, struct segment **ret, struct fault *f)
+{
+    struct stat st;
+    if (fstat(fd, &st))
+        return FAULT(f, -errno, segment_io, (unsigned long long)id, "fstat", strerror(errno));
+    if (st.st_size < (off_t)SEGMENT_HEADER_BYTES)
+        return FAULT(f, -EBADMSG, segment_bad_header, (unsigned long long)id, "size");
+    struct segment *s = calloc(1, sizeof(*s));
+    if (!s)
+        return FAULT(f, -ENOMEM, segment_no_memory, (unsigned long long)id, (unsigned long long)sizeof(*s));
+    void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED) {
+        int e = -errno;
+        free(s);
+        return FAULT(f, e, segment_io, (unsigned long long)id, "mmap", strerror(-e));
+    }
+    s->p = p;
+    s->info.n_bytes = (uint64_t)st.st_size;
+    s->info.is_unsealed = is_unsealed;
+    memcpy(&s->header, p, sizeof(s->header));
+    int r = check_header(&s->header, id, (uint64_t)st.st_size, f);
+    if (!r)
+        r = open_parts(s, id, f);
+    if (r) {
+        s->info.n_bytes = (uint64_t)st.st_size;
+        segment_close(s);
+        return r;
+    }
+    *ret = s;
+    return 0;
+}
+
+void segment_trim(struct segment *s)
+{
+    free(atomic_exchange(&s->as, NULL));
+    free(atomic_exchange(&s->masks, NULL));
+    free(atomic_exchange(&s->v4, NULL));
+    free(atomic_exchange(&s->v6, NULL));
+}
+
+void segment_close(struct segment *s)
+{
+    if (!s)
+        return;
+    segment_trim(s);
+    sealed_fini(&s->index);
+    free((void *)(uintptr_t)s->is_checked);
+    free(s->observers);
+    munmap((void *)(uintptr_t)s->p, s->info.n_bytes);
+    free(s);
+}
+
+/* --- the directory ------------------------------------------------------------------------ */
+
+const struct segment_info *segment_info(const struct segment *s)
+{
+    return &s->info;
+}
+
+uint32_t segment_n_observers(const struct segment *s)
+{
+    return s->header.n_observers;
+}
+
+const struct flow_observer *segment_observer(const struct segment *s, uint32_t i)
+{
+    return i < s->header.n_observers ? &s->observers[i] : NULL;
+}
+
+uint32_t segment_block_rows(const struct segment *s, uint32_t b)
+{
+    if (b >= s->info.n_blocks)
+        return 0;
+    return b + 1 < s->info.n_blocks ? SEGMENT_BLOCK_ROWS : s->info.n_rows - b * SEGMENT_BLOCK_ROWS;
+}
+
+static int load_cell(const struct segment *s, uint32_t block, unsigned column, struct segment_cell *ret, size_t *ret_at)
+{
+    if (block >= s->info.n_blocks || column > FLOW_N_COLUMNS)
+        return -EBADMSG;
+    if (s->cell_of[column] < 0) {
+        *ret = (struct segment_cell){.offset_and_kind = (uint64_t)KIND_ABSENT << 56};
+        return 0;
+    }
+    *ret_at = (size_t)s->cell_of[column] * s->info.n_blocks + block;
+    const uint8_t *p = sealed_get(&s->index, s->header.sections[SECTION_DIRECTORY].offset + *ret_at * sizeof(*ret),
+                                  sizeof(*ret));
+    if (!p)
+        return -EBADMSG;
+    memcpy(ret, p, sizeof(*ret));
+    return ret->offset_and_kind >> 56 < N_KINDS ? 0 : -EBADMSG;
+}
+
+void segment_bounds(const struct segment *s, uint32_t block, unsigned column, struct segment_bounds *ret)
+{
+    struct segment_cell cell;
+    size_t at;
+    uint64_t sign = segment_sign(column);
+    *ret = (struct segment_bounds){.min = sign, .max = UINT64_MAX ^ sign};
+    if (load_cell(s, block, column, &cell, &at))
+        return; /* says nothing; who reads it learns of the damage */
+    enum segment_kind kind = (enum segment_kind)(cell.offset_and_kind >> 56);
+    ret->is_absent = kind == KIND_ABSENT;
+    ret->is_constant = kind == KIND_CONSTANT || kind == KIND_ABSENT;
+    ret->min = cell.min;
+    ret->max = cell.max;
+    if (kind == KIND_ABSENT)
+        ret->min = ret->max = column < FLOW_N_ADDRESSES ? s->info.n_entries : 0;
+}
+
+int segment_column(const struct segment *s, uint32_t block, unsigned column, struct segment_column *ret)
+{
+    struct segment_cell cell;
+    size_t at = 0;
+    if (load_cell(s, block, column, &cell, &at))
+        return -EBADMSG;
+    uint64_t offset = cell.offset_and_kind & ((UINT64_C(1) << 56) - 1);
+    ret->kind = (enum segment_kind)(cell.offset_and_kind >> 56);
+    ret->n_bytes = cell.n_bytes;
+    ret->min = cell.min;
+    ret->max = cell.max;
+    if (ret->kind == KIND_CONSTANT || ret->kind == KIND_ABSENT)
+        return 0;
+    if (offset < SEGMENT_HEADER_BYTES || offset > s->header.index_offset ||
+        cell.n_bytes > s->header.index_offset - offset)
+        return -EBADMSG;
+    ret->p = s->p + offset;
+    uint64_t bit = UINT64_C(1) << at % 64;
+    if (atomic_load_explicit(&s->is_checked[at / 64], memory_order_acquire) & bit)
+        return 0;
+    if ((uint32_t)XXH3_64bits(ret->p, cell.n_bytes) != cell.checksum)
+        return -EBADMSG;
+    atomic_fetch_or_explicit(&s->is_checked[at / 64], bit, memory_order_release);
+    return 0;
+}
+
+/* --- dictionary and postings ---------------------------------------------------------------- */
+
+struct ip segment_address(const struct segment *s, uint32_t code)
+{
+    struct ip a = {{0}};
+    if (code < s->info.n_entries && dictionary_at(&s->dictionary, code, &a))
+        a = (struct ip){{0}};
+    return a;
+}
+
+uint32_t segment_lower_bound(const struct segment *s, const struct ip *a)
+{
+    uint64_t at;
+    return dictionary_lower_bound(&s->dictionary, a, &at) ? s->info.n_entries : (uint32_t)at;
+}
+
+bool segment_find(const struct segment *s, const struct ip *a, uint32_t *ret_code)
+{
+    uint32_t code = segment_lower_bound(s, a);
+    if (code >= s->info.n_entries)
+        return false;
+    struct ip found = segment_address(s, code);
+    if (!ip_equal(&found, a))
+        return false;
+    *ret_code = code;
+    return true;
+}
+
+int segment_decode_entries4(const struct segment *s, uint32_t from, uint32_t n, uint32_t *out)
+{
+    uint32_t v[DICTIONARY_GROUP4] __attribute__((uninitialized)), n_group;
+    if (s->info.family != 4 || from > s->info.n_entries || n > s->info.n_entries - from)
+        return -EBADMSG;
+    while (n) {
+        uint32_t skip = from % DICTIONARY_GROUP4;
+        bool is_whole = !skip && n >= DICTIONARY_GROUP4;
+        if (dictionary_read4(&s->dictionary, from / DICTIONARY_GROUP4, is_whole ? out : v, &n_group))
+            return -EBADMSG;
+        uint32_t k = n_group - skip < n ? n_group - skip : n;
+        if (!is_whole)
+            memcpy(out, v + skip, k * sizeof(*out));
+        out += k;
+        from += k;
+        n -= k;
+    }
+    return 0;
+}
+
+const uint32_t *segment_all4(struct segment *s)
+{
+    uint32_t *v = atomic_load(&s->v4), *none = NULL;
+    if (v)
+        return v;
+    v = malloc(((size_t)s->info.n_entries + 1) * sizeof(*v));
+    if (!v || segment_decode_entries4(s, 0, s->info.n_entries, v)) {
+        free(v);
+        return NULL;
+    }
+    if (atomic_compare_exchange_strong(&s->v4, &none, v))
+        return v;
+    free(v);
+    return none;
+}
+
+const struct ip *segment_all6(struct segment *s)
+{
+    struct wide group[DICTIONARY_GROUP6];
+    struct ip *v = atomic_load(&s->v6), *none = NULL;
+    if (v)
+        return v;
+    v = malloc(((size_t)s->info.n_entries + 1) * sizeof(*v));
+    bool is_bad = !v || s->info.family != 6;
+    for (uint64_t g = 0; !is_bad && g < dictionary_n_groups(6, s->info.n_entries); g++) {
+        uint32_t n = 0;
+        is_bad = dictionary_read6(&s->dictionary, g, group, &n);
+        for (uint32_t i = 0; !is_bad && i < n; i++)
+            v[g * DICTIONARY_GROUP6 + i] = ip_of_wide(group[i]);
+    }
+    if (is_bad) {
+        free(v);
+        return NULL;
+    }
+    if (atomic_compare_exchange_strong(&s->v6, &none, v))
+        return v;
+    free(v);
+    return none;
+}
+
+static void clear_bitmap(const struct segment *s, uint64_t *bitmap)
+{
+    memset(bitmap, 0, (s->info.n_blocks + 63) / 64 * sizeof(*bitmap));
+}
+
+int segment_postings(const struct segment *s, const uint32_t *codes, size_t n_codes, uint64_t *bitmap)
+{
+    clear_bitmap(s, bitmap);
+    for (size_t i = 0; i < n_codes;) {
+        size_t run = 1; /* neighbours share the opening of their group */
+        while (i + run < n_codes && codes[i + run] == codes[i] + run)
+            run++;
+        if (postings_mark_all(&s->postings, codes[i], (uint64_t)codes[i] + run, bitmap))
+            return -EBADMSG;
+        i += run;
+    }
+    return 0;
+}
+
+int segment_postings_range(const struct segment *s, uint32_t from, uint32_t to, uint64_t *bitmap)
+{
+    clear_bitmap(s, bitmap);
+    return from < to ? postings_mark_all(&s->postings, from, to, bitmap) : 0;
+}

@@ -1,0 +1,685 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rows wait in a batch of their own until a block is full; a batch that is a whole block is taken as it is.
+ */
+#include "watch/store/segment_build.h"
+
+#include "watch/store/pack.h"
+#include "watch/store/segment_builder.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+#include <zstd.h>
+
+enum { TABLE_SMALL = 1 << 15, TABLE_LARGE = 1 << 17, TEXT_LEVEL = 1 };
+/* a segment whose packed columns pass this is full: texts may be long */
+#define PACKED_MAX ((size_t)1 << 30)
+
+void *growing_room(struct growing *g, size_t n, size_t size)
+{
+    if (g->n + n > g->capacity) {
+        size_t capacity = g->capacity ? g->capacity * 2 : 65536;
+        while (capacity < g->n + n)
+            capacity *= 2;
+        void *p = realloc(g->p, capacity * size); /* bounded by SEGMENT_ROWS * columns: no overflow */
+        if (!p)
+            return NULL;
+        g->p = p;
+        g->capacity = capacity;
+    }
+    return (uint8_t *)g->p + g->n * size;
+}
+
+struct segment_builder *segment_builder_new(int family, uint32_t max_rows)
+{
+    struct segment_builder *b = calloc(1, sizeof(*b));
+    if (!b)
+        return NULL;
+    if (max_rows < 1 || max_rows > SEGMENT_ROWS)
+        max_rows = SEGMENT_ROWS;
+    b->family = family;
+    b->max_rows = max_rows;
+    b->event_min_us = b->arrived_min_us = INT64_MAX;
+    b->event_max_us = b->arrived_max_us = INT64_MIN;
+    b->packed.max = PACKED_MAX * 2;
+    b->texts.max = FLOW_BATCH_TEXT_MAX * 3;
+    b->pending = flow_batch_new(family);
+    b->blocks = calloc((max_rows + SEGMENT_BLOCK_ROWS - 1) / SEGMENT_BLOCK_ROWS, sizeof(*b->blocks));
+    b->table = calloc(TABLE_LARGE, sizeof(*b->table));
+    b->numbers = malloc(SEGMENT_BLOCK_ROWS * sizeof(*b->numbers));
+    b->numbers64 = malloc(SEGMENT_BLOCK_ROWS * sizeof(*b->numbers64));
+    if (b->pending && b->blocks && b->table && b->numbers && b->numbers64)
+        return b;
+    segment_builder_free(b);
+    return NULL;
+}
+
+void segment_builder_free(struct segment_builder *b)
+{
+    if (!b)
+        return;
+    flow_batch_free(b->pending);
+    for (unsigned c = 0; c < FLOW_N_ADDRESSES; c++)
+        free(b->locals[c]);
+    free(b->blocks);
+    free(b->table);
+    free(b->numbers);
+    free(b->numbers64);
+    free(b->observers);
+    free(b->pairs.p);
+    free(b->wides.p);
+    free(b->attributes.p);
+    free(b->exceptions.p);
+    buf_fini(&b->packed);
+    buf_fini(&b->texts);
+    free(b);
+}
+
+uint32_t segment_builder_rows(const struct segment_builder *b)
+{
+    return b->n_rows + b->pending->n;
+}
+
+/* --- packing the numbers of a block ------------------------------------------------------ */
+
+/* put_cell - the bytes from @from to the end of `packed` are column @c of the block. */
+static void put_cell(struct segment_builder *b, struct block *block, unsigned c, enum segment_kind kind, size_t from)
+{
+    struct segment_cell *cell = &block->cells[c];
+    cell->offset_and_kind = (from - block->packed) | (uint64_t)kind << 56;
+    cell->n_bytes = (uint32_t)(b->packed.n - from);
+    cell->checksum = (uint32_t)XXH3_64bits(b->packed.p + from, b->packed.n - from);
+}
+
+static void put_constant(struct block *block, unsigned c, uint64_t v)
+{
+    block->cells[c] = (struct segment_cell){.offset_and_kind = (uint64_t)KIND_CONSTANT << 56, .min = v, .max = v};
+}
+
+static int put_array64(struct segment_builder *b, struct block *block, unsigned c, enum segment_kind kind,
+                       const uint64_t *v, uint32_t n)
+{
+    size_t from = b->packed.n;
+    uint8_t *p = buf_room(&b->packed, PACK_ARRAY_MAX_BYTES(n));
+    if (!p)
+        return -ENOMEM;
+    b->packed.n += pack_array64(v, n, p);
+    put_cell(b, block, c, kind, from);
+    return 0;
+}
+
+static int put_array32(struct segment_builder *b, struct block *block, unsigned c, const uint32_t *v, uint32_t n)
+{
+    size_t from = b->packed.n;
+    uint8_t *p = buf_room(&b->packed, PACK_ARRAY_MAX_BYTES(n));
+    if (!p)
+        return -ENOMEM;
+    b->packed.n += pack_array32(v, n, p);
+    put_cell(b, block, c, KIND_PLAIN, from);
+    return 0;
+}
+
+/* load32 - a column of 1, 2 or 4 bytes as 32-bit numbers; borrowed from the batch or in scratch. */
+static const uint32_t *load32(struct segment_builder *b, const struct flow_batch *x, unsigned c)
+{
+    const void *p = x->number[c - FLOW_N_ADDRESSES];
+    switch (flow_columns[c].width) {
+    case 1:
+        for (uint32_t i = 0; i < x->n; i++)
+            b->numbers[i] = ((const uint8_t *)p)[i];
+        return b->numbers;
+    case 2:
+        for (uint32_t i = 0; i < x->n; i++)
+            b->numbers[i] = ((const uint16_t *)p)[i];
+        return b->numbers;
+    default: return p;
+    }
+}
+
+static int pack_narrow(struct segment_builder *b, struct block *block, unsigned c, const uint32_t *v, uint32_t n)
+{
+    uint32_t min = v[0], max = v[0];
+    for (uint32_t i = 1; i < n; i++) {
+        min = v[i] < min ? v[i] : min;
+        max = v[i] > max ? v[i] : max;
+    }
+    put_constant(block, c, min);
+    if (min == max)
+        return 0;
+    block->cells[c].max = max;
+    return put_array32(b, block, c, v, n);
+}
+
+/* least and greatest in the column's own order */
+static void bounds64(const uint64_t *v, uint32_t n, uint64_t sign, uint64_t *ret_min, uint64_t *ret_max)
+{
+    uint64_t min = v[0] ^ sign, max = min;
+    for (uint32_t i = 1; i < n; i++) {
+        uint64_t x = v[i] ^ sign;
+        min = x < min ? x : min;
+        max = x > max ? x : max;
+    }
+    *ret_min = min;
+    *ret_max = max;
+}
+
+/* pack_end - as differences to the start where that is narrower. */
+static int pack_end(struct segment_builder *b, struct block *block, const struct flow_batch *x, unsigned c,
+                    uint64_t span)
+{
+    const uint64_t sign = UINT64_C(1) << 63;
+    const uint64_t *start = x->number[FLOW_START], *end = x->number[FLOW_END];
+    uint64_t min, max;
+    if (!(x->columns & FLOW_HAS(FLOW_START)))
+        return 1;
+    for (uint32_t i = 0; i < x->n; i++)
+        b->numbers64[i] = (end[i] - start[i]) ^ sign;
+    bounds64(b->numbers64, x->n, 0, &min, &max);
+    if (max - min >= span)
+        return 1;
+    return put_array64(b, block, c, KIND_SINCE_START, b->numbers64, x->n);
+}
+
+static int pack_wide(struct segment_builder *b, struct block *block, const struct flow_batch *x, unsigned c)
+{
+    const uint64_t *v = x->number[c - FLOW_N_ADDRESSES];
+    uint64_t sign = segment_sign(c), min, max;
+    bounds64(v, x->n, sign, &min, &max);
+    put_constant(block, c, min ^ sign);
+    if (min == max)
+        return 0;
+    block->cells[c].max = max ^ sign;
+    if (c == FLOW_COLUMN_NUMBER(FLOW_END)) {
+        int r = pack_end(b, block, x, c, max - min);
+        if (r <= 0)
+            return r;
+    }
+    if (sign) {
+        for (uint32_t i = 0; i < x->n; i++)
+            b->numbers64[i] = v[i] ^ sign;
+        v = b->numbers64;
+    }
+    return put_array64(b, block, c, KIND_PLAIN, v, x->n);
+}
+
+static int pack_presence(struct segment_builder *b, struct block *block, const struct flow_batch *x)
+{
+    uint64_t first = x->present[0], other = 0;
+    for (uint32_t i = 1; i < x->n; i++)
+        other |= x->present[i] ^ first;
+    put_constant(block, SEGMENT_PRESENCE, first);
+    if (!other)
+        return 0;
+    block->cells[SEGMENT_PRESENCE].min = 0;
+    block->cells[SEGMENT_PRESENCE].max = UINT64_MAX;
+    return put_array64(b, block, SEGMENT_PRESENCE, KIND_PLAIN, x->present, x->n);
+}
+
+static int pack_texts(struct segment_builder *b, struct block *block, const struct flow_batch *x)
+{
+    size_t from = b->packed.n;
+    uint32_t raw = (uint32_t)(x->n * 4 + x->text.n);
+    b->texts.n = 0;
+    buf_add(&b->texts, x->text_end, x->n * sizeof(*x->text_end));
+    buf_add(&b->texts, x->text.p, x->text.n);
+    buf_add(&b->packed, &raw, 4);
+    uint8_t *p = buf_room(&b->packed, ZSTD_compressBound(raw));
+    if (b->texts.is_bad || !p)
+        return -ENOMEM;
+    size_t n = ZSTD_compress(p, ZSTD_compressBound(raw), b->texts.p, raw, TEXT_LEVEL);
+    if (ZSTD_isError(n))
+        return -ENOMEM;
+    b->packed.n += n;
+    put_cell(b, block, FLOW_COLUMN_TEXT, KIND_TEXTS, from);
+    return 0;
+}
+
+/* --- addresses of a block ------------------------------------------------------------------ */
+
+struct distinct {
+    struct segment_builder *b;
+    uint32_t n, mask, epoch; /* epoch: number of the block + 1, so that the table need not be cleared */
+    unsigned shift;
+};
+
+static int put_locals4(struct distinct *d, const uint32_t *v, uint32_t n, const uint64_t *present, uint64_t bit,
+                       uint16_t *out)
+{
+    uint64_t *table = d->b->table;
+    uint64_t *pairs = growing_room(&d->b->pairs, n, sizeof(*pairs));
+    if (!pairs)
+        return -ENOMEM;
+    uint32_t n_new = 0, stamp = d->epoch << 16;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!(present[i] & bit)) {
+            out[i] = NO_LOCAL;
+            continue;
+        }
+        uint32_t at = v[i] * UINT32_C(0x9e3779b1) >> d->shift;
+        uint64_t wanted = (uint64_t)v[i] << 32 | stamp;
+        while ((table[at] & ~UINT64_C(0xffff)) != wanted) {
+            if ((table[at] & UINT32_C(0xffff0000)) != stamp) {
+                table[at] = wanted | d->n;
+                pairs[n_new++] = (uint64_t)v[i] << 32 | (d->epoch - 1) << 16 | d->n++;
+                break;
+            }
+            at = (at + 1) & d->mask;
+        }
+        out[i] = (uint16_t)table[at];
+    }
+    d->b->pairs.n += n_new;
+    return 0;
+}
+
+static int put_locals6(struct distinct *d, const struct ip *v, uint32_t n, const uint64_t *present, uint64_t bit,
+                       uint16_t *out)
+{
+    uint64_t *table = d->b->table;
+    struct wide_pair *pairs = growing_room(&d->b->wides, n, sizeof(*pairs));
+    if (!pairs)
+        return -ENOMEM;
+    uint32_t n_new = 0, stamp = d->epoch << 16;
+    struct wide_pair *first = (struct wide_pair *)d->b->wides.p + (d->b->wides.n - d->n);
+    for (uint32_t i = 0; i < n; i++) {
+        if (!(present[i] & bit)) {
+            out[i] = NO_LOCAL;
+            continue;
+        }
+        struct wide a = wide_of(&v[i]);
+        uint64_t h = (a.high ^ a.low * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xff51afd7ed558ccd);
+        uint32_t at = (uint32_t)(h >> 32) >> d->shift;
+        uint64_t wanted = h << 32 | stamp;
+        for (;; at = (at + 1) & d->mask) {
+            if ((table[at] & UINT32_C(0xffff0000)) != stamp) {
+                table[at] = wanted | d->n;
+                pairs[n_new++] = (struct wide_pair){.a = a, .where = (d->epoch - 1) << 16 | d->n++};
+                break;
+            }
+            const struct wide *old = &first[table[at] & 0xffff].a;
+            if ((table[at] & ~UINT64_C(0xffff)) == wanted && old->high == a.high && old->low == a.low)
+                break;
+        }
+        out[i] = (uint16_t)table[at];
+    }
+    d->b->wides.n += n_new;
+    return 0;
+}
+
+/* room_for_locals - the array of a column, all rows before without an address. */
+static uint16_t *room_for_locals(struct segment_builder *b, unsigned c)
+{
+    if (!b->locals[c]) {
+        b->locals[c] = malloc(((size_t)b->max_rows + SEGMENT_BLOCK_ROWS) * sizeof(uint16_t));
+        if (b->locals[c])
+            memset(b->locals[c], 0xff, (size_t)b->n_blocks * SEGMENT_BLOCK_ROWS * sizeof(uint16_t));
+    }
+    return b->locals[c] ? b->locals[c] + (size_t)b->n_blocks * SEGMENT_BLOCK_ROWS : NULL;
+}
+
+static int put_addresses(struct segment_builder *b, struct block *block, const struct flow_batch *x)
+{
+    uint64_t columns = x->columns & ((UINT64_C(1) << FLOW_N_ADDRESSES) - 1);
+    uint32_t size = __builtin_popcountll(columns) > 2 ? TABLE_LARGE : TABLE_SMALL;
+    struct distinct d = {.b = b, .mask = size - 1, .epoch = b->n_blocks + 1, .shift = 32 - pack_width(size - 1)};
+    block->first_pair = (uint32_t)(b->family == 4 ? b->pairs.n : b->wides.n);
+    for (unsigned c = 0; c < FLOW_N_ADDRESSES; c++) {
+        if (!(columns >> c & 1)) {
+            if (b->locals[c])
+                memset(room_for_locals(b, c), 0xff, SEGMENT_BLOCK_ROWS * sizeof(uint16_t));
+            continue;
+        }
+        uint16_t *locals = room_for_locals(b, c);
+        if (!locals)
+            return -ENOMEM;
+        int r = b->family == 4 ? put_locals4(&d, x->v4[c], x->n, x->present, FLOW_HAS_ADDRESS(c), locals)
+                               : put_locals6(&d, x->v6[c], x->n, x->present, FLOW_HAS_ADDRESS(c), locals);
+        if (r)
+            return r;
+    }
+    block->n_pairs = d.n;
+    return 0;
+}
+
+/* --- what the address determines: AS number and prefix length --------------------------------- */
+
+/* differ - a row that says something else of its address than an earlier one, or the first to say it. */
+static void differ(uint64_t *known, uint64_t said, struct exception *out, uint32_t *n, uint32_t row)
+{
+    bool is_new = false;
+    if (said & HAS_AS) {
+        if (!(*known & HAS_AS))
+            *known |= (said & ATTRIBUTE_AS(-1)) | HAS_AS;
+        else
+            is_new |= (*known ^ said) & ATTRIBUTE_AS(-1);
+    }
+    if (said & HAS_MASK) {
+        if (!(*known & HAS_MASK))
+            *known |= (said & ATTRIBUTE_MASK(-1)) | HAS_MASK;
+        else
+            is_new |= ((*known ^ said) & ATTRIBUTE_MASK(-1)) != 0;
+    }
+    if (is_new)
+        out[(*n)++] = (struct exception){row, said};
+}
+
+static int learn_side(struct segment_builder *b, struct block *block, const struct flow_batch *x, unsigned side)
+{
+    unsigned as = side ? FLOW_DESTINATION_AS : FLOW_SOURCE_AS, mask = side ? FLOW_DESTINATION_MASK : FLOW_SOURCE_MASK;
+    const uint16_t *locals = b->locals[side ? FLOW_DESTINATION_IP : FLOW_SOURCE_IP];
+    bool has_as = block->by_address & FLOW_HAS(as), has_mask = block->by_address & FLOW_HAS(mask);
+    block->exceptions[side] = b->exceptions.n;
+    block->n_exceptions[side] = 0;
+    if (!has_as && !has_mask)
+        return 0;
+    struct exception *out = growing_room(&b->exceptions, x->n, sizeof(*out));
+    if (!out)
+        return -ENOMEM;
+    const uint32_t *as_v = x->number[as];
+    const uint8_t *mask_v = x->number[mask];
+    uint64_t *known = (uint64_t *)b->attributes.p + block->first_pair;
+    uint64_t bits = (has_as ? HAS_AS | ATTRIBUTE_AS(-1) : 0) | (has_mask ? HAS_MASK | ATTRIBUTE_MASK(-1) : 0);
+    uint32_t n = 0;
+    locals += (size_t)b->n_blocks * SEGMENT_BLOCK_ROWS;
+    for (uint32_t i = 0; i < x->n; i++) {
+        uint64_t said = (has_as ? as_v[i] | HAS_AS : 0) | (has_mask ? ATTRIBUTE_MASK(mask_v[i]) | HAS_MASK : 0);
+        if (locals[i] == NO_LOCAL)
+            out[n++] = (struct exception){i, said};
+        else if ((known[locals[i]] ^ said) & bits)
+            differ(&known[locals[i]], said, out, &n, i);
+    }
+    block->n_exceptions[side] = n;
+    b->exceptions.n += n;
+    return 0;
+}
+
+static int learn_attributes(struct segment_builder *b, struct block *block, const struct flow_batch *x)
+{
+    if (!block->by_address)
+        return 0;
+    size_t wanted = block->first_pair + block->n_pairs, n = wanted - b->attributes.n;
+    uint64_t *room = growing_room(&b->attributes, n, sizeof(*room));
+    if (!room)
+        return -ENOMEM;
+    memset(room, 0, n * sizeof(*room));
+    b->attributes.n = wanted;
+    int r = learn_side(b, block, x, 0);
+    return r ? r : learn_side(b, block, x, 1);
+}
+
+/* --- closing a block ---------------------------------------------------------------------------- */
+
+static void extend(int64_t *min, int64_t *max, uint64_t from, uint64_t to)
+{
+    *min = (int64_t)from < *min ? (int64_t)from : *min;
+    *max = (int64_t)to > *max ? (int64_t)to : *max;
+}
+
+/* note_times - rows without a time do not count. */
+static void note_times(struct segment_builder *b, const struct flow_batch *x)
+{
+    const int64_t *start = x->number[FLOW_START], *end = x->number[FLOW_END], *received = x->number[FLOW_RECEIVED];
+    for (uint32_t i = 0; i < x->n; i++) {
+        uint64_t has = x->present[i];
+        if (has & FLOW_HAS(FLOW_START))
+            extend(&b->event_min_us, &b->event_max_us, (uint64_t)start[i], (uint64_t)start[i]);
+        if (has & FLOW_HAS(FLOW_END))
+            extend(&b->event_min_us, &b->event_max_us, (uint64_t)end[i], (uint64_t)end[i]);
+        if (has & FLOW_HAS(FLOW_RECEIVED))
+            extend(&b->arrived_min_us, &b->arrived_max_us, (uint64_t)received[i], (uint64_t)received[i]);
+    }
+}
+
+static int pack_numbers(struct segment_builder *b, struct block *block, const struct flow_batch *x,
+                        const uint32_t *observer)
+{
+    for (unsigned c = FLOW_N_ADDRESSES; c < FLOW_COLUMN_TEXT; c++) {
+        int r;
+        if (!(x->columns >> c & 1))
+            continue;
+        if (flow_columns[c].width == 8) {
+            r = pack_wide(b, block, x, c);
+        } else {
+            const uint32_t *v = c == FLOW_COLUMN_NUMBER(FLOW_OBSERVER) ? observer : load32(b, x, c);
+            size_t before = b->packed.n;
+            int by = segment_by_address(c);
+            r = pack_narrow(b, block, c, v, x->n);
+            if (!r && by >= 0 && (x->columns >> by & 1) && b->packed.n > before) {
+                b->packed.n = before; /* decided when the entries are known */
+                block->by_address |= UINT64_C(1) << c;
+            }
+        }
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+static int fill_block(struct segment_builder *b, struct block *block, const struct flow_batch *x,
+                      const uint32_t *observer)
+{
+    memset(block, 0, sizeof(*block));
+    for (unsigned c = 0; c <= FLOW_N_COLUMNS; c++)
+        block->cells[c].offset_and_kind = (uint64_t)KIND_ABSENT << 56;
+    block->columns = x->columns;
+    block->packed = b->packed.n;
+    int r = pack_numbers(b, block, x, observer);
+    if (!r)
+        r = pack_presence(b, block, x);
+    if (!r && (x->columns & FLOW_HAS_TEXT))
+        r = pack_texts(b, block, x);
+    if (!r)
+        r = put_addresses(b, block, x);
+    return r ? r : learn_attributes(b, block, x);
+}
+
+static int close_block(struct segment_builder *b, const struct flow_batch *x, const uint32_t *observer)
+{
+    struct block *block = &b->blocks[b->n_blocks];
+    size_t packed = b->packed.n, pairs = b->pairs.n, wides = b->wides.n;
+    size_t attributes = b->attributes.n, exceptions = b->exceptions.n;
+    int r = fill_block(b, block, x, observer);
+    if (r) { /* as if it had not begun: the rows may be offered again */
+        b->packed.n = packed;
+        b->packed.is_bad = b->texts.is_bad = false;
+        b->pairs.n = pairs;
+        b->wides.n = wides;
+        b->attributes.n = attributes;
+        b->exceptions.n = exceptions;
+        memset(b->table, 0, TABLE_LARGE * sizeof(*b->table));
+        return r;
+    }
+    block->packed_bytes = b->packed.n - block->packed;
+    note_times(b, x);
+    b->columns |= x->columns;
+    b->n_rows += x->n;
+    b->n_blocks++;
+    return 0;
+}
+
+int segment_builder_flush(struct segment_builder *b)
+{
+    if (!b->pending->n)
+        return 0;
+    int r = close_block(b, b->pending, b->pending->number[FLOW_OBSERVER]);
+    if (!r)
+        flow_batch_clear(b->pending);
+    return r;
+}
+
+/* --- adding ---------------------------------------------------------------------------------------- */
+
+static int find_observer(struct segment_builder *b, const struct flow_observer *o, uint32_t *ret)
+{
+    for (uint32_t i = b->n_observers; i-- > 0;)
+        if (b->observers[i].domain == o->domain && ip_equal(&b->observers[i].ip, &o->ip)) {
+            *ret = i;
+            return 0;
+        }
+    if (b->n_observers == SEGMENT_OBSERVERS_MAX)
+        return SEGMENT_FULL;
+    if (b->n_observers == b->observers_capacity) {
+        uint32_t capacity = b->observers_capacity ? b->observers_capacity * 2 : 64;
+        void *p = realloc(b->observers, capacity * sizeof(*b->observers));
+        if (!p)
+            return -ENOMEM;
+        b->observers = p;
+        b->observers_capacity = capacity;
+    }
+    b->observers[b->n_observers] = *o;
+    *ret = b->n_observers++;
+    return 0;
+}
+
+static size_t width_of(const struct segment_builder *b, unsigned c)
+{
+    return c < FLOW_N_ADDRESSES ? (b->family == 4 ? 4 : 16) : flow_columns[c].width;
+}
+
+static uint8_t *column_of(const struct flow_batch *x, unsigned c)
+{
+    if (c < FLOW_N_ADDRESSES)
+        return x->family == 4 ? (uint8_t *)x->v4[c] : (uint8_t *)x->v6[c];
+    return x->number[c - FLOW_N_ADDRESSES];
+}
+
+/* texts_fitting - how many of @n rows from @from have texts that fit the open block. */
+static uint32_t texts_fitting(const struct segment_builder *b, const struct flow_batch *x, uint32_t from, uint32_t n)
+{
+    if (!(x->columns & FLOW_HAS_TEXT))
+        return n;
+    size_t begin = from ? x->text_end[from - 1] : 0, room = FLOW_BATCH_TEXT_MAX - b->pending->text.n;
+    while (n && x->text_end[from + n - 1] - begin > room)
+        n--;
+    return n;
+}
+
+static int copy_texts(struct flow_batch *to, const struct flow_batch *x, uint32_t from, uint32_t n)
+{
+    uint32_t end = (uint32_t)to->text.n;
+    if (!(x->columns & FLOW_HAS_TEXT)) {
+        for (uint32_t i = 0; i < n; i++)
+            to->text_end[to->n + i] = end;
+        return 0;
+    }
+    uint32_t begin = from ? x->text_end[from - 1] : 0;
+    if (x->text_end[from + n - 1] > begin)
+        buf_add(&to->text, x->text.p + begin, x->text_end[from + n - 1] - begin);
+    if (to->text.is_bad) {
+        to->text.is_bad = false;
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        to->text_end[to->n + i] = x->text_end[from + i] - begin + end;
+    return 0;
+}
+
+/* copy_rows - to the open block; a column new to it is zero in the rows before. */
+static int copy_rows(struct segment_builder *b, const struct flow_batch *x, uint32_t from, uint32_t n,
+                     const uint32_t *observer)
+{
+    struct flow_batch *to = b->pending;
+    uint64_t all = x->columns | to->columns;
+    if (all & FLOW_HAS_TEXT) {
+        if (!(to->columns & FLOW_HAS_TEXT))
+            memset(to->text_end, 0, to->n * sizeof(*to->text_end));
+        int r = copy_texts(to, x, from, n);
+        if (r)
+            return r;
+    }
+    for (unsigned c = 0; c < FLOW_COLUMN_TEXT; c++) {
+        if (!(all >> c & 1))
+            continue;
+        size_t width = width_of(b, c);
+        if (!(to->columns >> c & 1))
+            memset(column_of(to, c), 0, to->n * width);
+        if (!(x->columns >> c & 1))
+            memset(column_of(to, c) + to->n * width, 0, n * width);
+        else if (c == FLOW_COLUMN_NUMBER(FLOW_OBSERVER))
+            memcpy(column_of(to, c) + to->n * width, observer + from, n * width);
+        else
+            memcpy(column_of(to, c) + to->n * width, column_of(x, c) + from * width, n * width);
+    }
+    memcpy(to->present + to->n, x->present + from, n * sizeof(*to->present));
+    to->columns = all;
+    to->n += n;
+    return 0;
+}
+
+/* map_observers - the batch's numbers as the segment's, for all rows from @from; may cut *@n short of a full table. */
+static int map_observers(struct segment_builder *b, const struct flow_batch *x, uint32_t from, uint32_t *n,
+                         uint32_t *out)
+{
+    const uint32_t *v = x->number[FLOW_OBSERVER];
+    uint32_t mapped[FLOW_BATCH_OBSERVERS] __attribute__((uninitialized));
+    memset(mapped, 0xff, x->n_observers * sizeof(*mapped));
+    for (uint32_t i = from; i < from + *n; i++) {
+        if (!(x->present[i] & FLOW_HAS(FLOW_OBSERVER)) || v[i] >= x->n_observers) {
+            out[i] = 0;
+            continue;
+        }
+        if (mapped[v[i]] == UINT32_MAX) {
+            int r = find_observer(b, &x->observers[v[i]], &mapped[v[i]]);
+            if (r) {
+                *n = i - from;
+                return r;
+            }
+        }
+        out[i] = mapped[v[i]];
+    }
+    return 0;
+}
+
+/* take - up to a block's worth of rows. @ret_n: rows taken. */
+static int take(struct segment_builder *b, const struct flow_batch *x, uint32_t from, uint32_t *ret_n)
+{
+    uint32_t observer[SEGMENT_BLOCK_ROWS] __attribute__((uninitialized));
+    uint32_t n = x->n - from, room = b->max_rows - segment_builder_rows(b);
+    int full = 0;
+    *ret_n = 0;
+    n = n < room ? n : room;
+    n = n < SEGMENT_BLOCK_ROWS - b->pending->n ? n : SEGMENT_BLOCK_ROWS - b->pending->n;
+    uint32_t fitting = texts_fitting(b, x, from, n);
+    if (fitting < n)
+        full = SEGMENT_FULL;
+    n = fitting;
+    if (x->columns & FLOW_HAS(FLOW_OBSERVER)) {
+        int r = map_observers(b, x, from, &n, observer);
+        if (r < 0)
+            return r;
+        full |= r;
+    }
+    int r = 0;
+    if (n == SEGMENT_BLOCK_ROWS)
+        r = close_block(b, x, observer);
+    else if (n)
+        r = copy_rows(b, x, from, n, observer);
+    if (r)
+        return r;
+    *ret_n = n;
+    return full;
+}
+
+int segment_builder_add(struct segment_builder *b, const struct flow_batch *batch, uint32_t from, uint32_t *ret_taken)
+{
+    *ret_taken = 0;
+    while (from < batch->n) {
+        uint32_t n;
+        if (segment_builder_rows(b) == b->max_rows || b->packed.n > PACKED_MAX)
+            return SEGMENT_FULL;
+        int r = take(b, batch, from, &n);
+        if (r < 0)
+            return r;
+        *ret_taken += n;
+        from += n;
+        if (b->pending->n == SEGMENT_BLOCK_ROWS) {
+            int e = segment_builder_flush(b);
+            if (e)
+                return e;
+        }
+        if (r == SEGMENT_FULL)
+            return r;
+    }
+    return segment_builder_rows(b) == b->max_rows || b->packed.n > PACKED_MAX ? SEGMENT_FULL : 0;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * watch/store/segment_builder - the inside of a builder; for segment_build.c, segment_index.c and segment_write.c only.
+ *
+ * A block is packed as soon as it is full. Its addresses are first made distinct
+ * within the block (a small table that stays in the second-level cache), so that only
+ * one pair (address, block) per distinct address goes on to the sort: those pairs are at
+ * the same time the postings. Rows keep the number of their address within the block, 16 bits.
+ */
+#pragma once
+
+#include "watch/store/dictionary.h"
+#include "watch/store/segment_build.h"
+#include "watch/store/segment_format.h"
+
+#define BLOCK_ADDRESSES_MAX (FLOW_N_ADDRESSES * SEGMENT_BLOCK_ROWS)
+#define NO_LOCAL UINT16_MAX /* the row has no address in this column */
+_Static_assert(BLOCK_ADDRESSES_MAX < NO_LOCAL, "numbers within a block fit 16 bits");
+_Static_assert(FLOW_BATCH_ROWS == SEGMENT_BLOCK_ROWS, "a full batch is a block");
+
+/* what the two ends of a flow say of an address: AS, prefix length, and which of them is known */
+#define ATTRIBUTE_AS(v) ((uint64_t)(uint32_t)(v))
+#define ATTRIBUTE_MASK(v) ((uint64_t)(uint8_t)(v) << 32)
+#define HAS_AS (UINT64_C(1) << 40)
+#define HAS_MASK (UINT64_C(1) << 41)
+
+struct exception {
+    uint32_t row;
+    uint64_t attributes; /* what the row says */
+};
+
+struct block {
+    uint64_t columns;           /* columns any row of the block has */
+    uint64_t by_address;        /* columns kept as attributes of the address */
+    uint32_t first_pair;        /* of the block's distinct addresses */
+    uint32_t n_pairs;
+    size_t packed, packed_bytes; /* its columns without addresses, in `packed` */
+    size_t exceptions[2], n_exceptions[2]; /* source side, destination side */
+    struct segment_cell cells[FLOW_N_COLUMNS + 1]; /* offsets from the block's begin, final when written */
+};
+
+struct growing {
+    void *p;
+    size_t n, capacity; /* in items */
+};
+
+struct segment_builder {
+    int family;
+    uint32_t max_rows, n_rows, n_blocks;
+    uint64_t columns;
+    int64_t event_min_us, event_max_us, arrived_min_us, arrived_max_us;
+    struct flow_batch *pending; /* rows of the open block; observers hold numbers of `observers` */
+    struct block *blocks;
+    struct buf packed;
+    uint16_t *locals[FLOW_N_ADDRESSES]; /* per row; NULL while no row has the column */
+    struct growing pairs;      /* family 4: uint64_t, address << 32 | block << 16 | local */
+    struct growing wides;      /* family 6: struct wide_pair */
+    struct growing attributes; /* uint64_t parallel to the pairs; may end earlier: zero */
+    struct growing exceptions;
+    uint64_t *table; /* distinct addresses of the open block */
+    uint32_t *numbers; /* scratch of one column */
+    uint64_t *numbers64;
+    struct flow_observer *observers;
+    uint32_t n_observers, observers_capacity;
+    struct buf texts; /* scratch */
+};
+
+struct wide_pair {
+    struct wide a;
+    uint32_t where, unused; /* block << 16 | local */
+};
+
+/* growing_room - room for @n more items of @size. Return: where they go, or NULL. */
+void *growing_room(struct growing *g, size_t n, size_t size);
+
+/* segment_builder_flush - close the open block. Return: 0 or -ENOMEM. */
+int segment_builder_flush(struct segment_builder *b);
+
+/* --- segment_index.c: from pairs to entries ------------------------------------------ */
+
+struct segment_index {
+    uint32_t n_entries;
+    uint32_t *code_of; /* of every pair, in order of blocks */
+    uint64_t *attributes; /* of every entry, with HAS_AS and HAS_MASK; NULL if none are kept */
+    struct buf heads, groups, body, posting_groups, postings;
+};
+
+/* segment_index_build - sorts the pairs (and spends them). Return: 0 or -ENOMEM. */
+int segment_index_build(struct segment_builder *b, struct segment_index *ret);
+void segment_index_fini(struct segment_index *x);

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The pairs (address, block) of all blocks are sorted by address; blocks stay in order because the sort
+ * is stable. One walk then gives entries, codes, postings and the attributes most pairs agree on.
+ */
+#include "watch/store/segment_builder.h"
+
+#include "watch/store/postings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- sorting ------------------------------------------------------------------------- */
+
+enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS };
+
+static void radix_pass(const uint64_t *from, uint64_t *to, size_t n, unsigned shift, uint32_t *next)
+{
+    for (size_t i = 0; i < n; i++)
+        to[next[from[i] >> shift & (DIGITS - 1)]++] = from[i];
+}
+
+/* starts - counts become the first place of each digit. Return: true if one digit holds all. */
+static bool starts(uint32_t *count, size_t n)
+{
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < DIGITS; i++) {
+        uint32_t k = count[i];
+        if (k == n)
+            return true;
+        count[i] = at;
+        at += k;
+    }
+    return false;
+}
+
+/* sort4 - by the upper 32 bits, stable; the result stands in *@v, *@spare is scratch. */
+static void sort4(uint64_t **v, uint64_t **spare, size_t n)
+{
+    static const unsigned shifts[3] = {32, 43, 54};
+    uint32_t count[3][DIGITS] = {0};
+    for (size_t i = 0; i < n; i++)
+        for (unsigned k = 0; k < 3; k++)
+            count[k][(*v)[i] >> shifts[k] & (DIGITS - 1)]++;
+    for (unsigned k = 0; k < 3; k++) {
+        if (starts(count[k], n))
+            continue;
+        radix_pass(*v, *spare, n, shifts[k], count[k]);
+        uint64_t *t = *v;
+        *v = *spare;
+        *spare = t;
+    }
+}
+
+static uint64_t digit6(const struct wide_pair *p, unsigned k)
+{
+    return (k < 6 ? p->a.low >> k * DIGIT_BITS : p->a.high >> (k - 6) * DIGIT_BITS) & (DIGITS - 1);
+}
+
+/* sort6 - twelve digits of 128 bits, those that are the same everywhere left out. */
+static void sort6(struct wide_pair **v, struct wide_pair **spare, size_t n)
+{
+    for (unsigned k = 0; k < 12; k++) {
+        uint32_t count[DIGITS] = {0};
+        for (size_t i = 0; i < n; i++)
+            count[digit6(*v + i, k)]++;
+        if (starts(count, n))
+            continue;
+        for (size_t i = 0; i < n; i++)
+            (*spare)[count[digit6(*v + i, k)]++] = (*v)[i];
+        struct wide_pair *t = *v;
+        *v = *spare;
+        *spare = t;
+    }
+}
+
+static int sort_pairs(struct segment_builder *b)
+{
+    size_t n4 = b->pairs.n, n6 = b->wides.n;
+    size_t bytes = n4 * sizeof(uint64_t) + n6 * sizeof(struct wide_pair);
+    void *spare = malloc(bytes ? bytes : 1);
+    if (!spare)
+        return -ENOMEM;
+    if (b->family == 4)
+        sort4((uint64_t **)&b->pairs.p, (uint64_t **)&spare, n4);
+    else
+        sort6((struct wide_pair **)&b->wides.p, (struct wide_pair **)&spare, n6);
+    free(spare);
+    return 0;
+}
+
+/* --- walking ------------------------------------------------------------------------- */
+
+/* the sorted pairs, whichever family */
+struct pairs {
+    int family;
+    uint32_t n;
+    const uint64_t *v4;
+    const struct wide_pair *v6;
+};
+
+static bool is_same(const struct pairs *p, uint32_t i, uint32_t k)
+{
+    if (p->family == 4)
+        return p->v4[i] >> 32 == p->v4[k] >> 32;
+    return p->v6[i].a.high == p->v6[k].a.high && p->v6[i].a.low == p->v6[k].a.low;
+}
+
+static uint32_t where(const struct pairs *p, uint32_t i)
+{
+    return p->family == 4 ? (uint32_t)p->v4[i] : p->v6[i].where;
+}
+
+/* the entry under construction */
+struct entry {
+    uint16_t blocks[SEGMENT_BLOCKS_MAX];
+    uint32_t n_blocks;
+    uint64_t as, mask;       /* the candidates of a majority vote */
+    uint32_t as_votes, mask_votes;
+};
+
+static void vote(uint64_t *candidate, uint32_t *votes, uint64_t v)
+{
+    if (!*votes)
+        *candidate = v;
+    *votes = *candidate == v ? *votes + 1 : *votes - 1;
+}
+
+static void vote_attributes(struct entry *e, uint64_t said)
+{
+    if (said & HAS_AS)
+        vote(&e->as, &e->as_votes, (said & ATTRIBUTE_AS(-1)) | HAS_AS);
+    if (said & HAS_MASK)
+        vote(&e->mask, &e->mask_votes, (said & ATTRIBUTE_MASK(-1)) | HAS_MASK);
+}
+
+/* group of the dictionary under construction */
+struct open_group {
+    uint32_t n;
+    uint32_t v4[DICTIONARY_GROUP4];
+    struct wide v6[DICTIONARY_GROUP6];
+};
+
+static void close_group(struct segment_index *x, int family, struct open_group *g)
+{
+    if (family == 4)
+        dictionary_add4(g->v4, g->n, &x->heads, &x->groups, &x->body);
+    else
+        dictionary_add6(g->v6, g->n, &x->heads, &x->groups, &x->body);
+    g->n = 0;
+}
+
+static void add_entry(struct segment_index *x, const struct pairs *p, uint32_t i, struct open_group *g)
+{
+    if (p->family == 4)
+        g->v4[g->n++] = (uint32_t)(p->v4[i] >> 32);
+    else
+        g->v6[g->n++] = p->v6[i].a;
+    if (g->n == dictionary_group(p->family))
+        close_group(x, p->family, g);
+}
+
+struct walk {
+    struct segment_builder *b;
+    struct segment_index *x;
+    struct pairs pairs;
+    struct open_group group;
+    struct entry entry;
+    struct postings_writer postings;
+};
+
+/* walk_entry - all pairs of one address from @i on. Return: the first of the next. */
+static uint32_t walk_entry(struct walk *w, uint32_t i)
+{
+    struct segment_index *x = w->x;
+    struct entry *e = &w->entry;
+    uint32_t first = i, code = x->n_entries++;
+    e->n_blocks = e->as_votes = e->mask_votes = 0;
+    e->as = e->mask = 0;
+    add_entry(x, &w->pairs, i, &w->group);
+    for (; i < w->pairs.n && is_same(&w->pairs, i, first); i++) {
+        uint32_t at = where(&w->pairs, i), block = at >> 16;
+        uint32_t pair = w->b->blocks[block].first_pair + (at & 0xffff);
+        x->code_of[pair] = code;
+        e->blocks[e->n_blocks++] = (uint16_t)block;
+        if (x->attributes && pair < w->b->attributes.n)
+            vote_attributes(e, ((const uint64_t *)w->b->attributes.p)[pair]);
+    }
+    if (x->attributes)
+        x->attributes[code] = e->as | e->mask;
+    postings_add(&w->postings, e->blocks, e->n_blocks);
+    return i;
+}
+
+static int walk_all(struct walk *w)
+{
+    for (uint32_t i = 0; i < w->pairs.n;)
+        i = walk_entry(w, i);
+    if (w->group.n)
+        close_group(w->x, w->pairs.family, &w->group);
+    int r = postings_end(&w->postings);
+    return r || w->x->heads.is_bad || w->x->groups.is_bad || w->x->body.is_bad ? -ENOMEM : 0;
+}
+
+int segment_index_build(struct segment_builder *b, struct segment_index *ret)
+{
+    size_t n = b->family == 4 ? b->pairs.n : b->wides.n;
+    struct walk *w = malloc(sizeof(*w));
+    memset(ret, 0, sizeof(*ret));
+    ret->heads.max = ret->groups.max = ret->body.max = ret->posting_groups.max = ret->postings.max = (size_t)1 << 32;
+    ret->code_of = malloc((n ? n : 1) * sizeof(*ret->code_of));
+    ret->attributes = b->attributes.n ? malloc(n * sizeof(*ret->attributes)) : NULL;
+    int r = -ENOMEM;
+    if (w && ret->code_of && (ret->attributes || !b->attributes.n))
+        r = sort_pairs(b);
+    if (!r) {
+        w->b = b;
+        w->x = ret;
+        w->pairs = (struct pairs){b->family, (uint32_t)n, b->pairs.p, b->wides.p};
+        w->group.n = 0;
+        postings_writer_init(&w->postings, b->n_blocks, &ret->posting_groups, &ret->postings);
+        r = walk_all(w);
+    }
+    free(w);
+    if (r)
+        segment_index_fini(ret);
+    return r;
+}
+
+void segment_index_fini(struct segment_index *x)
+{
+    free(x->code_of);
+    free(x->attributes);
+    buf_fini(&x->heads);
+    buf_fini(&x->groups);
+    buf_fini(&x->body);
+    buf_fini(&x->posting_groups);
+    buf_fini(&x->postings);
+    memset(x, 0, sizeof(*x));
+}
