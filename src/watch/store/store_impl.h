@@ -3,7 +3,8 @@
  * watch/store/store_impl - what the files behind store.h share. Nobody else includes this.
  *
  * Locks: `lock` guards manifest, log, pending and the id counter; `notes_lock` the notes; `build_lock` the
- * build queue. Notes may be locked inside `lock`, nothing else nests, and none is held while a segment is built.
+ * build queue; `upkeep_lock` keeps compaction, retention and verify from removing the same file. `lock` nests
+ * inside upkeep_lock, notes_lock inside `lock`; none is held while a segment is built.
  */
 #pragma once
 
@@ -45,6 +46,8 @@ struct store {
     struct manifest_journal *pending; /* closed journals still to be sealed */
     size_t n_pending, room_pending;
     int64_t retry_us;
+
+    pthread_mutex_t upkeep_lock; /* held from "these files still exist" to the commit that removes them */
 
     pthread_mutex_t notes_lock;
     struct manifest_notes notes;  /* the latest, also those only a journal holds yet */
@@ -121,6 +124,15 @@ struct replay {
 int replay_journal(const struct replay *r, int fd, uint64_t id, int family, struct journal_report *ret, struct fault *f);
 /* replay_to_segments - a journal in the store becomes segments, published in one transaction. */
 int replay_to_segments(struct store *s, uint64_t id, int family, bool is_recovery, struct fault *f);
+
+/* --- upkeep (compact.c, verify.c) ------------------------------------------------------- */
+
+/* store_live - manifest_live under the lock, with a fault. */
+int store_live(struct store *s, struct manifest_segment **ret, size_t *ret_n, struct fault *f);
+/* store_open_segment - one the manifest names. Return: as segment_open, -ENOENT. */
+int store_open_segment(struct store *s, uint64_t id, struct segment **ret, struct fault *f);
+/* store_quarantine - set a damaged file aside and record it, in one transaction; nothing if it is no longer named. */
+int store_quarantine(struct store *s, enum store_kind kind, uint64_t id, const char *reason, struct fault *f);
 
 /* --- imports (import_txn.c) ------------------------------------------------------------ */
 
