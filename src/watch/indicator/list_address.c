@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define ADDRESS_TEXT_MAX 256u
+#define ADDRESS_TEXT_MAX 512u
 
 static bool is_digit(char c)
 {
@@ -28,17 +28,16 @@ static bool is_letter(char c)
 static size_t rearm(struct text t, char out[ADDRESS_TEXT_MAX])
 {
     static const struct {
-        const char *from;
-        char to;
-    } forms[] = {{"[.]", '.'}, {"(.)", '.'}, {"{.}", '.'}, {"[dot]", '.'}, {"(dot)", '.'}, {"[:]", ':'},
-                 {"\\.", '.'}, {"\xe2\x80\x93", '-'}, {"[.", '.'}, {".]", '.'}};
+        const char *from, *to;
+    } forms[] = {{"[.]", "."}, {"(.)", "."}, {"{.}", "."}, {"[dot]", "."}, {"(dot)", "."}, {"[://]", "://"}, {"[:]", ":"},
+                 {"\\.", "."}, {"\xe2\x80\x93", "-"}, {"[.", "."}, {".]", "."}};
     size_t n = 0;
-    for (size_t i = 0; i < t.n && n + 1 < ADDRESS_TEXT_MAX;) {
+    for (size_t i = 0; i < t.n && n + 4 < ADDRESS_TEXT_MAX;) {
         size_t used = 0;
         for (size_t k = 0; k < sizeof(forms) / sizeof(forms[0]) && !used; k++) {
             size_t m = strlen(forms[k].from);
             if (m <= t.n - i && text_is_nocase((struct text){t.p + i, m}, forms[k].from)) {
-                out[n++] = forms[k].to;
+                n = (size_t)(stpcpy(out + n, forms[k].to) - out);
                 used = m;
             }
         }
@@ -61,7 +60,9 @@ static int parse_port(struct text t, uint16_t *ret)
     return 0;
 }
 
-/* with_port - [v6], [v6]:port, a.b.c.d:port */
+#define BAD_PORT 2
+
+/* with_port - [v6], [v6]:port, a.b.c.d:port. Return: 0, 1 (none of these), BAD_PORT (an address, but no port behind it). */
 static int with_port(struct text t, struct ip_range *ret, uint16_t *port)
 {
     struct ip a;
@@ -71,13 +72,16 @@ static int with_port(struct text t, struct ip_range *ret, uint16_t *port)
         if (!close || ip_parse(t.p + 1, (size_t)(close - t.p - 1), &a))
             return 1;
         size_t rest = t.n - (size_t)(close + 1 - t.p);
-        if (rest && (close[1] != ':' || parse_port((struct text){close + 2, rest - 1}, port)))
+        if (rest && close[1] != ':')
             return 1;
+        if (rest && parse_port((struct text){close + 2, rest - 1}, port))
+            return BAD_PORT;
     } else {
         colon = t.n ? memchr(t.p, ':', t.n) : NULL;
-        if (!colon || ip_parse(t.p, (size_t)(colon - t.p), &a) || !ip_is_v4(&a) ||
-            parse_port((struct text){colon + 1, t.n - (size_t)(colon + 1 - t.p)}, port))
+        if (!colon || ip_parse(t.p, (size_t)(colon - t.p), &a) || !ip_is_v4(&a))
             return 1;
+        if (parse_port((struct text){colon + 1, t.n - (size_t)(colon + 1 - t.p)}, port))
+            return BAD_PORT;
     }
     *ret = (struct ip_range){a, a};
     return 0;
@@ -107,8 +111,9 @@ static int bare(struct text t, struct ip_range *ret, uint16_t *port, bool *had_h
     if (!ip_range_parse(t.p, t.n, ret, had_host_bits))
         return 0;
     *had_host_bits = false;
-    if (!with_port(t, ret, port))
-        return 0;
+    int r = with_port(t, ret, port);
+    if (r != 1)
+        return r;
     *port = 0;
     return short_range(t, ret);
 }
@@ -176,7 +181,8 @@ int list_address_parse(struct text t, struct ip_range *ret, uint16_t *ret_port, 
     bool had_scheme;
     struct text all = {armed, rearm(t, armed)};
     struct text host = host_of(all, &had_scheme);
-    if (!bare(host, ret, ret_port, ret_had_host_bits))
+    int r = bare(host, ret, ret_port, ret_had_host_bits);
+    if (!r)
         return 0;
     if (!had_scheme) { /* address/path or address:port/path, but never a broken prefix */
         const char *slash = memchr(all.p, '/', all.n);
@@ -186,5 +192,7 @@ int list_address_parse(struct text t, struct ip_range *ret, uint16_t *ret_port, 
     }
     *ret_port = 0;
     *ret_had_host_bits = false;
+    if (r == BAD_PORT && (had_scheme || !memchr(all.p, '/', all.n)))
+        return LIST_REFUSED_bad_port + 1;
     return (had_scheme && host.n) || is_other(all) ? LIST_REFUSED_other_kind + 1 : LIST_REFUSED_bad_address + 1;
 }

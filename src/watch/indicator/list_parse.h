@@ -58,7 +58,7 @@ int list_column_rank(struct text header);
 
 /*
  * list_address_parse - one address as people write it: defanged, as URL, with port, prefix, range.
- * Return: 0, or the refusal (LIST_REFUSED_bad_address, LIST_REFUSED_other_kind) plus 1.
+ * Return: 0, or the refusal (LIST_REFUSED_bad_address, bad_port, other_kind) plus 1.
  */
 int list_address_parse(struct text t, struct ip_range *ret, uint16_t *ret_port, bool *ret_had_host_bits);
 

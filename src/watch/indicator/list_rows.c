@@ -202,7 +202,7 @@ static int c2_of(const struct list_cells *c, struct address *a)
         return 0;
     int r = list_address_parse(a->value, &a->range, &a->port, &a->had_host_bits);
     a->is_given = !r;
-    return r == LIST_REFUSED_bad_address + 1 ? r : 0;
+    return r && r != LIST_REFUSED_other_kind + 1 ? r : 0;
 }
 
 void list_row_cells(struct list_parse *p, uint64_t at, const struct list_cells *c, struct text whole)
