@@ -70,7 +70,8 @@ struct hunt_hit {
 /* one stored record that touches a listed address */
 struct hunt_row {
     int64_t start_us, end_us;
-    bool has_start, has_end, has_source_port, has_destination_port, has_protocol, has_packets, has_bytes;
+    int64_t received_us; /* when the node got it; only if has_received */
+    bool has_received, has_start, has_end, has_source_port, has_destination_port, has_protocol, has_packets, has_bytes;
     struct ip source, destination;
     uint16_t source_port, destination_port;
     uint8_t protocol;

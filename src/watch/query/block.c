@@ -17,8 +17,8 @@ void query_block_open(struct query_block *b, const struct segment *s, uint32_t b
     b->segment = s;
     b->block = block;
     b->n_rows = segment_block_rows(s, block);
-    b->loaded = b->absent = b->present_all = 0;
-    b->has_present = false;
+    b->loaded = b->present_all = 0;
+    b->has_all = b->has_present = false;
 }
 
 void query_block_fini(struct query_block *b)
@@ -48,7 +48,35 @@ int query_block_present(struct query_block *b)
     for (uint32_t i = 0; i < b->n_rows; i++)
         all &= b->present[i];
     b->present_all = all;
-    b->has_present = true;
+    b->has_all = b->has_present = true;
+    return 0;
+}
+
+int query_block_all(struct query_block *b)
+{
+    struct segment_bounds bounds;
+    if (b->has_all)
+        return 0;
+    segment_bounds(b->segment, b->block, SEGMENT_COLUMN_PRESENT, &bounds);
+    if (!bounds.is_constant)
+        return query_block_present(b);
+    if (bounds.min & ~segment_info(b->segment)->columns)
+        return -EBADMSG;
+    b->present_all = bounds.min;
+    b->has_all = true;
+    return 0;
+}
+
+int query_block_has(struct query_block *b, uint32_t row, uint64_t *ret)
+{
+    struct segment_bounds bounds;
+    if (!b->has_present) {
+        segment_bounds(b->segment, b->block, SEGMENT_COLUMN_PRESENT, &bounds);
+        int r = bounds.is_constant ? query_block_all(b) : query_block_present(b);
+        if (r)
+            return r;
+    }
+    *ret = b->has_present ? b->present[row] : b->present_all;
     return 0;
 }
 
@@ -88,9 +116,10 @@ int query_block_number(struct query_block *b, unsigned column, uint32_t row, uin
 
 int query_block_texts(struct query_block *b, uint32_t row, struct text *ret)
 {
+    uint64_t has;
     *ret = (struct text){"", 0};
-    int r = query_block_present(b);
-    if (r || !(b->present[row] & FLOW_HAS_TEXT))
+    int r = query_block_has(b, row, &has);
+    if (r || !(has & FLOW_HAS_TEXT))
         return r;
     if (!b->texts) {
         r = segment_texts_open(b->segment, b->block, &b->texts);
@@ -116,13 +145,13 @@ static int text_value(struct query_block *b, const struct query_field *f, uint32
     return r;
 }
 
-static int sum_value(struct query_block *b, const struct query_field *f, uint32_t row, struct query_value *ret)
+static int sum_value(struct query_block *b, const struct query_field *f, uint32_t row, uint64_t has, struct query_value *ret)
 {
     uint64_t first = 0, second = 0;
     int r = 0;
-    if (b->present[row] >> f->column & 1)
+    if (has >> f->column & 1)
         r = query_block_number(b, f->column, row, &first);
-    if (!r && (b->present[row] >> f->column2 & 1))
+    if (!r && (has >> f->column2 & 1))
         r = query_block_number(b, f->column2, row, &second);
     ret->kind = QUERY_NUMBER;
     ret->number = query_add(first, second);
@@ -143,11 +172,12 @@ int query_block_value(struct query_block *b, const struct query_field *f, uint32
     ret->kind = QUERY_ABSENT;
     if (f->kind == QUERY_FIELD_TEXT)
         return text_value(b, f, row, ret);
-    int r = query_block_present(b);
-    if (r || !(b->present[row] & query_field_has(f)))
+    uint64_t has;
+    int r = query_block_has(b, row, &has);
+    if (r || !(has & query_field_has(f)))
         return r;
     if (f->kind == QUERY_FIELD_SUM)
-        return sum_value(b, f, row, ret);
+        return sum_value(b, f, row, has, ret);
     uint64_t v;
     r = query_block_number(b, f->column, row, &v);
     if (r)

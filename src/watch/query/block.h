@@ -13,10 +13,10 @@
 struct query_block {
     const struct segment *segment;
     uint32_t block, n_rows;
-    uint64_t loaded, absent;  /* bits of columns: decoded; no row of the block has it (reads as zero) */
-    uint64_t present_all;     /* valid once `present` is loaded: bits every row has */
-    bool has_present, has_bounds;
-    uint64_t *present;
+    uint64_t loaded;          /* bits of columns that are decoded */
+    uint64_t present_all;     /* once `has_all`: bits every row has */
+    bool has_all, has_present;
+    uint64_t *present;        /* once `has_present` */
     uint32_t *v32[FLOW_COLUMN_TEXT]; /* codes, and columns up to four bytes wide */
     uint64_t *v64[FLOW_COLUMN_TEXT]; /* the others */
     struct segment_texts *texts;
@@ -32,8 +32,12 @@ static inline bool query_column_is_wide(unsigned column)
     return column >= FLOW_N_ADDRESSES && flow_columns[column].width == 8;
 }
 
-/* query_block_present - which fields the rows have. */
+/* query_block_present - which fields the rows have, into `present`. */
 int query_block_present(struct query_block *b);
+/* query_block_all - what every row has, into `present_all`; cheap where all rows are alike. */
+int query_block_all(struct query_block *b);
+/* query_block_has - what one row has. */
+int query_block_has(struct query_block *b, uint32_t row, uint64_t *ret);
 /* query_block_load - decode a column into v32 or v64. */
 int query_block_load(struct query_block *b, unsigned column);
 /* query_block_number - one value, from the decoded column or by random access. */

@@ -86,8 +86,11 @@ static int text_rows(struct query_block *b, const struct query_leaf *leaf, const
 
 static int keep_present(struct query_block *b, uint64_t has, uint8_t *mask)
 {
-    int r = query_block_present(b);
-    if (!r && !(b->present_all & has))
+    int r = query_block_all(b);
+    if (r || b->present_all & has)
+        return r;
+    r = query_block_present(b);
+    if (!r)
         mask_and_has(mask, b->present, has, b->n_rows);
     return r;
 }
@@ -279,36 +282,40 @@ static int node_rows(struct query_filter *f, struct query_block *b, const struct
     return r;
 }
 
+static const unsigned window_columns[2] = {FLOW_COLUMN_NUMBER(FLOW_START), FLOW_COLUMN_NUMBER(FLOW_END)};
+
 /* --- the window --------------------------------------------------------------------------- */
 
-/* the least and greatest of both times where a row has them; a row without any lies in no window */
-static int window_rows(const struct query_filter *f, struct query_block *b, uint8_t *mask)
+/* the least and greatest time of the block; least > greatest: no row has any */
+static void window_bounds(const struct query_block *b, struct segment_bounds bounds[2], int64_t *ret_least, int64_t *ret_greatest)
 {
-    static const unsigned columns[2] = {FLOW_COLUMN_NUMBER(FLOW_START), FLOW_COLUMN_NUMBER(FLOW_END)};
-    const uint64_t *v[2] = {NULL, NULL};
-    struct segment_bounds bounds[2];
-    int r = query_block_present(b);
-    int64_t least = INT64_MAX, greatest = INT64_MIN;
-    uint64_t has = FLOW_HAS(FLOW_START) | FLOW_HAS(FLOW_END);
-    for (size_t i = 0; !r && i < 2; i++) {
-        segment_bounds(b->segment, b->block, columns[i], &bounds[i]);
+    *ret_least = INT64_MAX;
+    *ret_greatest = INT64_MIN;
+    for (size_t i = 0; i < 2; i++) {
+        segment_bounds(b->segment, b->block, window_columns[i], &bounds[i]);
         if (bounds[i].is_absent)
             continue;
-        least = (int64_t)bounds[i].min < least ? (int64_t)bounds[i].min : least;
-        greatest = (int64_t)bounds[i].max > greatest ? (int64_t)bounds[i].max : greatest;
+        *ret_least = (int64_t)bounds[i].min < *ret_least ? (int64_t)bounds[i].min : *ret_least;
+        *ret_greatest = (int64_t)bounds[i].max > *ret_greatest ? (int64_t)bounds[i].max : *ret_greatest;
+    }
+}
+
+/* the interval of a row is from the least to the greatest of the times it has; without any it lies in no window */
+static int window_rows(const struct query_filter *f, struct query_block *b, uint8_t *mask)
+{
+    struct segment_bounds bounds[2];
+    int64_t least, greatest;
+    window_bounds(b, bounds, &least, &greatest);
+    if (least >= f->since_us && greatest <= f->until_us) /* every time lies inside */
+        return keep_present(b, FLOW_HAS(FLOW_START) | FLOW_HAS(FLOW_END), mask);
+    const uint64_t *v[2] = {NULL, NULL};
+    int r = query_block_present(b);
+    for (size_t i = 0; !r && i < 2; i++) {
+        r = bounds[i].is_absent ? 0 : query_block_load(b, window_columns[i]);
+        v[i] = bounds[i].is_absent ? NULL : b->v64[window_columns[i]];
     }
     if (r)
         return r;
-    if (least >= f->since_us && greatest <= f->until_us) { /* every time lies inside */
-        mask_and_has(mask, b->present, has, b->n_rows);
-        return 0;
-    }
-    for (size_t i = 0; i < 2; i++) {
-        r = bounds[i].is_absent ? 0 : query_block_load(b, columns[i]);
-        if (r)
-            return r;
-        v[i] = bounds[i].is_absent ? NULL : b->v64[columns[i]];
-    }
     for (uint32_t i = 0; i < b->n_rows; i++) {
         bool has_start = b->present[i] & FLOW_HAS(FLOW_START) && v[0], has_end = b->present[i] & FLOW_HAS(FLOW_END) && v[1];
         if (!has_start && !has_end) {

@@ -19,6 +19,7 @@
 #define SEGMENT_ROWS (1u << 22)
 #define SEGMENT_BLOCK_ROWS 8192u
 #define SEGMENT_MINI_ROWS 1024u
+#define SEGMENT_COLUMN_PRESENT FLOW_N_COLUMNS /* segment_bounds only: the FLOW_HAS bits of rows */
 
 struct segment;
 
