@@ -75,9 +75,7 @@ int dns_question_read(const uint8_t *p, size_t n, struct dns_question *ret)
     if (n < 12)
         return DNS_MALFORMED;
     uint16_t flags = load_be16(p + 2), n_questions = load_be16(p + 4);
-    unsigned opcode = flags >> 11 & 15;
-    /* query, inverse query, status, notify, update (RFC 6895); a handful of questions at most */
-    if (opcode > 5 || opcode == 3 || n_questions > 16)
+    if (n_questions > 16) /* nobody answers more than one; a handful is tolerated */
         return DNS_MALFORMED;
     if (!n_questions)
         return DNS_NO_QUESTION;

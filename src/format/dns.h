@@ -29,7 +29,7 @@ struct dns_question {
 
 /*
  * dns_question_read - Return: 0; DNS_NO_QUESTION (a header of plausible values without one); or DNS_MALFORMED.
- * A message is taken for DNS when opcode, counts and the question's class are known ones, not by port.
+ * A message is taken for DNS when its count of questions, the name and the question's class can be; any opcode.
  */
 #define DNS_NO_QUESTION 1
 #define DNS_MALFORMED 2
