@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -200,7 +201,9 @@ int cli_open(const char *path)
 {
     if (!strcmp(path, "-"))
         return dup(STDIN_FILENO);
+    cli_as_invoker();
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    cli_as_owner();
     if (fd < 0) {
         char shown[300];
         SAY(stderr, cli_cannot_read, text_escape(path, strlen(path), shown, sizeof(shown)), strerror(errno));

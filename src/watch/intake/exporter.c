@@ -5,6 +5,8 @@
  */
 #include "watch/intake/exporter.h"
 
+#include "base/cursor.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,9 +66,7 @@ static struct exporter *find(struct exporters *e, const struct flow_observer *o,
 static struct exporter *seen(struct exporters *e, const struct netflow_datagram *d, const struct flow_observer *o,
                              uint16_t version)
 {
-    struct flow_observer who = *o;
-    who.ip = d->peer;
-    struct exporter *x = find(e, &who, d->by_port ? d->peer_port : 0, version);
+    struct exporter *x = find(e, o, d->by_port ? d->peer_port : 0, version);
     if (!x) {
         e->overflow++;
         return NULL;
@@ -79,20 +79,21 @@ static struct exporter *seen(struct exporters *e, const struct netflow_datagram 
     return x;
 }
 
-static void count_sequence(struct exporter *x, const struct netflow_sequence_step *s)
+static void note_sequence(struct exporter *x, const struct netflow_datagram *d, const struct netflow_result *r)
 {
-    x->n.lost += s->n_lost;
-    x->n.gaps += s->n_lost > 0;
-    x->n.late += s->is_late;
-    x->n.repeated += s->is_repeated;
-    x->n.restarts += s->is_restart;
-    /* what was first counted as lost and then came late was not lost */
-    x->n.lost -= s->n_found < x->n.lost ? s->n_found : x->n.lost;
+    uint32_t n_missing;
+    (void)netflow_sequence_note(&x->seen, r, netflow_fingerprint(d->p, d->n_bytes), &n_missing);
+    x->n.lost = x->seen.n_missing;
+    x->n.gaps = x->seen.n_gaps;
+    x->n.late = x->seen.n_late;
+    x->n.repeated = x->seen.n_repeated;
+    x->n.restarts = x->seen.n_restarts;
 }
 
 void exporters_count(struct exporters *e, const struct netflow_datagram *d, const struct netflow_result *r)
 {
-    struct exporter *x = seen(e, d, &r->observer, r->version);
+    struct flow_observer who = {d->peer, r->observer.domain};
+    struct exporter *x = seen(e, d, &who, r->version);
     if (!x)
         return;
     x->n.flows += r->n_flows;
@@ -118,9 +119,7 @@ void exporters_count(struct exporters *e, const struct netflow_datagram *d, cons
         return;
     x->clock_offset_us = r->exported_us ? d->received_us - r->exported_us : 0;
     x->sequence = r->sequence;
-    struct netflow_sequence_step step;
-    netflow_sequence_add(&x->seen, r, &step);
-    count_sequence(x, &step);
+    note_sequence(x, d, r);
 }
 
 void exporters_count_sflow(struct exporters *e, const struct netflow_datagram *d, const struct sflow_result *r)
@@ -129,8 +128,19 @@ void exporters_count_sflow(struct exporters *e, const struct netflow_datagram *d
     if (!x)
         return;
     x->n.flows += r->n_flows;
-    x->n.records_refused += r->n_refused_total;
-    x->n.lost += r->n_lost;
+    enum { datagrams, samples };
+    uint64_t by_unit[2] = {0};
+#define X(ID, name, unit) by_unit[unit] += r->n_refused[SFLOW_##ID];
+    SFLOW_REASONS(X)
+#undef X
+    x->n.datagrams_refused += by_unit[datagrams];
+    x->n.records_refused += by_unit[samples];
+    x->n.flows += r->n_inner;
+    if (!r->has_sequence)
+        return;
+    struct netflow_result step = sflow_sequence_input(r);
+    x->sequence = r->sequence;
+    note_sequence(x, d, &step);
 }
 
 int exporters_copy(struct exporters *e, struct exporter **ret, uint32_t *ret_n)

@@ -18,13 +18,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { N_MESSAGES = 64, DATAGRAM_MAX = 65536, FLUSH_US = 200000, POLL_MS = 100, DRAIN_ROUNDS = 100000 };
+enum { RING_SLOTS = 64, DATAGRAM_MAX = 65536, FLUSH_US = 200000, POLL_MS = 100, DRAIN_ROUNDS = 100000 };
 
 struct ring {
-    struct mmsghdr header[N_MESSAGES];
-    struct iovec io[N_MESSAGES];
-    struct sockaddr_storage from[N_MESSAGES];
-    _Alignas(8) char control[N_MESSAGES][CMSG_SPACE(sizeof(uint32_t)) + 40];
+    struct mmsghdr header[RING_SLOTS];
+    struct iovec io[RING_SLOTS];
+    struct sockaddr_storage from[RING_SLOTS];
+    _Alignas(8) char control[RING_SLOTS][CMSG_SPACE(sizeof(uint32_t)) + 40];
     uint8_t *bytes;
 };
 
@@ -191,11 +191,11 @@ static void read_drops(struct udp_receiver *r, struct msghdr *h)
 /* receive - one recvmmsg. Return: datagrams taken, 0 when there are none, <0 when storing failed. */
 static int receive(struct udp_receiver *r, struct ring *ring)
 {
-    for (int i = 0; i < N_MESSAGES; i++) {
+    for (int i = 0; i < RING_SLOTS; i++) {
         ring->header[i].msg_hdr.msg_namelen = sizeof(ring->from[i]);
         ring->header[i].msg_hdr.msg_controllen = sizeof(ring->control[i]);
     }
-    int n = recvmmsg(r->o.fd, ring->header, N_MESSAGES, MSG_DONTWAIT, NULL);
+    int n = recvmmsg(r->o.fd, ring->header, RING_SLOTS, MSG_DONTWAIT, NULL);
     if (n <= 0)
         return 0;
     int64_t now_us = clock_now_us();
@@ -271,11 +271,11 @@ static int run(struct udp_receiver *r, struct ring *ring)
 int udp_receiver_run(struct udp_receiver *r)
 {
     struct ring *ring = calloc(1, sizeof(*ring));
-    uint8_t *bytes = malloc((size_t)N_MESSAGES * DATAGRAM_MAX);
+    uint8_t *bytes = malloc((size_t)RING_SLOTS * DATAGRAM_MAX);
     int e = ring && bytes ? 0 : -ENOMEM;
     if (!e) {
         ring->bytes = bytes;
-        for (int i = 0; i < N_MESSAGES; i++) {
+        for (int i = 0; i < RING_SLOTS; i++) {
             ring->io[i] = (struct iovec){bytes + (size_t)i * DATAGRAM_MAX, DATAGRAM_MAX};
             ring->header[i].msg_hdr = (struct msghdr){.msg_name = &ring->from[i],
                                                       .msg_iov = &ring->io[i],

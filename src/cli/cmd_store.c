@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vonggac store compact | verify, and serve.
+ */
+#include "base/clock.h"
+#include "cli/cli.h"
+#include "cli/owner.h"
+#include "node/config.h"
+#include "node/control.h"
+#include "node/serve.h"
+#include "watch/store/store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int progress(void *context, uint64_t done, uint64_t total)
+{
+    const char *what = context;
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, done == total ? "\r\033[K" : "\r\033[K  %s %s/%s", what, cli_count(done), cli_count(total));
+    return 0;
+}
+
+static int take_exit(void *context, const json_t *reply)
+{
+    int *status = context;
+    if (json_is_true(json_object_get(reply, "done")))
+        *status = (int)json_integer_value(json_object_get(reply, "exit"));
+    return 0;
+}
+
+/* ask_node - a running node does its own upkeep; we only ask, and wait if told so. */
+static int ask_node(const struct cli_args *a, int node)
+{
+    int status = EXIT_FAILED;
+    json_t *request = json_pack("{s:s, s:b}", "op", "compact", "wait", a->value[CLI_WAIT] != NULL);
+    int r = request ? control_ask(node, request, NULL, 0) : -ENOMEM;
+    if (!r)
+        r = control_each(node, take_exit, &status);
+    close(node);
+    if (r)
+        SAY(stderr, cli_node_lost, strerror(-r));
+    return r ? EXIT_FAILED : status;
+}
+
+int cli_store_compact(const struct cli_args *a)
+{
+    struct store *s;
+    struct fault f = {0};
+    struct store_compaction done = {0};
+    int node = control_connect(a->data_dir);
+    if (node >= 0)
+        return ask_node(a, node);
+    cli_become_owner(a->data_dir);
+    int r = store_open(a->data_dir, NULL, &s, &f);
+    if (r == STORE_BUSY)
+        FAULT(&f, r, node_store_busy, a->data_dir);
+    if (r)
+        return cli_fail(&f);
+    char what[] = "compact";
+    r = store_compact(s, &done, progress, what, &f);
+    store_close(s);
+    if (r < 0)
+        return cli_fail(&f);
+    SAY(stderr, store_compacted, cli_count(done.segments_merged), cli_count(done.segments_written),
+        cli_count(done.dictionaries_written));
+    return EXIT_DONE;
+}
+
+static int show_damage(void *context, const struct store_damage *d)
+{
+    uint64_t *n = context;
+    ++*n;
+    SAY(stdout, store_damage_found, d->file, d->reason);
+    return 0;
+}
+
+struct verifying {
+    uint64_t n_damaged;
+};
+
+static int verify_progress(void *context, uint64_t done, uint64_t total)
+{
+    (void)context;
+    char what[] = "verify";
+    return progress(what, done >> 20, total >> 20);
+}
+
+int cli_store_verify(const struct cli_args *a)
+{
+    struct fault f = {0};
+    struct verifying v = {0};
+    uint64_t n_segments = 0, n_rows = 0;
+    int r = store_verify(a->data_dir, verify_progress, show_damage, &v, &n_segments, &n_rows, &f);
+    if (r == STORE_EMPTY) {
+        SAY(stderr, store_is_empty, a->data_dir);
+        return EXIT_DONE;
+    }
+    if (r < 0)
+        return cli_fail(&f);
+    SAY(stdout, store_verified, cli_count(n_segments), cli_count(n_rows), cli_count(v.n_damaged));
+    return v.n_damaged ? EXIT_FAILED : EXIT_DONE;
+}
+
+int cli_serve(const struct cli_args *a)
+{
+    struct fault f = {0};
+    if (a->value[CLI_CHECK]) {
+        struct config *c;
+        if (config_read(a->value[CLI_CONFIG], &c, &f))
+            return cli_fail(&f);
+        config_free(c);
+        SAY(stdout, config_is_good, a->value[CLI_CONFIG] ? a->value[CLI_CONFIG] : "-");
+        return EXIT_DONE;
+    }
+    int is_default_dir = !a->value[CLI_DATA];
+    int r = serve_run(a->value[CLI_CONFIG], a->data_dir, is_default_dir, &f);
+    return r ? cli_fail(&f) : EXIT_DONE;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/import_reply.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_MAPPING = 64, EXIT_FAILED_STATUS = 1, EXIT_REFUSED_STATUS = 2 };
+
+json_t *import_reply_refused(const struct import_refused *r)
+{
+    char value[200];
+    text_escape(r->value.p, r->value.n, value, sizeof(value));
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:s}", "what", "refused", "reason", r->reason, "row",
+                     (json_int_t)r->row, "line", (json_int_t)r->line, "n", (json_int_t)r->n, "value", value);
+}
+
+static json_t *reasons(const struct import_summary *s)
+{
+    json_t *o = json_object();
+    for (uint32_t i = 0; o && i < s->n_reasons; i++)
+        json_object_set_new(o, s->refused[i].reason, json_integer((json_int_t)s->refused[i].n));
+    return o;
+}
+
+json_t *import_reply_file(const char *name, int result, const struct import_stored *s, const struct fault *f)
+{
+    return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:o}", "what", "file", "name", name,
+                     "result", result, "text", result ? f->text : "", "kind", s->summary.kind, "unit", s->summary.unit,
+                     "read", (json_int_t)s->summary.read, "kept", (json_int_t)s->summary.kept, "flows",
+                     (json_int_t)s->summary.n_flows, "refused", (json_int_t)import_summary_refused(&s->summary),
+                     "truncated", (int)s->summary.is_truncated, "reasons", reasons(&s->summary));
+}
+
+json_t *import_reply_left(const struct import_summary *s)
+{
+    return json_pack("{s:s, s:I, s:o}", "what", "left", "refused", (json_int_t)import_summary_refused(s), "reasons",
+                     reasons(s));
+}
+
+int import_reply_status(int before, int result, const struct import_stored *s)
+{
+    if (before == EXIT_FAILED_STATUS || result < 0)
+        return EXIT_FAILED_STATUS;
+    bool refused = result > 0 || s->summary.is_truncated || import_summary_refused(&s->summary);
+    return refused ? EXIT_REFUSED_STATUS : before;
+}
+
+static const char *text_of(const json_t *o, const char *key)
+{
+    const char *t = json_string_value(json_object_get(o, key));
+    return t ? t : "";
+}
+
+static long long number_of(const json_t *o, const char *key)
+{
+    return (long long)json_integer_value(json_object_get(o, key));
+}
+
+static void print_reasons(const json_t *all)
+{
+    const char *reason;
+    json_t *n;
+    json_object_foreach((json_t *)(uintptr_t)all, reason, n)
+        SAY(stderr, import_refused_by, (long long)json_integer_value(n), message_find("reason_", reason));
+}
+
+static void print_file(const json_t *r)
+{
+    if (number_of(r, "result")) {
+        SAY(stderr, import_file_not_kept, text_of(r, "text"));
+        return;
+    }
+    SAY(stderr, import_file_account, text_of(r, "name"), text_of(r, "kind"), number_of(r, "read"),
+        message_find("unit_", text_of(r, "unit")), number_of(r, "kept"), number_of(r, "refused"),
+        number_of(r, "flows"));
+    print_reasons(json_object_get(r, "reasons"));
+    if (json_is_true(json_object_get(r, "truncated")))
+        SAY(stderr, import_file_truncated, text_of(r, "name"));
+}
+
+void import_reply_print(const json_t *r)
+{
+    const char *what = text_of(r, "what");
+    if (!strcmp(what, "refused")) {
+        long long row = number_of(r, "row");
+        SAY(stderr, import_row_refused, row, message_find("reason_", text_of(r, "reason")), text_of(r, "value"));
+    } else if (!strcmp(what, "file")) {
+        print_file(r);
+    } else if (!strcmp(what, "left")) {
+        SAY(stderr, import_left, number_of(r, "refused"));
+        print_reasons(json_object_get(r, "reasons"));
+    }
+}
+
+int import_reply_mapping(const char *text, const struct flow_mapping **ret, uint32_t *ret_n)
+{
+    struct flow_mapping *m = calloc(MAX_MAPPING, sizeof(*m));
+    char *copy = m ? strdup(text) : NULL;
+    if (!copy) {
+        free(m);
+        return -ENOMEM;
+    }
+    uint32_t n = 0;
+    int r = 0;
+    char *at = copy;
+    while (!r && at) {
+        char *comma = strchr(at, ',');
+        if (comma)
+            *comma = '\0';
+        r = n == MAX_MAPPING || flow_csv_mapping_parse(at, &m[n]);
+        if (!r) /* the texts must outlive the copy */
+            r = (m[n].ecs = strdup(m[n].ecs)) && (m[n].column = strdup(m[n].column)) ? 0 : -ENOMEM;
+        n += !r;
+        at = comma ? comma + 1 : NULL;
+    }
+    free(copy);
+    if (r) {
+        import_reply_mapping_free(m, n);
+        return r;
+    }
+    *ret = m;
+    *ret_n = n;
+    return 0;
+}
+
+void import_reply_mapping_free(const struct flow_mapping *m, uint32_t n)
+{
+    struct flow_mapping *own;
+    for (uint32_t i = 0; m && i < n; i++) {
+        free((char *)(uintptr_t)m[i].ecs);
+        free((char *)(uintptr_t)m[i].column);
+    }
+    memcpy(&own, &m, sizeof(own));
+    free(own);
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The parent does what needs the rights of root first (sockets, buffers, the data directory),
+ * then gives them up; afterwards it only waits for signals and children.
+ */
+#include "node/serve.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "node/config.h"
+#include "node/notify.h"
+#include "node/privileges.h"
+#include "node/watch_role.h"
+#include "watch/intake/udp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MAX_SOCKETS = CONFIG_MAX_LISTENERS * CONFIG_MAX_RECEIVERS, END_S = 10, MAX_PAUSE_S = 30 };
+
+struct parent {
+    struct config *config;
+    const char *config_path;
+    struct identity identity;
+    struct watch_sockets sockets;
+    int fds[MAX_SOCKETS];
+    int signal_fd;
+    pid_t child;
+    int ready_fd;        /* a byte comes when the child listens */
+    int64_t ending_us;   /* since when we end; 0: we do not */
+    int64_t started_us, pause_s, restart_at_us;
+    bool is_reloading, was_ready;
+};
+
+static int open_listener(struct parent *p, const struct config_listener *l, struct fault *f)
+{
+    size_t first = p->sockets.n;
+    for (uint32_t k = 0; k < l->n_receivers; k++) {
+        int fd = udp_open(&l->ip, l->port, l->n_receivers, l->receive_buffer_bytes, f);
+        if (fd < 0)
+            return fd;
+        p->fds[p->sockets.n++] = fd;
+    }
+    if (l->n_receivers > 1 && udp_steer(p->fds[first], l->n_receivers))
+        log_line(LOG_WARN, "not_steered", "line", log_number(l->line), NULL); /* the kernel spreads by its own hash */
+    return 0;
+}
+
+static int open_sockets(struct parent *p, struct fault *f)
+{
+    p->sockets = (struct watch_sockets){.fds = p->fds};
+    for (size_t i = 0; i < p->config->n_listeners; i++) {
+        int r = open_listener(p, &p->config->listeners[i], f);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+static void close_sockets(struct parent *p)
+{
+    for (size_t i = 0; i < p->sockets.n; i++)
+        close(p->fds[i]);
+    p->sockets.n = 0;
+}
+
+/* same_sockets - whether a new configuration listens at the same places: then the open sockets serve on. */
+static bool same_sockets(const struct config *a, const struct config *b)
+{
+    if (a->n_listeners != b->n_listeners)
+        return false;
+    for (size_t i = 0; i < a->n_listeners; i++) {
+        const struct config_listener *x = &a->listeners[i], *y = &b->listeners[i];
+        if (x->port != y->port || !ip_equal(&x->ip, &y->ip) || x->n_receivers != y->n_receivers ||
+            x->receive_buffer_bytes != y->receive_buffer_bytes)
+            return false;
+    }
+    return true;
+}
+
+/* enter_data_dir - make it if needed, give it to the role's user, and work inside it: its parents need not be readable. */
+static int enter_data_dir(const char *dir, const struct identity *who, struct fault *f)
+{
+    struct stat st;
+    bool is_new = stat(dir, &st) != 0;
+    int r = file_make_dirs(dir, 0750);
+    if (r)
+        return FAULT(f, r, node_cannot_enter, dir, strerror(-r));
+    if (is_new && who->is_known && chown(dir, who->uid, who->gid))
+        return FAULT(f, -errno, node_cannot_enter, dir, strerror(errno));
+    if (chdir(dir) || stat(".", &st))
+        return FAULT(f, -errno, node_cannot_enter, dir, strerror(errno));
+    if (geteuid() == 0 && who->is_known && st.st_uid != who->uid)
+        return FAULT(f, -EACCES, node_wrong_owner, dir);
+    return 0;
+}
+
+/* --- the child ------------------------------------------------------------------------------ */
+
+static int run_child(struct parent *p, int ready_fd)
+{
+    struct fault f = {0};
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    int r = privileges_drop(&p->identity, &f);
+    if (r) {
+        log_line(LOG_ERROR, "watch_failed", "reason", f.text, NULL);
+        return 1;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* changing user forgets it */
+    return watch_role_run(p->config, ".", &p->sockets, ready_fd);
+}
+
+static int start_child(struct parent *p)
+{
+    int pipe_fds[2];
+    if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK))
+        return -errno;
+    p->started_us = clock_steady_us();
+    p->restart_at_us = 0;
+    p->child = fork();
+    if (p->child < 0) {
+        close(pipe_fds[0]);
+        close(pipe_fds[1]);
+        return -errno;
+    }
+    if (!p->child) {
+        close(pipe_fds[0]);
+        close(p->signal_fd);
+        _exit(run_child(p, pipe_fds[1]));
+    }
+    close(pipe_fds[1]);
+    file_close(&p->ready_fd);
+    p->ready_fd = pipe_fds[0];
+    return 0;
+}
+
+/* --- signals --------------------------------------------------------------------------------- */
+
+static void reload(struct parent *p)
+{
+    struct config *next;
+    struct fault f = {0};
+    if (config_read(p->config_path, &next, &f)) {
+        log_line(LOG_ERROR, "reload_refused", "reason", f.text, NULL);
+        return;
+    }
+    if (!same_sockets(p->config, next)) {
+        struct parent tried = {.config = next};
+        int r = open_sockets(&tried, &f);
+        if (r) {
+            log_line(LOG_ERROR, "reload_refused", "reason", f.text, NULL);
+            close_sockets(&tried);
+            config_free(next);
+            return;
+        }
+        close_sockets(p);
+        memcpy(p->fds, tried.fds, sizeof(p->fds));
+        p->sockets.n = tried.sockets.n;
+    }
+    config_free(p->config);
+    p->config = next;
+    p->is_reloading = true;
+    notify_send("RELOADING=1");
+    log_line(LOG_INFO, "reloading", NULL);
+    if (p->child > 0)
+        kill(p->child, SIGTERM);
+}
+
+static void end(struct parent *p)
+{
+    if (p->ending_us) { /* asked twice */
+        if (p->child > 0)
+            kill(p->child, SIGKILL);
+        return;
+    }
+    p->ending_us = clock_steady_us();
+    notify_send("STOPPING=1");
+    if (p->child > 0)
+        kill(p->child, SIGTERM);
+}
+
+static void child_ended(struct parent *p, int status)
+{
+    bool was_clean = WIFEXITED(status) && !WEXITSTATUS(status);
+    bool lived_long = clock_steady_us() - p->started_us > 60 * US_PER_SECOND;
+    p->child = 0;
+    if (p->ending_us)
+        return;
+    p->pause_s = p->is_reloading || lived_long ? 0 : p->pause_s ? p->pause_s * 2 : 1;
+    if (p->pause_s > MAX_PAUSE_S)
+        p->pause_s = MAX_PAUSE_S;
+    if (!p->is_reloading)
+        log_line(LOG_ERROR, "watch_died", "clean", was_clean ? "yes" : "no", "status", log_number(status),
+                 "restart_in_s", log_number((long long)p->pause_s), NULL);
+    p->is_reloading = false;
+    p->restart_at_us = clock_steady_us() + p->pause_s * US_PER_SECOND;
+}
+
+static void reap(struct parent *p)
+{
+    int status;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+        if (pid == p->child)
+            child_ended(p, status);
+}
+
+static void take_signal(struct parent *p)
+{
+    struct signalfd_siginfo s;
+    if (read(p->signal_fd, &s, sizeof(s)) != (ssize_t)sizeof(s))
+        return;
+    if (s.ssi_signo == SIGCHLD)
+        reap(p);
+    else if (s.ssi_signo == SIGHUP)
+        reload(p);
+    else
+        end(p);
+}
+
+static void take_ready(struct parent *p)
+{
+    char byte;
+    ssize_t n = read(p->ready_fd, &byte, 1);
+    if (n == 1) {
+        p->was_ready = true;
+        notify_send("READY=1");
+    }
+    if (n >= 0)
+        file_close(&p->ready_fd);
+}
+
+/* loop - Return: 0 when told to end, 1 when the role could not even start once (an error of the configuration). */
+static int loop(struct parent *p)
+{
+    for (;;) {
+        int64_t now_us = clock_steady_us();
+        if (!p->child && p->ending_us)
+            return 0;
+        if (!p->child && p->started_us && !p->was_ready)
+            return 1;
+        if (!p->child && now_us >= p->restart_at_us && start_child(p))
+            p->restart_at_us = now_us + US_PER_SECOND;
+        if (p->ending_us && p->child > 0 && now_us - p->ending_us > END_S * US_PER_SECOND)
+            kill(p->child, SIGKILL);
+        struct pollfd fds[2] = {{.fd = p->signal_fd, .events = POLLIN}, {.fd = p->ready_fd, .events = POLLIN}};
+        if (poll(fds, 2, 200) <= 0)
+            continue;
+        if (fds[1].revents)
+            take_ready(p);
+        if (fds[0].revents & POLLIN)
+            take_signal(p);
+    }
+}
+
+static int block_signals(struct parent *p)
+{
+    sigset_t s;
+    sigemptyset(&s);
+    sigaddset(&s, SIGTERM);
+    sigaddset(&s, SIGINT);
+    sigaddset(&s, SIGHUP);
+    sigaddset(&s, SIGCHLD);
+    if (sigprocmask(SIG_BLOCK, &s, NULL))
+        return -errno;
+    p->signal_fd = signalfd(-1, &s, SFD_CLOEXEC | SFD_NONBLOCK);
+    return p->signal_fd < 0 ? -errno : 0;
+}
+
+int serve_run(const char *config_path, const char *data_dir, int is_default_dir, struct fault *f)
+{
+    struct parent p = {.signal_fd = -1, .ready_fd = -1};
+    _cleanup_free_ char *path = config_path ? realpath(config_path, NULL) : NULL;
+    p.config_path = path ? path : config_path; /* a relative name must survive the change of directory */
+    int r = config_read(p.config_path, &p.config, f);
+    if (r)
+        return 1;
+    log_set("parent", p.config->log_level);
+    if (is_default_dir && p.config->data_dir)
+        data_dir = p.config->data_dir;
+    r = privileges_find(p.config->user, p.config->group, &p.identity, f);
+    umask(0027);
+    if (!r)
+        r = enter_data_dir(data_dir, &p.identity, f);
+    if (!r)
+        r = open_sockets(&p, f);
+    if (!r)
+        r = privileges_drop(&p.identity, f);
+    if (!r)
+        r = privileges_no_new(f);
+    if (!r && block_signals(&p))
+        r = FAULT(f, -errno, no_memory, "signals");
+    int status = r ? 1 : loop(&p);
+    if (status && !r)
+        FAULT(f, 1, node_did_not_start, data_dir);
+    close_sockets(&p);
+    file_close(&p.signal_fd);
+    file_close(&p.ready_fd);
+    config_free(p.config);
+    return status;
+}

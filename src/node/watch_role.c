@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/watch_role.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "node/control.h"
+#include "node/watch_state.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { LOOP_MS = 500 };
+
+/* --- a receiver's thread --------------------------------------------------------------- */
+
+static int give_to_finder(void *context, struct sightings *t)
+{
+    struct watch_receiver *r = context;
+    return finder_add(r->watch->finder, t);
+}
+
+static int match_batch(void *context, const struct flow_batch *b)
+{
+    struct watch_receiver *r = context;
+    return live_match(&r->live, b);
+}
+
+static int receiver_tick(void *context, const struct flow_batch *b)
+{
+    struct watch_receiver *r = context;
+    (void)b;
+    live_quiet(&r->live);
+    int64_t now_us = clock_steady_us();
+    if (now_us - r->last_findings_us < US_PER_SECOND)
+        return 0;
+    r->last_findings_us = now_us;
+    return live_flush(&r->live);
+}
+
+static void *receiver_thread(void *argument)
+{
+    struct watch_receiver *r = argument;
+    live_quiet(&r->live);
+    int e = udp_receiver_run(&r->udp);
+    if (e >= 0)
+        e = live_flush(&r->live);
+    if (e < 0) {
+        log_line(LOG_ERROR, "receiver_failed", "reason", r->udp.fault.text[0] ? r->udp.fault.text : strerror(-e), NULL);
+        atomic_store(&r->has_failed, true);
+    }
+    atomic_store(&r->is_running, false);
+    return NULL;
+}
+
+static int init_receiver(struct watch *w, struct watch_receiver *r, const struct config_listener *l, int fd,
+                         struct fault *f)
+{
+    r->watch = w;
+    r->listener = l;
+    int e = store_writer_new(w->store, &r->writer, f);
+    if (e)
+        return e;
+    e = live_init(&r->live, w->config->finding_window_us, w->config->zone_s, give_to_finder, r);
+    struct udp_options o = {.fd = fd,
+                            .protocol = l->protocol == CONFIG_SFLOW ? UDP_SFLOW : UDP_NETFLOW,
+                            .allow = l->allow,
+                            .n_allow = l->n_allow,
+                            .by_port = l->by_port,
+                            .n_by_port = l->n_by_port,
+                            .writer = r->writer,
+                            .hook = match_batch,
+                            .tick = receiver_tick,
+                            .context = r};
+    if (!e)
+        e = udp_receiver_init(&r->udp, &o);
+    return e ? FAULT(f, e, no_memory, "receivers") : 0;
+}
+
+/* init_receivers - one per socket, in the order the parent opened them. */
+static int init_receivers(struct watch *w, const struct watch_sockets *s, struct fault *f)
+{
+    w->receivers = calloc(s->n + 1, sizeof(*w->receivers));
+    if (!w->receivers)
+        return FAULT(f, -ENOMEM, no_memory, "receivers");
+    size_t at = 0;
+    for (size_t i = 0; i < w->config->n_listeners; i++)
+        for (uint32_t k = 0; k < w->config->listeners[i].n_receivers && at < s->n; k++, at++) {
+            int e = init_receiver(w, &w->receivers[at], &w->config->listeners[i], s->fds[at], f);
+            w->n_receivers = at + 1;
+            if (e)
+                return e;
+        }
+    return 0;
+}
+
+static int start_threads(struct watch *w, struct fault *f)
+{
+    for (size_t i = 0; i < w->n_receivers; i++) {
+        atomic_store(&w->receivers[i].is_running, true);
+        int e = pthread_create(&w->receivers[i].thread, NULL, receiver_thread, &w->receivers[i]);
+        if (e) {
+            atomic_store(&w->receivers[i].is_running, false);
+            return FAULT(f, -e, no_memory, "threads");
+        }
+    }
+    return 0;
+}
+
+/* --- the main thread --------------------------------------------------------------------- */
+
+struct loop {
+    struct watch *w;
+    int signal_fd, control_fd;
+    int64_t last_findings_us, last_lists_us;
+};
+
+static void accept_command(struct loop *l)
+{
+    int fd = accept4(l->control_fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0)
+        watch_command(l->w, fd);
+}
+
+static bool any_failed(const struct watch *w)
+{
+    for (size_t i = 0; i < w->n_receivers; i++)
+        if (atomic_load(&w->receivers[i].has_failed))
+            return true;
+    return false;
+}
+
+static void periodic(struct loop *l)
+{
+    struct fault f = {0};
+    int64_t now_us = clock_steady_us();
+    if (now_us - l->last_lists_us >= US_PER_SECOND) {
+        l->last_lists_us = now_us;
+        if (watch_load_lists(l->w, false, &f) < 0)
+            log_line(LOG_ERROR, "lists_not_loaded", "reason", f.text, NULL);
+    }
+    if (now_us - l->last_findings_us >= l->w->config->finding_flush_us) {
+        l->last_findings_us = now_us;
+        pthread_mutex_lock(&l->w->set_lock);
+        if (finder_write(l->w->finder, l->w->current, clock_now_us(), &f) < 0)
+            log_line(LOG_ERROR, "findings_not_written", "reason", f.text, NULL);
+        pthread_mutex_unlock(&l->w->set_lock);
+    }
+}
+
+/* run_loop - Return: 0 when told to end, 1 when a receiver failed. */
+static int run_loop(struct loop *l)
+{
+    struct pollfd p[2] = {{.fd = l->signal_fd, .events = POLLIN}, {.fd = l->control_fd, .events = POLLIN}};
+    for (;;) {
+        int n = poll(p, 2, LOOP_MS);
+        if (n > 0 && (p[0].revents & POLLIN)) {
+            struct signalfd_siginfo s;
+            if (read(l->signal_fd, &s, sizeof(s)) == (ssize_t)sizeof(s) && s.ssi_signo != SIGHUP)
+                return 0;
+        }
+        if (n > 0 && (p[1].revents & POLLIN))
+            accept_command(l);
+        periodic(l);
+        if (any_failed(l->w))
+            return 1;
+    }
+}
+
+/* --- beginning and end --------------------------------------------------------------------- */
+
+static int open_everything(struct watch *w, const struct watch_sockets *sockets, struct fault *f)
+{
+    const struct config *c = w->config;
+    struct store_options store = {.seal_after_us = c->store_seal_after_us,
+                                  .budget_bytes = c->store_budget_bytes,
+                                  .keep_at_least_us = c->store_keep_at_least_us,
+                                  .n_build_threads = 1};
+    struct finder_options finder = {.data_dir = w->data_dir,
+                                    .journal_max_bytes = c->finding_max_bytes,
+                                    .max_sightings = (uint32_t)c->finding_max_pending,
+                                    .window_us = c->finding_window_us};
+    int r = store_open(w->data_dir, &store, &w->store, f);
+    if (r == STORE_BUSY)
+        return FAULT(f, -EBUSY, node_store_busy, w->data_dir);
+    if (!r)
+        r = finder_open(&finder, &w->finder, f);
+    if (!r)
+        r = init_receivers(w, sockets, f);
+    if (!r)
+        r = watch_load_lists(w, true, f);
+    return r;
+}
+
+static void end_receivers(struct watch *w)
+{
+    for (size_t i = 0; i < w->n_receivers; i++)
+        atomic_store_explicit(&w->receivers[i].udp.must_stop, true, memory_order_release);
+    for (size_t i = 0; i < w->n_receivers; i++)
+        if (w->receivers[i].thread)
+            pthread_join(w->receivers[i].thread, NULL);
+    for (size_t i = 0; i < w->n_receivers; i++) {
+        struct fault f = {0};
+        if (w->receivers[i].writer && store_writer_seal(w->receivers[i].writer, &f) < 0)
+            log_line(LOG_ERROR, "not_sealed", "reason", f.text, NULL); /* the journals keep the rows */
+    }
+}
+
+static void close_everything(struct watch *w)
+{
+    struct fault f = {0};
+    if (w->finder && finder_write(w->finder, w->current, clock_now_us(), &f) < 0)
+        log_line(LOG_ERROR, "findings_not_written", "reason", f.text, NULL);
+    for (size_t i = 0; i < w->n_receivers; i++) {
+        udp_receiver_fini(&w->receivers[i].udp);
+        live_fini(&w->receivers[i].live);
+        store_writer_free(w->receivers[i].writer);
+    }
+    for (size_t i = 0; i < w->n_retired; i++)
+        match_set_free(w->retired[i]);
+    match_set_free(w->current);
+    finder_close(w->finder);
+    if (w->store)
+        store_close(w->store);
+    free(w->receivers);
+}
+
+static void wake_workers(struct watch *w)
+{
+    atomic_store(&w->is_ending, true);
+    pthread_mutex_lock(&w->work_lock);
+    pthread_cond_broadcast(&w->work);
+    pthread_mutex_unlock(&w->work_lock);
+}
+
+static int work(struct watch *w, struct loop *l, int ready_fd, struct fault *f)
+{
+    pthread_t hunter, upkeep;
+    int e = pthread_create(&hunter, NULL, watch_hunter, w);
+    if (e)
+        return FAULT(f, -e, no_memory, "threads");
+    e = pthread_create(&upkeep, NULL, watch_upkeep, w);
+    int r = e ? FAULT(f, -e, no_memory, "threads") : start_threads(w, f);
+    if (!r) {
+        watch_want_hunt(w, INT64_MIN, INT64_MAX); /* what came while no node ran: imports, lists */
+        if (write(ready_fd, "1", 1) < 0)
+            log_line(LOG_WARN, "parent_gone", NULL);
+        close(ready_fd);
+        log_line(LOG_INFO, "watch_ready", "receivers", log_number((long long)w->n_receivers), "landlock",
+                 landlock_state_name(w->landlock), NULL);
+        r = run_loop(l);
+    }
+    int64_t ending_us = clock_steady_us();
+    wake_workers(w);
+    end_receivers(w);
+    pthread_join(hunter, NULL);
+    if (!e)
+        pthread_join(upkeep, NULL);
+    while (atomic_load(&w->n_commands) && clock_steady_us() - ending_us < US_PER_SECOND)
+        poll(NULL, 0, 20);
+    return r;
+}
+
+int watch_role_run(const struct config *c, const char *data_dir, const struct watch_sockets *sockets, int ready_fd)
+{
+    struct watch w = {.config = c, .data_dir = data_dir, .started_us = clock_now_us()};
+    struct loop l = {.w = &w, .signal_fd = -1, .control_fd = -1};
+    struct fault f = {0};
+    sigset_t signals;
+    pthread_mutex_init(&w.set_lock, NULL);
+    pthread_mutex_init(&w.work_lock, NULL);
+    pthread_mutex_init(&w.import_lock, NULL);
+    pthread_cond_init(&w.work, NULL);
+    log_set("watch", c->log_level);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    int r = privileges_confine_watch(data_dir, &w.landlock, &f);
+    if (!r)
+        r = open_everything(&w, sockets, &f);
+    if (!r) {
+        l.signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
+        l.control_fd = control_listen(data_dir, &f);
+        r = l.control_fd < 0 ? l.control_fd : 0;
+    }
+    if (!r)
+        r = work(&w, &l, ready_fd, &f);
+    if (r < 0)
+        log_line(LOG_ERROR, "watch_failed", "reason", f.text, NULL);
+    file_close(&l.control_fd);
+    file_close(&l.signal_fd);
+    close_everything(&w);
+    log_line(LOG_INFO, "watch_ended", NULL);
+    return r ? 1 : 0;
+}
