@@ -44,7 +44,8 @@ static const struct flow_known *known(struct text name)
 static void set_mark(char out[ZEEK_MARK_MAX], uint8_t *ret_n, struct text t)
 {
     *ret_n = (uint8_t)(t.n < ZEEK_MARK_MAX ? t.n : ZEEK_MARK_MAX);
-    memcpy(out, t.p, *ret_n);
+    if (*ret_n)
+        memcpy(out, t.p, *ret_n);
 }
 
 void zeek_init(struct zeek *z)
@@ -96,7 +97,7 @@ static int set_fields(struct zeek *z, struct flow_plan *p, const struct csv_reco
     z->n_columns = record->n - 1;
     for (uint32_t i = 1; i < record->n; i++) {
         struct text name = text_trim(record->fields[i]);
-        if (memchr(name.p, ' ', name.n) && name.n) {
+        if (name.n && memchr(name.p, ' ', name.n)) {
             z->glued = i - 1;
             z->n_parts = 1;
         }
