@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "watch/store/dictionary.h"
+#include "watch/store/pairs.h"
 #include "watch/store/segment_build.h"
 #include "watch/store/segment_format.h"
 
@@ -54,7 +54,7 @@ struct segment_builder {
     struct buf packed;
     uint16_t *locals[FLOW_N_ADDRESSES]; /* per row; NULL while no row has the column */
     struct growing pairs;      /* family 4: uint64_t, address << 32 | block << 16 | local */
-    struct growing wides;      /* family 6: struct wide_pair */
+    struct growing wides;      /* family 6: struct wide_pair, where = block << 16 | local */
     struct growing attributes; /* uint64_t parallel to the pairs; may end earlier: zero */
     struct growing exceptions;
     uint64_t *table; /* distinct addresses of the open block */
@@ -63,11 +63,6 @@ struct segment_builder {
     struct flow_observer *observers;
     uint32_t n_observers, observers_capacity;
     struct buf texts; /* scratch */
-};
-
-struct wide_pair {
-    struct wide a;
-    uint32_t where, unused; /* block << 16 | local */
 };
 
 /* growing_room - room for @n more items of @size. Return: where they go, or NULL. */
