@@ -42,6 +42,7 @@
 #define HUNT_MEMORY_BYTES ((size_t)1 << 30)
 #define HUNT_DAMAGES 32u
 #define HUNT_GAPS 64u
+#define HUNT_GAP_US (INT64_C(3600) * 1000000)
 
 struct store_view;
 
@@ -56,7 +57,7 @@ struct hunt_hit {
     size_t list_index; /* in the array given */
     enum hunt_direction direction;
     enum hunt_listed listed;
-    int64_t first_seen_us, last_seen_us; /* least start, greatest end */
+    int64_t first_seen_us, last_seen_us; /* least start, greatest end; first > last: no record has a time */
     uint64_t flows, packets, bytes;      /* saturating */
     uint32_t ports[HUNT_PORTS];          /* most frequent first, then ascending */
     unsigned n_ports;
@@ -92,8 +93,8 @@ struct hunt_coverage {
         int64_t from_us, to_us;
     } gaps[HUNT_GAPS]; /* stretches of an hour or more inside from..to without any event; the longest are kept */
     uint32_t n_gaps, n_gaps_unnamed;
-    uint64_t damaged[HUNT_DAMAGES]; /* segments with blocks that could not be read, or that could not be opened */
-    uint32_t n_damaged;
+    char damaged[HUNT_DAMAGES][96]; /* files that could not be opened, or with blocks that could not be read */
+    uint32_t n_damaged, n_damaged_unnamed;
     uint64_t n_damaged_blocks;
 };
 
