@@ -24,12 +24,17 @@ void flow_text_add(struct buf *b, const char *name, struct text value)
     size_t n_name = strlen(name);
     if (n_name < 1 || n_name > 255)
         return;
-    size_t n_value = value.n > 65535 ? 65535 : value.n;
-    buf_add_byte(b, (uint8_t)n_name);
-    buf_add(b, name, n_name);
-    buf_add_byte(b, (uint8_t)n_value);
-    buf_add_byte(b, (uint8_t)(n_value >> 8));
-    buf_add(b, value.p, n_value);
+    size_t n_value = value.n > 65535 ? 65535 : value.n, n = 3 + n_name + n_value;
+    uint8_t *p = buf_room(b, n);
+    if (!p)
+        return;
+    p[0] = (uint8_t)n_name;
+    memcpy(p + 1, name, n_name);
+    p[1 + n_name] = (uint8_t)n_value;
+    p[2 + n_name] = (uint8_t)(n_value >> 8);
+    if (n_value)
+        memcpy(p + 3 + n_name, value.p, n_value);
+    b->n += n;
 }
 
 bool flow_text_next(struct text *rest, struct text *ret_name, struct text *ret_value)

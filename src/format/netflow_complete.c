@@ -82,29 +82,36 @@ static void default_times(struct flow *f, const struct netflow_extra *e, const s
         (void)(__builtin_add_overflow(f->start_us, duration, &f->end_us) && (f->end_us = f->start_us));
 }
 
+static bool has_icmp_field(const struct netflow_template *t)
+{
+    return HAS(t, ICMP4) || HAS(t, ICMP6) || HAS(t, ICMP4_TYPE) || HAS(t, ICMP6_TYPE);
+}
+
 static void set_common(struct netflow_rows *rows, uint32_t n, const struct netflow_template *t, const struct netflow_clock *k)
 {
     uint64_t present = t->present | ALWAYS;
+    bool may_be_icmp = has_icmp_field(t) || HAS(t, DESTINATION_PORT);
     int64_t offset_us = k->received_us - k->exported_us;
-    bool has_start = HAS(t, START), has_end = HAS(t, END);
+    if (!HAS(t, START)) /* what the run before was given */
+        for (uint32_t i = 0; i < n; i++)
+            rows->flows[i].start_us = 0;
+    if (!HAS(t, END))
+        for (uint32_t i = 0; i < n; i++)
+            rows->flows[i].end_us = 0;
     for (uint32_t i = 0; i < n; i++) {
         struct flow *f = &rows->flows[i];
-        if (!has_start) /* what the run before was given */
-            f->start_us = 0;
-        if (!has_end)
-            f->end_us = 0;
         f->present = present;
         f->time_source = 0;
+        f->icmp = 0;
         f->received_us = k->received_us;
         f->clock_offset_us = offset_us;
         if (f->start_us <= 0 || f->end_us <= 0)
             default_times(f, &rows->extras[i], k);
+        if (may_be_icmp && (f->protocol == 1 || f->protocol == 58)) {
+            f->icmp = f->destination_port; /* Cisco's habit where no field says it: type * 256 + code */
+            f->present |= FLOW_HAS(FLOW_ICMP);
+        }
     }
-}
-
-static bool has_icmp_field(const struct netflow_template *t)
-{
-    return HAS(t, ICMP4) || HAS(t, ICMP6) || HAS(t, ICMP4_TYPE) || HAS(t, ICMP6_TYPE);
 }
 
 /* icmp_of - type * 256 + code as the record has it; the field of the flow's own family first. */
@@ -116,22 +123,16 @@ static uint16_t icmp_of(const struct flow *f, const struct netflow_extra *e)
     return (uint16_t)(first ? first : second);
 }
 
-/* set_icmp - exporters without an ICMP field keep Cisco's habit: type * 256 + code in the destination port. */
 static void set_icmp(struct netflow_rows *rows, uint32_t n, const struct netflow_template *t)
 {
-    bool has_field = has_icmp_field(t);
-    if (!has_field && !HAS(t, DESTINATION_PORT))
+    if (!has_icmp_field(t))
         return;
     for (uint32_t i = 0; i < n; i++) {
-        struct flow *f = &rows->flows[i];
-        bool is_icmp = f->protocol == 1 || f->protocol == 58;
-        f->icmp = 0;
-        if (has_field)
-            f->icmp = icmp_of(f, &rows->extras[i]);
-        if (is_icmp && !f->icmp)
-            f->icmp = f->destination_port;
-        if (is_icmp || f->icmp)
-            f->present |= FLOW_HAS(FLOW_ICMP);
+        uint16_t icmp = icmp_of(&rows->flows[i], &rows->extras[i]);
+        if (!icmp)
+            continue;
+        rows->flows[i].icmp = icmp;
+        rows->flows[i].present |= FLOW_HAS(FLOW_ICMP);
     }
 }
 

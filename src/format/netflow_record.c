@@ -9,7 +9,7 @@
 #include "format/netflow5.h"
 
 /* year 9999; what is later, or zero, is no time */
-#define LATEST_US INT64_C(253402300799999999)
+#define LATEST_US UINT64_C(253402300799999999)
 #define NTP_TO_UNIX_S INT64_C(2208988800) /* RFC 5905: 1900 to 1970 */
 #define NTP_ERA_S (INT64_C(1) << 32)
 #define TEN_YEARS_US (INT64_C(3650) * 86400 * 1000000)
@@ -64,26 +64,60 @@ static inline __attribute__((always_inline)) void put_uint(const struct column *
         store(to, load_uint(from, length), width);
 }
 
-#define UINT_CASE(length, width) case (length) * 16 + (width): put_uint(c, length, width); return;
+/* put_flow_uint - the same into struct flow, whose size the compiler knows: four records at a time. */
+static inline __attribute__((always_inline)) void put_flow_uint(const struct column *c, uint32_t length, uint32_t width)
+{
+    const uint8_t *from = c->from;
+    uint8_t *to = c->to;
+    const size_t stride = c->from_stride;
+    uint32_t n = c->n;
+    for (; n >= 4; n -= 4, from += 4 * stride, to += 4 * sizeof(struct flow)) {
+        uint64_t a = load_uint(from, length), b = load_uint(from + stride, length);
+        uint64_t d = load_uint(from + 2 * stride, length), e = load_uint(from + 3 * stride, length);
+        store(to, a, width);
+        store(to + sizeof(struct flow), b, width);
+        store(to + 2 * sizeof(struct flow), d, width);
+        store(to + 3 * sizeof(struct flow), e, width);
+    }
+    for (; n; n--, from += stride, to += sizeof(struct flow))
+        store(to, load_uint(from, length), width);
+}
+
+#define UINT_CASE(length, width) case (length) * 16 + (width): put_flow_uint(c, length, width); return true;
 #define UINT_CASES(length) UINT_CASE(length, 1) UINT_CASE(length, 2) UINT_CASE(length, 4) UINT_CASE(length, 8)
 
-static void column_uint(const struct column *c, uint32_t width)
+/* column_flow_uint - the usual lengths. Return: false when it is another. */
+static bool column_flow_uint(const struct column *c, uint32_t width)
 {
     switch (c->length * 16 + width) {
     UINT_CASES(1)
     UINT_CASES(2)
     UINT_CASES(4)
     UINT_CASES(8)
-    default: break;
+    default: return false;
     }
-    if (c->length <= 8)
-        put_uint(c, c->length, width);
+}
+
+static void column_uint(const struct column *c, uint32_t width)
+{
+    if (c->to_stride == sizeof(struct flow) && column_flow_uint(c, width))
+        return;
+    put_uint(c, c->length <= 8 ? c->length : 0, width);
+}
+
+/* zero - a field that came empty or in a length that cannot be: what the record before had must not stay. */
+static void zero(const struct column *c, size_t width)
+{
+    for (uint32_t i = 0; i < c->n; i++)
+        memset(c->to + i * c->to_stride, 0, width);
 }
 
 static void column_ip4(const struct column *c)
 {
-    if (c->length != 4)
+    if (c->length != 4) {
+        zero(c, 16);
         return;
+    }
     EACH(c, from, to) {
         struct ip a = ip_from_v4(load_be32(from));
         memcpy(to, &a, sizeof(a));
@@ -92,8 +126,10 @@ static void column_ip4(const struct column *c)
 
 static void column_ip6(const struct column *c)
 {
-    if (c->length != 16)
+    if (c->length != 16) {
+        zero(c, 16);
         return;
+    }
     EACH(c, from, to)
         memcpy(to, from, 16);
 }
@@ -109,26 +145,32 @@ static void column_text(const struct column *c)
     }
 }
 
-static inline int64_t scaled(uint64_t v, int64_t unit_us)
+static inline __attribute__((always_inline)) void put_scaled(const struct column *c, uint32_t length, uint64_t unit_us)
 {
-    int64_t us;
-    return v > (uint64_t)LATEST_US || __builtin_mul_overflow((int64_t)v, unit_us, &us) || us > LATEST_US ? 0 : us;
+    const uint64_t most = LATEST_US / unit_us; /* so the product cannot overflow */
+    EACH(c, from, to) {
+        uint64_t v = load_uint(from, length);
+        v = v > most ? 0 : v * unit_us;
+        memcpy(to, &v, 8);
+    }
 }
 
-static void column_scaled(const struct column *c, int64_t unit_us)
+static inline __attribute__((always_inline)) void column_scaled(const struct column *c, uint64_t unit_us)
 {
-    if (c->length > 8)
-        return;
-    EACH(c, from, to) {
-        int64_t us = scaled(load_uint(from, c->length), unit_us);
-        memcpy(to, &us, 8);
-    }
+    if (c->length == 8)
+        put_scaled(c, 8, unit_us);
+    else if (c->length == 4)
+        put_scaled(c, 4, unit_us);
+    else
+        put_scaled(c, c->length <= 8 ? c->length : 0, unit_us);
 }
 
 static void column_before(const struct column *c, int64_t exported_us)
 {
-    if (c->length > 8)
+    if (c->length < 1 || c->length > 8) {
+        zero(c, 8);
         return;
+    }
     EACH(c, from, to) {
         uint64_t before = load_uint(from, c->length);
         int64_t us = before > (uint64_t)exported_us ? 0 : exported_us - (int64_t)before;
@@ -142,8 +184,10 @@ static void column_before(const struct column *c, int64_t exported_us)
  */
 static void column_uptime(const struct column *c, const struct netflow_clock *k)
 {
-    if (c->length != 4)
+    if (c->length != 4) {
+        zero(c, 8);
         return;
+    }
     bool is_known = k->has_uptime || k->has_init;
     uint32_t now_ms = k->has_uptime ? k->uptime_ms : (uint32_t)(uint64_t)((k->exported_us - k->init_us) / 1000);
     EACH(c, from, to) {
@@ -171,7 +215,7 @@ static int64_t ntp_us(uint64_t v, int64_t exported_us)
     int64_t us = s * 1000000 + (int64_t)(((v & 0xffffffff) * 1000000) >> 32);
     if (is_near(us, exported_us))
         return us;
-    if (v < (uint64_t)LATEST_US && is_near((int64_t)v, exported_us))
+    if (v < LATEST_US && is_near((int64_t)v, exported_us))
         return (int64_t)v;
     if (is_near((int64_t)(v / 1000), exported_us))
         return (int64_t)(v / 1000);
@@ -180,8 +224,10 @@ static int64_t ntp_us(uint64_t v, int64_t exported_us)
 
 static void column_ntp(const struct column *c, int64_t exported_us)
 {
-    if (c->length != 8)
+    if (c->length != 8) {
+        zero(c, 8);
         return;
+    }
     EACH(c, from, to) {
         int64_t us = ntp_us(load_be64(from), exported_us);
         memcpy(to, &us, 8);
@@ -265,10 +311,14 @@ static bool walk_record(const struct netflow_template *t, struct cursor *set, co
         uint16_t o = t->fields[i].op;
         if (!rows || o == NETFLOW_NO_OP)
             continue;
-        struct column c = column_of(&t->ops[o], rows, row);
+        const struct netflow_op *op = &t->ops[o];
+        struct column c = column_of(op, rows, row);
         c.from = p;
         c.length = length;
-        run_op(&t->ops[o], &c, k);
+        if (op->kind == NETFLOW_OP_UINT && length <= 8)
+            store(c.to, load_uint(p, length), op->width);
+        else
+            run_op(op, &c, k);
     }
     return true;
 }
@@ -283,8 +333,6 @@ int netflow_run(const struct netflow_template *t, struct cursor *set, const stru
     }
     uint32_t n = 0;
     while (n < NETFLOW_RUN && cursor_left(set) >= t->least_bytes) {
-        memset(&rows->flows[n], 0, sizeof(rows->flows[n])); /* a field may come empty in one record and not in the next */
-        memset(&rows->extras[n], 0, sizeof(rows->extras[n]));
         if (!walk_record(t, set, k, rows, n)) {
             *ret_n = n;
             return 1;
