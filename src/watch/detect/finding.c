@@ -370,8 +370,9 @@ static void trim(struct findings *w)
         }
         if (unlinkat(w->dir_fd, name, 0))
             continue;
+        uint64_t read = w->state.lowest_cursor > files.first[i] - 1 ? w->state.lowest_cursor : files.first[i] - 1;
         if (!is_read && w->state.n_cursors)
-            w->state.trimmed_unread += last - files.first[i] + 1;
+            w->state.trimmed_unread += last - read;
     }
     w->state.first_sequence = kept_from ? kept_from : w->next;
     w->state.n_bytes = total;

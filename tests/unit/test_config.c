@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One YAML file: what is right is read, what is wrong is named with its line. */
+#include "cmocka_house.h"
+#include "failing_alloc.h"
+#include "help_dir.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "node/config.h"
+
+#include <errno.h>
+
+static struct help_dir dir;
+static char path[4200];
+
+static int setup(void **state)
+{
+    (void)state;
+    dir = help_dir_new();
+    snprintf(path, sizeof(path), "%s/vonggac.yaml", dir.path);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    help_dir_free(&dir);
+    return 0;
+}
+
+static int read_text(const char *text, struct config **c, struct fault *f)
+{
+    FILE *to = fopen(path, "w");
+    assert_non_null(to);
+    fputs(text, to);
+    fclose(to);
+    *f = (struct fault){0};
+    return config_read(path, c, f);
+}
+
+static void a_whole_file_is_read(void **state)
+{
+    struct config *c;
+    struct fault f;
+    (void)state;
+    assert_int_equal(read_text("data: /srv/vonggac\nuser: watch\nlog_level: debug\nzone: '+07:00'\n"
+                               "intake:\n  netflow:\n    - listen: 0.0.0.0:2055\n      receivers: 4\n"
+                               "      receive_buffer: 128M\n      allow: [192.0.2.1, 198.51.100.0/24, '2001:db8::/32']\n"
+                               "      by_port: [192.0.2.1]\n    - listen: '[::]:9995'\n  sflow:\n    - listen: 127.0.0.1:6343\n"
+                               "  capture:\n    - interface: eth1\n      ring: 256M\n      idle: 15s\n"
+                               "store:\n  budget: 2T\n  keep_at_least: 90d\n  seal_after: 30m\n"
+                               "findings:\n  window: 1d\n  max_pending: 5000\n",
+                               &c, &f),
+                     0);
+    assert_string_equal(c->data_dir, "/srv/vonggac");
+    assert_string_equal(c->user, "watch");
+    assert_int_equal(c->log_level, LOG_DEBUG);
+    assert_int_equal(c->zone_s, 25200);
+    assert_int_equal(c->n_listeners, 3);
+    assert_int_equal(c->listeners[0].port, 2055);
+    assert_int_equal(c->listeners[0].n_receivers, 4);
+    assert_int_equal(c->listeners[0].receive_buffer_bytes, 128 << 20);
+    assert_int_equal(c->listeners[0].n_allow, 3);
+    struct ip a;
+    assert_int_equal(ip_parse("198.51.100.77", 13, &a), 0);
+    assert_true(ip_range_has(&c->listeners[0].allow[1], &a));
+    assert_int_equal(c->listeners[0].n_by_port, 1);
+    assert_int_equal(c->listeners[1].port, 9995);
+    assert_false(ip_is_v4(&c->listeners[1].ip));
+    assert_int_equal(c->listeners[2].protocol, CONFIG_SFLOW);
+    assert_int_equal(c->n_captures, 1);
+    assert_string_equal(c->captures[0].interface, "eth1");
+    assert_int_equal(c->captures[0].idle_us, 15 * US_PER_SECOND);
+    assert_int_equal(c->store_budget_bytes, UINT64_C(2) << 40);
+    assert_int_equal(c->store_keep_at_least_us, 90 * US_PER_DAY);
+    assert_int_equal(c->store_seal_after_us, 1800 * US_PER_SECOND);
+    assert_int_equal(c->finding_max_pending, 5000);
+    config_free(c);
+}
+
+static void nothing_means_the_defaults(void **state)
+{
+    struct config *c;
+    struct fault f;
+    (void)state;
+    assert_int_equal(config_read(NULL, &c, &f), 0);
+    assert_int_equal(c->n_listeners, 1);
+    assert_int_equal(c->listeners[0].port, 2055);
+    assert_string_equal(c->user, "vonggac");
+    config_free(c);
+    assert_int_equal(read_text("# only a comment\n", &c, &f), 0);
+    assert_int_equal(c->n_listeners, 0);
+    config_free(c);
+}
+
+static void what_is_wrong_is_named_with_its_line(void **state)
+{
+    static const struct {
+        const char *text, *line, *has;
+    } cases[] = {
+        {"user: a\nusr: b\n", ":2:", "usr"},
+        {"user: a\nuser: b\n", ":2:", "user"},
+        {"log_level: loud\n", ":1:", "loud"},
+        {"intake:\n  netflow:\n    - listen: 0.0.0.0\n", ":3:", "0.0.0.0"},
+        {"intake:\n  netflow:\n    - listen: 0.0.0.0:0\n", ":3:", "0.0.0.0:0"},
+        {"intake:\n  netflow:\n    - listen: 0.0.0.0:70000\n", ":3:", "70000"},
+        {"intake:\n  netflow:\n    - receivers: 2\n", ":3:", "listen"},
+        {"intake:\n  netflow:\n    - listen: 0.0.0.0:1\n      receivers: 17\n", ":4:", "17"},
+        {"intake:\n  netflow:\n    - listen: 0.0.0.0:1\n      allow: [10.0.0.0/33]\n", ":4:", "10.0.0.0/33"},
+        {"intake:\n  netflow:\n    listen: 0.0.0.0:1\n", ":3:", "list"},
+        {"store:\n  budget: 10X\n", ":2:", "10X"},
+        {"store:\n  keep_at_least: 3 months\n", ":2:", "3 months"},
+        {"store: [1]\n", ":1:", "keys"},
+        {"user: *anchor\n", ":1:", ""},
+        {"user: &a x\ngroup: *a\n", ":2:", "alias"},
+        {"user: [unclosed\n", ":", "YAML"},
+        {"user: a\n---\nuser: b\n", ":3:", "document"},
+        {"intake:\n  capture:\n    - interface: a-name-too-long-for-linux\n", ":3:", "a-name-too-long"},
+        {"zone: mars\n", ":1:", "mars"},
+        {"findings:\n  max_pending: 0\n", ":2:", "0"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct config *c;
+        struct fault f;
+        if (read_text(cases[i].text, &c, &f) != 1)
+            fail_msg("case %zu was taken: %s", i, cases[i].text);
+        if (!strstr(f.text, cases[i].line) || !strstr(f.text, cases[i].has))
+            fail_msg("case %zu: '%s' lacks '%s' or '%s'", i, f.text, cases[i].line, cases[i].has);
+    }
+}
+
+static void a_missing_file_says_so(void **state)
+{
+    struct config *c;
+    struct fault f;
+    (void)state;
+    assert_int_equal(config_read("/nonexistent/vonggac.yaml", &c, &f), -ENOENT);
+    assert_non_null(strstr(f.text, "/nonexistent/vonggac.yaml"));
+}
+
+static void depth_and_size_are_bounded(void **state)
+{
+    struct config *c;
+    struct fault f;
+    char deep[4096] = "user: ";
+    (void)state;
+    for (int i = 0; i < 1000; i++)
+        strcat(deep, "[");
+    assert_int_equal(read_text(deep, &c, &f), 1);
+    FILE *to = fopen(path, "w");
+    for (int i = 0; i < 70000; i++)
+        fputs("# a line of comment\n", to);
+    fclose(to);
+    assert_int_equal(config_read(path, &c, &f), -EFBIG);
+}
+
+static int read_once(void *context)
+{
+    struct config *c;
+    struct fault f;
+    (void)context;
+    int r = read_text("intake:\n  netflow:\n    - listen: 0.0.0.0:2055\n      allow: [192.0.2.1]\n", &c, &f);
+    if (!r)
+        config_free(c);
+    return r;
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    failing_alloc_each("reading a configuration", read_once, NULL, false);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_whole_file_is_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_means_the_defaults, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_wrong_is_named_with_its_line, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_missing_file_says_so, setup, teardown),
+        cmocka_unit_test_setup_teardown(depth_and_size_are_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_allocation_may_fail, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
