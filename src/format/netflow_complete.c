@@ -184,6 +184,7 @@ static int set_texts(struct netflow_rows *rows, uint32_t n, struct buf *texts)
         return -ENOMEM;
     for (uint32_t i = 0; i < n; i++) {
         size_t from = i ? end[i - 1] : 0;
+        rows->flows[i].texts = (struct text){0};
         if (end[i] == from)
             continue;
         rows->flows[i].texts = (struct text){(const char *)texts->p + from, end[i] - from};
