@@ -2,6 +2,7 @@
 /*
  * Capture files written here byte by byte after the drafts of pcap and pcapng.
  */
+#include "failing_alloc.h"
 #include "format/pcap.h"
 
 #include <errno.h>
@@ -111,10 +112,9 @@ static int read_pieces(const struct writer *w, size_t piece, struct seen *s, str
     *s = (struct seen){0};
     for (size_t at = 0; at < w->n; at += piece) {
         size_t n = w->n - at < piece ? w->n - at : piece;
-        uint8_t *exact = malloc(n);
+        uint8_t exact[4096];
         memcpy(exact, w->p + at, n);
         int e = pcap_feed(r, exact, n, see, s);
-        free(exact);
         if (e)
             return e;
     }
@@ -380,6 +380,27 @@ static void a_block_too_long_is_passed_over_without_memory(void **state)
     pcap_fini(&r);
 }
 
+static int reading(void *context)
+{
+    struct seen s;
+    struct pcap r;
+    int e = read_pieces(context, 7, &s, &r);
+    pcap_fini(&r);
+    assert_true(e == 0 || e == -ENOMEM);
+    assert_int_equal(e ? 1 : s.n, 1);
+    return e;
+}
+
+static void every_allocation_may_fail_once(void **state)
+{
+    (void)state;
+    struct writer w = {0};
+    section(&w);
+    interface(&w, 1, 0, -1, 0);
+    enhanced(&w, 0, 1, "one", 3);
+    assert_true(failing_alloc_each("reading a capture", reading, &w, false) >= 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +413,7 @@ int main(void)
         cmocka_unit_test(broken_block_lengths_are_malformed),
         cmocka_unit_test(an_answer_of_the_sink_ends_the_reading),
         cmocka_unit_test(a_block_too_long_is_passed_over_without_memory),
+        cmocka_unit_test(every_allocation_may_fail_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
