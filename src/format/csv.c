@@ -179,15 +179,22 @@ static const char *count_line(const char *p, const char *end, unsigned counts[3]
     return p;
 }
 
-char csv_detect_separator(struct text t, char comment)
+/*
+ * detect - count over the first DETECT_LINES lines that hold something.
+ * @is_whole: a last line without line end counts too.
+ * Return: the lines looked at.
+ */
+static unsigned detect(struct text t, char comment, bool is_whole, char *ret)
 {
     static const char candidates[3] = {'\t', ';', ','};
-    unsigned first[3] = {0}, agree[3] = {0};
+    unsigned first[3] = {0}, agree[3] = {0}, lines = 0;
     const char *p = t.p, *end = t.p + t.n;
-    for (unsigned lines = 0; p < end && lines < DETECT_LINES;) {
+    while (p < end && lines < DETECT_LINES) {
         unsigned counts[3];
         const char *line = p;
         p = count_line(p, end, counts);
+        if (p == end && !is_whole)
+            break;
         struct text content = text_trim((struct text){line, (size_t)(p - line)});
         while (p < end && (*p == '\n' || *p == '\r'))
             p++;
@@ -204,21 +211,34 @@ char csv_detect_separator(struct text t, char comment)
     for (int i = 0; i < 3; i++)
         if (first[i] && (best < 0 || agree[i] > agree[best] || (agree[i] == agree[best] && first[i] > first[best])))
             best = i;
-    return best < 0 ? 0 : candidates[best];
+    *ret = best < 0 ? 0 : candidates[best];
+    return lines;
 }
 
-/* know_separator - false while more lines are wanted before choosing. */
+char csv_detect_separator(struct text t, char comment)
+{
+    char found = 0;
+    if (t.n)
+        detect(t, comment, true, &found);
+    return found;
+}
+
+/* know_separator - false while more lines are wanted before choosing; the choice does not depend on how they come. */
 static bool know_separator(struct csv_reader *r)
 {
     if (r->separator)
         return true;
-    struct text t = {(const char *)r->bytes.p + r->at, r->bytes.n - r->at};
-    unsigned lines = 0;
-    for (size_t i = 0; i < t.n && lines <= DETECT_LINES; i++)
-        lines += t.p[i] == '\n';
-    if (!r->is_ended && t.n < DETECT_BYTES && lines <= DETECT_LINES)
+    size_t n = r->bytes.n - r->at;
+    bool is_all = r->is_ended || n >= DETECT_BYTES;
+    if (!is_all && (!n || n < 2 * r->looked_at))
         return false;
-    char found = t.n ? csv_detect_separator(t, r->options.comment) : 0;
+    char found = 0;
+    struct text t = {n ? (const char *)r->bytes.p + r->at : "", n < DETECT_BYTES ? n : DETECT_BYTES};
+    if (detect(t, r->options.comment, is_all, &found) < DETECT_LINES && !is_all) {
+        r->looked_at = n;
+        return false;
+    }
+    r->looked_at = 0;
     csv_set_separator(r, found ? found : ',');
     return true;
 }
@@ -326,7 +346,9 @@ static void consume(struct csv_reader *r, size_t n)
 /* skip_line - drop the rest of a line; Return: true when its end has been passed. */
 static bool skip_line(struct csv_reader *r)
 {
-    const char *base = (const char *)r->bytes.p, *p = base + r->at, *end = base + r->bytes.n;
+    if (r->at == r->bytes.n && !r->is_ended)
+        return false;
+    const char *base = r->bytes.p ? (const char *)r->bytes.p : "", *p = base + r->at, *end = base + r->bytes.n;
     while (p < end && *p != '\n' && *p != '\r')
         p++;
     consume(r, (size_t)(p - base) - r->at);
@@ -421,10 +443,10 @@ int csv_next(struct csv_reader *r, struct csv_record *ret)
     for (;;) {
         if (r->is_skipping && !skip_line(r))
             return CSV_MORE;
-        const char *p = (const char *)r->bytes.p + r->at, *end = (const char *)r->bytes.p + r->bytes.n;
-        size_t n = (size_t)(end - p);
+        size_t n = r->bytes.n - r->at;
         if (!n)
             return r->is_ended ? CSV_END : CSV_MORE;
+        const char *p = (const char *)r->bytes.p + r->at, *end = p + n;
         if (r->had_cr && *p == '\n') {
             r->had_cr = false;
             consume(r, 1);
