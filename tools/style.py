@@ -12,7 +12,7 @@ import tempfile
 
 MAX_FILE_LINES = 800
 MAX_FUNCTION_LINES = 60
-MAX_WIDTH = 140
+MAX_WIDTH = {"src": 140, "tests": 200}  # tests hold tables
 # HACKING.md says once what these do; everything else is described where it is declared.
 HOUSE_VERBS = ("_init", "_fini", "_new", "_free", "_open", "_close", "_clear", "_count", "_name")
 
@@ -93,8 +93,9 @@ def check_c(path, text, faults):
     for number, line in enumerate(code.split("\n"), 1):
         if "\t" in line:
             faults.append(f"{path}:{number}: tab; indent with four blanks")
-        if len(lines[number - 1]) > MAX_WIDTH:
-            faults.append(f"{path}:{number}: {len(lines[number - 1])} characters wide; at most {MAX_WIDTH}")
+        limit = MAX_WIDTH["src" if in_source else "tests"]
+        if len(lines[number - 1]) > limit:
+            faults.append(f"{path}:{number}: {len(lines[number - 1])} characters wide; at most {limit}")
         if not in_source:
             continue
         for found in BANNED_CALL.finditer(line):

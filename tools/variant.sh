@@ -43,6 +43,11 @@ configure() {
     printf '%s\n%s\n' "$root" "$options" >"$dir/variant"
 }
 
+# Two callers at once (a test beside a build) would spoil each other's directory.
+mkdir -p build
+exec 9>"build/.$name.lock"
+flock 9
+
 stamp=$(printf '%s\n%s\n' "$root" "$options")
 if [ ! -f "$dir/build.ninja" ] || [ "$(cat "$dir/variant" 2>/dev/null)" != "$stamp" ]; then
     configure

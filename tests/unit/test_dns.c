@@ -15,7 +15,7 @@
 
 static int question(const char *bytes, size_t n, struct dns_question *q)
 {
-    uint8_t *exact = malloc(n ? n : 1);
+    uint8_t *exact = calloc(1, n ? n : 1);
     memcpy(exact, bytes, n);
     int e = dns_question_read(exact, n, q);
     free(exact);

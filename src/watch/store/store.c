@@ -286,7 +286,8 @@ static int read_manifest(struct store *s, struct fault *f)
     if (s->manifest.n_bad_lines) { /* keep the damaged log itself for whoever must find out */
         char name[64];
         snprintf(name, sizeof(name), MANIFEST_NAME ".%lld", (long long)(clock_now_us() / US_PER_SECOND));
-        (void)linkat(s->dir_fd, MANIFEST_NAME, s->damaged_fd, name, 0);
+        if (linkat(s->dir_fd, MANIFEST_NAME, s->damaged_fd, name, 0))
+            name[0] = '\0'; /* a copy is kept if it can be; the log itself stays in any case */
     }
     r = sweep_all(s, true, &n_files);
     if (r)
