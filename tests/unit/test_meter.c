@@ -191,6 +191,27 @@ static void idle_flows_end_by_the_clock_of_the_packets(void **state)
     meter_free(m);
 }
 
+static void a_packet_after_the_time_out_begins_another_flow(void **state)
+{
+    (void)state;
+    struct seen s;
+    struct meter *m = meter_with((struct meter_options){0}, &s);
+    give(m, udp(9, 9), T0 - SECOND / 2); /* keeps the head of the queue */
+    give(m, udp(1, 1), T0);
+    give(m, udp(9, 9), T0 + SECOND / 3);
+    give(m, udp(1, 1), T0 + 60 * SECOND);
+    assert_int_equal(meter_flush(m), 0);
+    assert_int_equal(s.n, 3);
+    unsigned n = 0;
+    for (unsigned i = 0; i < 3; i++)
+        if (s.flows[i].source_port == 1) {
+            assert_int_equal(s.flows[i].source_packets, 1);
+            assert_int_equal(s.flows[i].end_reason, n++ ? 4 : 1);
+        }
+    assert_int_equal(n, 2);
+    meter_free(m);
+}
+
 static void a_long_flow_is_written_in_parts_and_keeps_its_direction(void **state)
 {
     (void)state;
@@ -221,14 +242,14 @@ static void a_full_table_expels_the_flow_longest_untouched(void **state)
     struct meter_counters c;
     struct meter *m = meter_with((struct meter_options){.max_flows = 3}, &s);
     give(m, udp(1, 1), T0);
-    give(m, tcp(false, 0x02), T0 + 1);
-    give(m, udp(3, 3), T0 + 2);
-    give(m, udp(1, 1), T0 + 3);
-    give(m, udp(4, 4), T0 + 4); /* the TCP flow is the oldest now */
+    give(m, tcp(false, 0x02), T0 + 2 * SECOND);
+    give(m, udp(3, 3), T0 + 4 * SECOND);
+    give(m, udp(1, 1), T0 + 6 * SECOND);
+    give(m, udp(4, 4), T0 + 8 * SECOND); /* the TCP flow is the oldest now */
     assert_int_equal(s.n, 1);
     assert_int_equal(s.flows[0].protocol, 6);
     assert_int_equal(s.flows[0].end_reason, 5);
-    give(m, udp(5, 5), T0 + 5);
+    give(m, udp(5, 5), T0 + 10 * SECOND);
     assert_int_equal(s.flows[1].source_port, 3);
     meter_count(m, &c);
     assert_int_equal(c.n_expelled, 2);
@@ -483,6 +504,7 @@ int main(void)
         cmocka_unit_test(the_syn_decides_who_is_source),
         cmocka_unit_test(a_closed_connection_ends_after_its_last_packets),
         cmocka_unit_test(idle_flows_end_by_the_clock_of_the_packets),
+        cmocka_unit_test(a_packet_after_the_time_out_begins_another_flow),
         cmocka_unit_test(a_long_flow_is_written_in_parts_and_keeps_its_direction),
         cmocka_unit_test(a_full_table_expels_the_flow_longest_untouched),
         cmocka_unit_test(vlan_and_tunnel_set_flows_apart),

@@ -3,7 +3,9 @@
  * A table of open flows and three queues in the order of last touch: open TCP,
  * everything else open, and closed TCP waiting for its last packets. All flows
  * of a queue share one time-out, so what is due stands at its head and ending
- * flows costs nothing per packet.
+ * flows costs nothing per packet. The order of a queue is true to
+ * QUEUE_GRANULE_US; a flow may be handed on that much late, but a packet that
+ * finds its flow timed out always begins a new one.
  *
  * The clock is the greatest packet time seen. Where it falls back by more than
  * `active_us` (files joined, clocks set), everything open is handed on and the
@@ -21,6 +23,8 @@
 
 #define NONE UINT32_MAX
 #define PROTO_TCP 6
+/* A flow moves to the end of its queue at most this often: each move touches two more flows. */
+#define QUEUE_GRANULE_US US_PER_SECOND
 
 enum queue { QUEUE_TCP, QUEUE_OTHER, QUEUE_CLOSED, N_QUEUES };
 
@@ -36,23 +40,28 @@ struct flow_key {
 };
 _Static_assert(sizeof(struct flow_key) == 40, "no padding");
 
-/* side 0 is the low end sending, 1 the high end */
+/*
+ * Side 0 is the low end sending, 1 the high end. Three cache lines: what a look-up and the queues touch, what every
+ * packet adds to, what is known of the ends.
+ */
 struct open_flow {
     struct flow_key key;
+    uint32_t chain;          /* next of the same bucket, or of the free ones */
+    uint32_t before, behind; /* in the queue */
+    uint16_t tcp_flags[2];
+    uint8_t queue;
+    uint8_t initiator; /* side */
+    uint8_t closing;   /* bit per side: FIN seen */
+    bool is_syn_seen;
     uint64_t bytes[2], packets[2];
     int64_t start_us, end_us;
-    int64_t touched_us; /* by the meter's clock */
+    int64_t touched_us, queued_us; /* by the meter's clock: last packet, last move to the end of its queue */
     struct inspection inspection;
-    uint32_t chain;            /* next of the same bucket, or of the free ones */
-    uint32_t before, behind;   /* in the queue */
-    uint16_t tcp_flags[2];
     uint16_t icmp;
-    uint8_t queue;
-    uint8_t initiator;         /* side */
     uint8_t tos;
-    uint8_t closing;           /* bit per side: FIN seen */
-    bool is_syn_seen, has_ports, has_icmp;
-};
+    bool has_ports, has_icmp;
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct open_flow) == 192, "three cache lines");
 
 struct meter {
     struct meter_options o;
@@ -114,8 +123,8 @@ struct meter *meter_new(const struct meter_options *o, flow_sink sink, void *con
     m->timeout_us[QUEUE_CLOSED] = m->o.linger_us;
     for (int q = 0; q < N_QUEUES; q++)
         m->head[q] = m->tail[q] = NONE;
-    /* untouched pages of these cost nothing */
-    m->flows = calloc(m->o.max_flows, sizeof(*m->flows));
+    /* pages that are never touched cost nothing; a flow is written whole before it is used */
+    m->flows = aligned_alloc(64, m->o.max_flows * sizeof(*m->flows));
     m->buckets = calloc(n_buckets, sizeof(*m->buckets)); /* 1 + index; 0: empty */
     m->fragments = fragments_new(m->o.max_fragments, m->o.seed);
     if (!m->o.without_names)
@@ -153,6 +162,7 @@ static void queue_add(struct meter *m, uint32_t i, enum queue q)
 {
     struct open_flow *f = &m->flows[i];
     f->queue = (uint8_t)q;
+    f->queued_us = m->now_us;
     f->before = m->tail[q];
     f->behind = NONE;
     if (m->tail[q] != NONE)
@@ -328,6 +338,7 @@ static int flow_add(struct meter *m, const struct flow_key *key, const struct pa
                             .has_icmp = k->has_icmp,
                             .start_us = INT64_MAX,
                             .end_us = INT64_MIN,
+                            .touched_us = m->now_us,
                             .has_ports = k->has_ports};
     *bucket = i + 1;
     queue_add(m, i, key->protocol == PROTO_TCP ? QUEUE_TCP : QUEUE_OTHER);
@@ -395,12 +406,16 @@ static int flow_take(struct meter *m, const struct addition *a, const struct pac
     unsigned side = key_of(m, a->k, &key);
     uint32_t i = flow_find(m, &key);
     int e = 0;
+    if (i != NONE && m->now_us - m->flows[i].touched_us >= m->timeout_us[m->flows[i].queue]) {
+        e = flow_end(m, i, m->flows[i].queue == QUEUE_CLOSED ? END_DETECTED : END_IDLE);
+        i = NONE;
+    }
     bool is_opening = a->k->has_tcp && (a->k->tcp_flags & (PACKET_TCP_SYN | PACKET_TCP_ACK)) == PACKET_TCP_SYN;
-    if (i != NONE && is_opening && m->flows[i].queue == QUEUE_CLOSED) { /* the same ports again: another flow */
+    if (i != NONE && !e && is_opening && m->flows[i].queue == QUEUE_CLOSED) { /* the same ports again: another flow */
         e = flow_end(m, i, END_DETECTED);
         i = NONE;
     }
-    if (i != NONE && a->last_us > m->flows[i].start_us && a->last_us - m->flows[i].start_us >= m->o.active_us)
+    if (i != NONE && !e && a->last_us > m->flows[i].start_us && a->last_us - m->flows[i].start_us >= m->o.active_us)
         e = flow_continue(m, &m->flows[i]);
     if (e)
         return e;
@@ -424,8 +439,11 @@ static int flow_take(struct meter *m, const struct addition *a, const struct pac
     if (a->k->has_tcp)
         tcp_seen(f, a->k, side);
     f->touched_us = m->now_us;
+    enum queue q = f->closing == 3 ? QUEUE_CLOSED : key.protocol == PROTO_TCP ? QUEUE_TCP : QUEUE_OTHER;
+    if (q == f->queue && m->now_us - f->queued_us < QUEUE_GRANULE_US)
+        return 0;
     queue_del(m, i);
-    queue_add(m, i, f->closing == 3 ? QUEUE_CLOSED : key.protocol == PROTO_TCP ? QUEUE_TCP : QUEUE_OTHER);
+    queue_add(m, i, q);
     return 0;
 }
 

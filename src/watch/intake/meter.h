@@ -36,7 +36,7 @@ struct meter_options {
     int64_t tcp_idle_us;     /* [300 s] once a TCP flow is not closed: its peers may keep silent for long */
     int64_t active_us;       /* [300 s] */
     int64_t linger_us;       /* [5 s] */
-    uint32_t max_flows;      /* [262144], about 70 MB when all are used */
+    uint32_t max_flows;      /* [262144], about 55 MB when all are used */
     uint32_t max_fragments;  /* [4096] packets in parts at a time */
     uint32_t max_assemblies; /* [256] first messages that span segments, 16 KiB each */
     size_t max_text_bytes;   /* [64 MiB] names of all open flows */

@@ -204,6 +204,7 @@ static int block_read(struct ring *r, uint8_t *block, pcap_sink sink, void *cont
     int e = 0;
     for (uint32_t i = 0; i < n && !e && at + sizeof(struct tpacket3_hdr) <= r->block_bytes; i++) {
         struct tpacket3_hdr *h = (struct tpacket3_hdr *)(void *)(block + at);
+        __builtin_prefetch(block + at + h->tp_next_offset);
         e = hand_on(r, h, sink, context);
         at += h->tp_next_offset;
     }
