@@ -88,6 +88,7 @@ int cli_open(const char *path);
 /* cli_count - a count with thousands grouped for the language; a ring of 16 texts. */
 const char *cli_count(uint64_t n);
 
+/* One function per command of the table. Return: the exit status. */
 int cli_import_flows(const struct cli_args *a);
 int cli_list_add(const struct cli_args *a);
 int cli_list_show(const struct cli_args *a);

@@ -65,6 +65,7 @@ struct sighting *sightings_get(struct sightings *t, const struct sighting_key *k
 /* sightings_drop - remove entries for which @drop says so. */
 void sightings_drop(struct sightings *t, bool (*drop)(void *context, const struct sighting *s), void *context);
 
+/* sighting_count_port, sighting_count_peer - @n more flows with it; in a full table the rarest gives way (space saving). */
 void sighting_count_port(struct sighting *s, uint16_t port, uint64_t n);
 void sighting_count_peer(struct sighting *s, const struct ip *peer, uint64_t n);
 /* sighting_add - add what @from saw to @to (same key). */

@@ -41,6 +41,7 @@ int unpack_mini_get(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t i, ui
  * Reading gives out[0..n); @out has room for @n rounded up to a multiple of PACK_VALUES.
  */
 #define PACK_ARRAY_MAX_BYTES(n) ((((size_t)(n) + PACK_VALUES - 1) / PACK_VALUES) * (PACK_MAX_BYTES + 4))
+/* pack_array64, pack_array32 - Return: bytes written. unpack_...: 0, or -EBADMSG when the bytes are damaged. */
 size_t pack_array64(const uint64_t *v, uint32_t n, uint8_t *out);
 size_t pack_array32(const uint32_t *v, uint32_t n, uint8_t *out);
 int unpack_array64(const uint8_t *p, size_t n_bytes, uint32_t n, uint64_t *out);

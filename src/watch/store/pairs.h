@@ -14,5 +14,6 @@ struct wide_pair {
     uint32_t where, unused;
 };
 
+/* pairs_sort4, pairs_sort6 - by address, then by place; *@v and *@spare of @n each may change places. */
 void pairs_sort4(uint64_t **v, uint64_t **spare, size_t n);
 void pairs_sort6(struct wide_pair **v, struct wide_pair **spare, size_t n);

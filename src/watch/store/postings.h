@@ -20,6 +20,7 @@ struct postings {
     size_t groups, body, n_body; /* offsets inside the area; bytes of the body */
 };
 
+/* postings_check - the whole part lies inside its area. Return: 0 or -EBADMSG. */
 int postings_check(const struct postings *p);
 /* postings_mark - set the bits of entry @i's blocks in @bitmap (n_blocks bits). */
 int postings_mark(const struct postings *p, uint64_t i, uint64_t *bitmap);

@@ -34,6 +34,7 @@ struct segment_info {
     bool is_unsealed; /* rows of a journal, indexed in memory for this view */
 };
 
+/* segment_info - what its header says; lives as long as @s. */
 const struct segment_info *segment_info(const struct segment *s);
 
 /* observers: FLOW_OBSERVER numbers index this table */

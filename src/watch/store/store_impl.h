@@ -91,6 +91,7 @@ int store_commit(struct store *s, struct manifest_change *c, bool *ret_is_uncert
 
 /* --- building (build.c) ------------------------------------------------------------ */
 
+/* build_start, build_stop - the threads that write segments. Return: 0 or <0 with a fault. */
 int build_start(struct store *s, struct fault *f);
 void build_stop(struct store *s);
 /* build_write - @builder (freed) as the file of @segment, synced; fills the rest of @segment. */
@@ -136,4 +137,5 @@ int store_quarantine(struct store *s, enum store_kind kind, uint64_t id, const c
 
 /* --- imports (import_txn.c) ------------------------------------------------------------ */
 
+/* import_take - a segment written for @i joins its transaction. */
 void import_take(struct store_import *i, const struct manifest_segment *segment);
