@@ -102,7 +102,8 @@ static int give_nat(struct work *w, const struct netflow_template *t, uint32_t n
 /* give_run - a decoded run becomes flows. */
 static int give_run(struct work *w, const struct netflow_template *t, const struct netflow_clock *k, uint32_t n_rows)
 {
-    int r = netflow_complete(&w->n->rows, n_rows, t, k, &w->domain->sampling, &w->n->texts);
+    int r = netflow_complete(&w->n->rows, n_rows, t, k, &w->domain->sampling,
+                             &w->domain->applications, &w->n->texts);
     if (r < 0)
         return r;
     if (netflow_is_nat(t)) {
@@ -117,27 +118,50 @@ static int give_run(struct work *w, const struct netflow_template *t, const stru
     return r < 0 ? r : 0;
 }
 
-/* learn_run - options records: sampling, and when the exporter's sysUpTime began. */
+static int learn_sampling(struct work *w, const struct netflow_template *t, uint32_t row)
+{
+    struct netflow_sampling *s = &w->domain->sampling;
+    uint32_t before = s->capacity;
+    bool may_grow = netflow_cache_has_room(&w->n->cache, w->domain, netflow_sampling_growth(s));
+    int r = netflow_sampling_learn(s, t, &w->n->rows.flows[row], &w->n->rows.extras[row], may_grow);
+    netflow_cache_charge(&w->n->cache, w->domain, (s->capacity - before) * sizeof(*s->entries));
+    refuse(w, NETFLOW_SAMPLER_LIMIT, r == NETFLOW_SAMPLING_FULL);
+    return r < 0 ? r : 0;
+}
+
+static int learn_application(struct work *w, uint32_t row)
+{
+    struct netflow_applications *a = &w->domain->applications;
+    const struct netflow_extra *e = &w->n->rows.extras[row];
+    uint32_t before = a->capacity;
+    bool may_grow = netflow_cache_has_room(&w->n->cache, w->domain, netflow_application_growth(a));
+    int r = netflow_application_learn(a, e->application, e->text[NETFLOW_TEXT_APPLICATION], may_grow);
+    netflow_cache_charge(&w->n->cache, w->domain, (a->capacity - before) * sizeof(*a->entries));
+    return r < 0 ? r : 0; /* a name that finds no room is only a name: the id's flows are kept */
+}
+
+static void learn_init(struct work *w, uint64_t init_ms)
+{
+    if (!init_ms || init_ms >= UINT64_C(253402300800000)) /* year 10000 */
+        return;
+    w->domain->init_us = w->clock.init_us = (int64_t)init_ms * 1000;
+    w->domain->has_init = true;
+    w->clock.has_init = w->domain->version == 10;
+}
+
+/* learn_run - options records: sampling, names of applications, and when the exporter's sysUpTime began. */
 static int learn_run(struct work *w, const struct netflow_template *t, uint32_t n_rows)
 {
-    struct netflow_domain *d = w->domain;
     int r = 0;
-    for (uint32_t i = 0; i < n_rows && r >= 0; i++) {
-        const struct netflow_extra *e = &w->n->rows.extras[i];
-        if (netflow_template_has(t, NETFLOW_ROLE_INIT) && e->init_ms && e->init_ms < UINT64_C(253402300800000)) {
-            d->init_us = (int64_t)e->init_ms * 1000;
-            d->has_init = true;
-            w->clock.init_us = d->init_us;
-            w->clock.has_init = d->version == 10;
-        }
-        uint32_t capacity = d->sampling.capacity;
-        bool may_grow = netflow_cache_has_room(&w->n->cache, d, netflow_sampling_growth(&d->sampling));
-        r = netflow_sampling_learn(&d->sampling, t, &w->n->rows.flows[i], e, may_grow);
-        netflow_cache_recount(&w->n->cache, d, capacity);
-        refuse(w, NETFLOW_SAMPLER_LIMIT, r == NETFLOW_SAMPLING_FULL);
+    for (uint32_t i = 0; i < n_rows && !r; i++) {
+        if (netflow_template_has(t, NETFLOW_ROLE_INIT))
+            learn_init(w, w->n->rows.extras[i].init_ms);
+        r = learn_sampling(w, t, i);
+        if (!r && netflow_template_has(t, NETFLOW_ROLE_APPLICATION_ID))
+            r = learn_application(w, i);
     }
     w->result->n_options += n_rows;
-    return r < 0 ? r : 0;
+    return r;
 }
 
 /* count_units - records of this datagram, for the sequence; waiting sets were counted when they came. */
@@ -380,6 +404,9 @@ static int decode_v5(struct work *w, const struct netflow_datagram *d)
         return 0;
     }
     refuse(w, NETFLOW_CUT, (uint32_t)(h.n_claimed - h.n_present));
+    size_t end = NETFLOW5_HEADER_BYTES + h.n_claimed * (size_t)NETFLOW5_RECORD_BYTES;
+    struct cursor rest = cursor_over(d->p + (end < d->n_bytes ? end : d->n_bytes), end < d->n_bytes ? d->n_bytes - end : 0);
+    refuse(w, NETFLOW_MESSAGE_LENGTH, !is_blank(&rest));
     r->observer.domain = h.engine;
     r->has_sequence = r->is_exact = true;
     r->sequence = h.sequence;

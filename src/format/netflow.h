@@ -43,7 +43,7 @@ struct netflow_datagram {
     X(VERSION, "version", datagrams)                   /* not 5, 9 or 10 */                                            \
     X(SHORT, "short_header", datagrams)                /* no whole header */                                           \
     X(COUNT, "record_count", datagrams)                /* v5: announces 0 or more than 30 records, or has none */      \
-    X(MESSAGE_LENGTH, "message_length", datagrams)     /* IPFIX: length below the header; too long: cut to what came */ \
+    X(MESSAGE_LENGTH, "message_length", datagrams)     /* more bytes than the header says (left) or fewer (what is whole is kept) */ \
     X(PEER_LIMIT, "peer_limit", datagrams)             /* more exporters or domains than may be kept */                \
     X(CUT, "cut_record", records)                      /* announced or begun, but not whole */                         \
     X(SET_LENGTH, "set_length", sets)                  /* below 4, or past the end: the rest of the datagram is lost */ \

@@ -81,6 +81,8 @@ static struct netflow_waiting *unlink_waiting(struct netflow_cache *c, struct ne
         d->waiting_end = link;
     discharge(c, d->peer, waiting_bytes(w));
     d->peer->n_waiting_bytes -= waiting_bytes(w);
+    if (!--d->n_waiting)
+        memset(d->waiting_ids, 0, sizeof(d->waiting_ids));
     return w;
 }
 
@@ -95,8 +97,10 @@ static void free_domain(struct netflow_cache *c, struct netflow_domain *d)
     while (d->waiting)
         free(unlink_waiting(c, d, &d->waiting));
     discharge(c, d->peer, sizeof(*d) + d->capacity * sizeof(*d->templates) +
-                              d->sampling.capacity * sizeof(struct netflow_sampler));
+                              d->sampling.capacity * sizeof(struct netflow_sampler) +
+                              d->applications.capacity * sizeof(struct netflow_application));
     netflow_sampling_fini(&d->sampling);
+    netflow_applications_fini(&d->applications);
     free(d->templates);
     if (c->last == d)
         c->last = NULL;
@@ -283,7 +287,8 @@ int netflow_cache_wait(struct netflow_cache *c, struct netflow_domain *d, uint16
                        size_t n_bytes, const struct netflow_clock *k)
 {
     size_t size = sizeof(struct netflow_waiting) + n_bytes; /* n_bytes < 2^16 */
-    if (d->peer->n_waiting_bytes + size > c->options.max_waiting_bytes || !has_room(c, d->peer, size))
+    if (d->peer->n_waiting_bytes + size > c->options.max_waiting_bytes || !has_room(c, d->peer, size) ||
+        d->n_waiting == NETFLOW_WAITING_PER_DOMAIN)
         return NETFLOW_CACHE_FULL;
     struct netflow_waiting *w = malloc(size);
     if (!w)
@@ -295,6 +300,8 @@ int netflow_cache_wait(struct netflow_cache *c, struct netflow_domain *d, uint16
     memcpy(w->bytes, p, n_bytes);
     *d->waiting_end = w;
     d->waiting_end = &w->next;
+    d->n_waiting++;
+    d->waiting_ids[template_id % 512 / 64] |= UINT64_C(1) << (template_id % 64);
     d->peer->n_waiting_bytes += size;
     charge(c, d->peer, size);
     return 0;
@@ -302,6 +309,8 @@ int netflow_cache_wait(struct netflow_cache *c, struct netflow_domain *d, uint16
 
 struct netflow_waiting *netflow_cache_next_waiting(struct netflow_cache *c, struct netflow_domain *d, uint16_t template_id)
 {
+    if (!(d->waiting_ids[template_id % 512 / 64] >> (template_id % 64) & 1))
+        return NULL;
     for (struct netflow_waiting **link = &d->waiting; *link; link = &(*link)->next)
         if ((*link)->template_id == template_id)
             return unlink_waiting(c, d, link);
@@ -325,7 +334,7 @@ bool netflow_cache_has_room(const struct netflow_cache *c, const struct netflow_
     return has_room(c, d->peer, n_bytes);
 }
 
-void netflow_cache_recount(struct netflow_cache *c, struct netflow_domain *d, uint32_t capacity_before)
+void netflow_cache_charge(struct netflow_cache *c, struct netflow_domain *d, size_t n_bytes)
 {
-    charge(c, d->peer, (d->sampling.capacity - capacity_before) * sizeof(struct netflow_sampler));
+    charge(c, d->peer, n_bytes);
 }

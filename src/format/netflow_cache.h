@@ -10,10 +10,12 @@
  */
 #pragma once
 
+#include "format/netflow_application.h"
 #include "format/netflow_sampling.h"
 
 #define NETFLOW_SILENT_US (INT64_C(3600) * 1000000)
 #define NETFLOW_DOMAINS_PER_PEER 256u
+#define NETFLOW_WAITING_PER_DOMAIN 4096u
 
 /* a set whose template has not come yet, with the clock it stood under */
 struct netflow_waiting {
@@ -45,6 +47,9 @@ struct netflow_domain {
     uint32_t n_templates, capacity;
     struct netflow_template *last; /* the one asked for last */
     struct netflow_sampling sampling;
+    struct netflow_applications applications;
+    uint32_t n_waiting;
+    uint64_t waiting_ids[8]; /* bit id % 512: some set may wait for this template */
     struct netflow_waiting *waiting, **waiting_end;
 };
 
@@ -81,5 +86,5 @@ struct netflow_waiting *netflow_cache_next_waiting(struct netflow_cache *c, stru
 uint32_t netflow_cache_give_up(struct netflow_cache *c);
 /* netflow_cache_has_room - whether the quotas leave this domain's peer @n_bytes more. */
 bool netflow_cache_has_room(const struct netflow_cache *c, const struct netflow_domain *d, size_t n_bytes);
-/* netflow_cache_recount - tell the quotas what a domain's sampling table takes now. */
-void netflow_cache_recount(struct netflow_cache *c, struct netflow_domain *d, uint32_t capacity_before);
+/* netflow_cache_charge - tell the quotas that a table of the domain has taken @n_bytes more. */
+void netflow_cache_charge(struct netflow_cache *c, struct netflow_domain *d, size_t n_bytes);

@@ -154,7 +154,7 @@ static bool is_text(struct text t)
     return t.n && text_is_utf8(t.p, t.n);
 }
 
-static void add_texts(const struct netflow_extra *e, struct buf *texts)
+static void add_texts(const struct netflow_extra *e, const struct netflow_applications *a, struct buf *texts)
 {
     static const char *const names[] = {
 #define X(ID, name) name,
@@ -164,6 +164,11 @@ static void add_texts(const struct netflow_extra *e, struct buf *texts)
     for (unsigned i = 0; i < NETFLOW_N_TEXTS; i++)
         if (is_text(e->text[i]))
             flow_text_add(texts, names[i], e->text[i]);
+    if (!e->text[NETFLOW_TEXT_APPLICATION].n && e->application.n) {
+        struct text name = netflow_application_name(a, e->application);
+        if (is_text(name))
+            flow_text_add(texts, names[NETFLOW_TEXT_APPLICATION], name);
+    }
     char number[24];
     if (e->extended_event) {
         int length = snprintf(number, sizeof(number), "%llu", (unsigned long long)e->extended_event);
@@ -172,12 +177,12 @@ static void add_texts(const struct netflow_extra *e, struct buf *texts)
 }
 
 /* set_texts - packed one behind the other; the spans are set once the buffer no longer moves. */
-static int set_texts(struct netflow_rows *rows, uint32_t n, struct buf *texts)
+static int set_texts(struct netflow_rows *rows, uint32_t n, const struct netflow_applications *a, struct buf *texts)
 {
     size_t end[NETFLOW_RUN];
     buf_clear(texts);
     for (uint32_t i = 0; i < n; i++) {
-        add_texts(&rows->extras[i], texts);
+        add_texts(&rows->extras[i], a, texts);
         end[i] = texts->n;
     }
     if (texts->is_bad)
@@ -194,7 +199,7 @@ static int set_texts(struct netflow_rows *rows, uint32_t n, struct buf *texts)
 }
 
 int netflow_complete(struct netflow_rows *rows, uint32_t n, const struct netflow_template *t, const struct netflow_clock *k,
-                     const struct netflow_sampling *s, struct buf *texts)
+                     const struct netflow_sampling *s, const struct netflow_applications *a, struct buf *texts)
 {
     choose_families(rows, n, t);
     set_common(rows, n, t, k);
@@ -202,7 +207,7 @@ int netflow_complete(struct netflow_rows *rows, uint32_t n, const struct netflow
     set_icmp(rows, n, t);
     if (netflow_sampling_matters(s, t))
         set_sampling(rows, n, t, s);
-    return t->has_texts || HAS(t, EXTENDED_EVENT) ? set_texts(rows, n, texts) : 0;
+    return t->has_texts || HAS(t, EXTENDED_EVENT) ? set_texts(rows, n, a, texts) : 0;
 }
 
 bool netflow_is_nat(const struct netflow_template *t)

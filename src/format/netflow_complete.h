@@ -8,11 +8,12 @@
  */
 #pragma once
 
+#include "format/netflow_application.h"
 #include "format/netflow_sampling.h"
 
 /* netflow_complete - @n rows of template @t become flows. @texts holds their texts until the next call. Return: 0 or -ENOMEM. */
 int netflow_complete(struct netflow_rows *rows, uint32_t n, const struct netflow_template *t, const struct netflow_clock *k,
-                     const struct netflow_sampling *s, struct buf *texts);
+                     const struct netflow_sampling *s, const struct netflow_applications *a, struct buf *texts);
 
 /* netflow_is_nat - whether rows of @t are also NAT events. */
 bool netflow_is_nat(const struct netflow_template *t);

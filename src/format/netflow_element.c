@@ -137,7 +137,7 @@ const struct netflow_place netflow_places[NETFLOW_N_ROLES] = {
     X(81, MAC, NONE, 3)                          \
     X(85, SOURCE_BYTES, UINT, 1)                 \
     X(86, SOURCE_PACKETS, UINT, 1)               \
-    X(95, APPLICATION_ID, UINT, 0)               \
+    X(95, APPLICATION_ID, TEXT, 0)               \
     X(96, APPLICATION, TEXT, 0)                  \
     X(136, END_REASON, UINT, 0)                  \
     X(139, ICMP6, UINT, 0)                       \

@@ -28,11 +28,11 @@ struct netflow_extra {
     uint64_t icmp4_type, icmp4_code, icmp6_type, icmp6_code;
     uint64_t init_ms;          /* IPFIX 160 */
     uint64_t template_id;      /* scope of an options record */
-    uint64_t application;      /* 95: engine * 2^24 + selector */
     uint64_t extended_event;   /* Cisco ASA 33002 */
     uint64_t port_first, port_last, port_step, n_ports, realm; /* NAT port blocks */
     struct ip source_ip6, destination_ip6, source_nat_ip6, destination_nat_ip6, next_hop6; /* beside an IPv4 one */
     struct text text[8];       /* enum netflow_text, borrowed from the datagram */
+    struct text application;   /* 95: engine and selector, RFC 6759 */
     struct text subscriber;    /* Nokia aluNatSubString: "LSN-Host@" and the inside address */
 };
 

@@ -191,6 +191,26 @@ static void through_the_door_missing_records_are_counted_and_the_sequence_counts
     netflow_free(n);
 }
 
+static void bytes_behind_the_records_are_counted_unless_they_are_padding(void **state)
+{
+    (void)state;
+    static struct built b;
+    static struct kept k;
+    struct netflow_result r;
+    struct netflow *n = netflow_new(NULL);
+    assert_non_null(n);
+    header(&b, 1, 1, 0);
+    record(&b, (struct fields){1, 1, 6, 80});
+    put_n(&b, 0, 100);
+    assert_int_equal(give(n, &b, &k, &r), 0);
+    assert_int_equal(all_refused(&r), 0);
+    put_n(&b, 1, 1);
+    assert_int_equal(give(n, &b, &k, &r), 0);
+    assert_int_equal(r.n_refused[NETFLOW_MESSAGE_LENGTH], 1);
+    assert_int_equal(k.n, 2);
+    netflow_free(n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +219,7 @@ int main(void)
         cmocka_unit_test(sampled_counters_are_multiplied_once_whatever_the_mode_bits_say),
         cmocka_unit_test(icmp_type_and_code_come_from_the_destination_port),
         cmocka_unit_test(a_header_that_lies_is_refused_and_a_cut_datagram_keeps_its_whole_records),
+        cmocka_unit_test(bytes_behind_the_records_are_counted_unless_they_are_padding),
         cmocka_unit_test(through_the_door_missing_records_are_counted_and_the_sequence_counts_what_was_announced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -353,6 +353,47 @@ static void a_rate_in_the_record_itself_wins(void **state)
     assert_int_equal(k.flows[0].sampling, 1024);
 }
 
+static void application_ids_get_the_name_the_options_gave_them(void **state)
+{
+    (void)state;
+    /* FortiOS: ids of nine bytes (RFC 6759 engine 20: enterprise and selector), names in 64 bytes of zeros */
+    static const struct specifier names[] = {{1, 2, 0}, {95, 9, 0}, {96, 64, 0}};
+    static const struct specifier f[] = {{8, 4, 0}, {12, 4, 0}, {95, 9, 0}};
+    uint8_t id[9] = {20, 0, 0, 0x30, 0x44, 0, 0, 0x3c, 0xe1}, name[64] = "a name that is longer than the thirty-one bytes kept";
+    v9_header(&b, 1, NOW_S, 1, 0);
+    put_v9_options(&b, 257, names, 1, COUNT_OF(names));
+    set_open(&b, 257);
+    put_n(&b, 0, 2);
+    put_bytes(&b, id, 9);
+    put_bytes(&b, name, 64);
+    id[8] = 0xe2;
+    memset(name, 0, 64);
+    memcpy(name, "Zalo", 4);
+    put_n(&b, 0, 2);
+    put_bytes(&b, id, 9);
+    put_bytes(&b, name, 64);
+    set_close(&b);
+    put_template(&b, 0, 258, f, COUNT_OF(f));
+    assert_int_equal(give(n, &b, &k, &r), 0);
+    assert_int_equal(r.n_options, 2);
+    static const struct {
+        uint8_t last;
+        const char *text;
+    } cases[] = {{0xe2, "network.protocol=Zalo;"}, {0xe1, "network.protocol=a name that is longer than the t;"}, {0xe3, ""}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        k.text[0] = 0;
+        id[8] = cases[i].last;
+        v9_header(&b, 1, NOW_S, 1, 0);
+        set_open(&b, 258);
+        put_n(&b, 1, 8);
+        put_bytes(&b, id, 9);
+        set_close(&b);
+        assert_int_equal(give(n, &b, &k, &r), 0);
+        assert_string_equal(k.text, cases[i].text);
+        assert_int_equal(!!(k.flows[k.n - 1].present & FLOW_HAS_TEXT), i < 2);
+    }
+}
+
 /* NAT */
 
 static void nat44_sessions_are_flows_and_nat_events(void **state)
@@ -771,6 +812,7 @@ int main(void)
         WITH(icmp_comes_from_whichever_field_has_it),
         WITH(sampling_is_found_by_sampler_then_interface_then_for_all),
         WITH(a_rate_in_the_record_itself_wins),
+        WITH(application_ids_get_the_name_the_options_gave_them),
         WITH(nat44_sessions_are_flows_and_nat_events),
         WITH(port_blocks_are_nat_events_and_no_flows),
         WITH(what_has_no_two_ip_addresses_is_refused_by_reason),
