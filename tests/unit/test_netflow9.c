@@ -359,7 +359,7 @@ static void application_ids_get_the_name_the_options_gave_them(void **state)
     /* FortiOS: ids of nine bytes (RFC 6759 engine 20: enterprise and selector), names in 64 bytes of zeros */
     static const struct specifier names[] = {{1, 2, 0}, {95, 9, 0}, {96, 64, 0}};
     static const struct specifier f[] = {{8, 4, 0}, {12, 4, 0}, {95, 9, 0}};
-    uint8_t id[9] = {20, 0, 0, 0x30, 0x44, 0, 0, 0x3c, 0xe1}, name[64] = "a name that is longer than the thirty-one bytes kept";
+    uint8_t id[9] = {20, 0, 0, 0x30, 0x44, 0, 0, 0x3c, 0xe1}, name[64] = "a name that is longer than the 31 bytes kept";
     v9_header(&b, 1, NOW_S, 1, 0);
     put_v9_options(&b, 257, names, 1, COUNT_OF(names));
     set_open(&b, 257);
@@ -379,7 +379,7 @@ static void application_ids_get_the_name_the_options_gave_them(void **state)
     static const struct {
         uint8_t last;
         const char *text;
-    } cases[] = {{0xe2, "network.protocol=Zalo;"}, {0xe1, "network.protocol=a name that is longer than the t;"}, {0xe3, ""}};
+    } cases[] = {{0xe2, "network.protocol=Zalo;"}, {0xe1, "network.protocol=a name that is longer than the ;"}, {0xe3, ""}};
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         k.text[0] = 0;
         id[8] = cases[i].last;
