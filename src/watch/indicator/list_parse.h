@@ -31,8 +31,17 @@ struct list_cells {
 
 #define LIST_SAMPLE_BYTES ((size_t)64 << 10)
 
+/* several sheets in one stream, each ended by a form feed and a line feed */
+struct list_sheets {
+    uint8_t *rest; /* room for LIST_SAMPLE_BYTES: read, not yet given */
+    size_t n, at;
+    bool is_at_end; /* of a sheet: reading answers 0 until it is cleared */
+    bool skip_newline, is_at_end_of_all;
+};
+
 struct list_source {
     int fd;
+    struct list_sheets *sheets; /* NULL: the stream is one text */
     uint8_t *sample; /* the first bytes, already taken from @fd */
     size_t n_sample, at;
 };
@@ -46,6 +55,7 @@ struct list_parse {
     struct fault *fault;
     struct list_source source;
     int rc; /* what put returned; stops the reading */
+    bool is_sheet; /* of a spreadsheet: separated by commas, rows end at their last filled cell */
 };
 
 /*

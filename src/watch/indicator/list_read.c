@@ -27,11 +27,46 @@ static ssize_t read_some(int fd, void *p, size_t n)
     return got < 0 ? -errno : got;
 }
 
+/* read_sheet - the next bytes of the present sheet */
+static ssize_t read_sheet(struct list_source *s, uint8_t *p, size_t n)
+{
+    struct list_sheets *w = s->sheets;
+    if (w->is_at_end)
+        return 0;
+    if (w->at == w->n) {
+        ssize_t got = read_some(s->fd, w->rest, LIST_SAMPLE_BYTES);
+        w->is_at_end_of_all = w->is_at_end = got <= 0;
+        if (got <= 0)
+            return got;
+        w->n = (size_t)got;
+        w->at = 0;
+    }
+    if (w->skip_newline && w->rest[w->at] == '\n')
+        w->at++;
+    w->skip_newline = false;
+    size_t left = w->n - w->at < n ? w->n - w->at : n;
+    if (!left)
+        return read_sheet(s, p, n);
+    const uint8_t *end = memchr(w->rest + w->at, '\f', left);
+    if (end) {
+        left = (size_t)(end - (w->rest + w->at));
+        w->is_at_end = w->skip_newline = true;
+    }
+    memcpy(p, w->rest + w->at, left);
+    w->at += left + (end != NULL);
+    return (ssize_t)left;
+}
+
+static ssize_t read_more(struct list_source *s, void *p, size_t n)
+{
+    return s->sheets ? read_sheet(s, p, n) : read_some(s->fd, p, n);
+}
+
 ssize_t list_source_read(struct list_source *s, void *p, size_t n)
 {
     size_t left = s->n_sample - s->at;
     if (!left)
-        return read_some(s->fd, p, n);
+        return read_more(s, p, n);
     if (left > n)
         left = n;
     memcpy(p, s->sample + s->at, left);
@@ -45,7 +80,7 @@ static int take_sample(struct list_source *s)
     if (!s->sample)
         return -ENOMEM;
     while (s->n_sample < LIST_SAMPLE_BYTES) {
-        ssize_t got = read_some(s->fd, s->sample + s->n_sample, LIST_SAMPLE_BYTES - s->n_sample);
+        ssize_t got = read_more(s, s->sample + s->n_sample, LIST_SAMPLE_BYTES - s->n_sample);
         if (got < 0)
             return (int)got;
         if (!got)
@@ -117,7 +152,8 @@ static enum form form_of(const uint8_t *p, size_t n, bool *is_big, bool *has_mar
 struct layout {
     uint64_t header_line;
     char separator;
-    bool is_commented_header, is_table, is_delegated;
+    bool is_commented_header, is_table;
+    bool is_list; /* a header or an address was seen */
 };
 
 #define LAYOUT_RECORDS 200u
@@ -191,24 +227,24 @@ static bool study(const struct csv_record *r, bool is_space, struct layout *l, u
     return false;
 }
 
-static int find_layout(const struct list_source *s, bool is_space, struct layout *l, const uint8_t *mark)
+static int find_layout(const struct list_parse *p, struct layout *l)
 {
+    const struct list_source *s = &p->source;
     struct survey *v = calloc(1, sizeof(*v));
     uint64_t n_content = 0, unknown_line = 0, n = 0;
     bool is_known = false;
     if (!v)
         return -ENOMEM;
-    csv_init(&v->csv, &(struct csv_options){.max_record_bytes = LIST_MAX_ROW_BYTES});
-    int r = mark ? csv_feed(&v->csv, mark, 2) : 0, c;
-    if (!r)
-        r = csv_feed(&v->csv, s->sample, s->n_sample);
+    csv_init(&v->csv, &(struct csv_options){.separator = p->is_sheet ? ',' : 0, .max_record_bytes = LIST_MAX_ROW_BYTES});
+    int r = csv_feed(&v->csv, s->sample, s->n_sample), c;
     if (!r && s->n_sample < LIST_SAMPLE_BYTES)
         r = csv_end(&v->csv);
     while (!r && !is_known && n++ < LAYOUT_RECORDS && ((c = csv_next(&v->csv, &v->r)) == 0 || c == CSV_REFUSED)) {
         l->separator = v->csv.separator;
         if (!c)
-            is_known = study(&v->r, is_space, l, &n_content, &unknown_line);
+            is_known = study(&v->r, p->o->is_space, l, &n_content, &unknown_line);
     }
+    l->is_list = is_known;
     l->separator = v->csv.separator;
     csv_fini(&v->csv);
     free(v);
@@ -233,15 +269,15 @@ static bool is_delegated(const struct list_source *s)
     return false;
 }
 
-static int read_text(struct list_parse *p, const uint8_t *mark)
+static int read_text(struct list_parse *p)
 {
     struct layout l = {.header_line = 0};
-    if (p->o->is_space && !mark && is_delegated(&p->source))
+    if (p->o->is_space && is_delegated(&p->source))
         return list_read_delegated(p);
-    int r = find_layout(&p->source, p->o->is_space, &l, mark);
+    int r = find_layout(p, &l);
     if (r)
         return FAULT(p->fault, r, no_memory, "list_read");
-    bool is_utf16 = mark || (p->source.n_sample >= 2 && p->source.sample[0] >= 0xfe);
+    bool is_utf16 = p->source.n_sample >= 2 && p->source.sample[0] >= 0xfe;
     if (!l.is_table && !is_utf16)
         return list_read_lines(p, l.header_line != 0);
     return list_read_table(p, l.header_line, l.is_table ? l.separator : ',', l.is_commented_header);
@@ -259,7 +295,7 @@ static int read_unmarked(struct list_parse *p, bool is_big)
     free(p->source.sample);
     p->source.sample = with;
     p->source.n_sample += 2;
-    return read_text(p, NULL);
+    return read_text(p);
 }
 
 static int read_json(struct list_parse *p)
@@ -306,17 +342,37 @@ static int rewound(struct list_source *s, int *ret_fd)
     return 0;
 }
 
-static int read_csv_of_xlsx(struct list_parse *p, int fd)
+/* read_one_sheet - a sheet in which nothing looks like a list (a cover, an explanation) holds no rows */
+static int read_one_sheet(const struct list_parse *p, struct list_sheets *sheets, int fd)
 {
-    struct list_parse inner = *p;
-    inner.source = (struct list_source){.fd = fd};
-    int r = take_sample(&inner.source);
-    if (r) {
-        free(inner.source.sample);
-        return FAULT(p->fault, r, list_read_failed, strerror(-r));
+    struct list_parse one = *p;
+    struct layout l = {.header_line = 0};
+    one.source = (struct list_source){.fd = fd, .sheets = sheets};
+    one.is_sheet = true;
+    int r = take_sample(&one.source);
+    if (!r)
+        r = find_layout(&one, &l);
+    if (r)
+        FAULT(p->fault, r, list_read_failed, strerror(-r));
+    else if (l.is_list)
+        r = list_read_table(&one, l.header_line, ',', false);
+    free(one.source.sample);
+    return r;
+}
+
+static int read_sheets(struct list_parse *p, int fd)
+{
+    struct list_sheets sheets = {.rest = malloc(LIST_SAMPLE_BYTES)};
+    int r = sheets.rest ? 0 : FAULT(p->fault, -ENOMEM, no_memory, "list_read");
+    uint8_t left[4096];
+    while (!r && !sheets.is_at_end_of_all) {
+        sheets.is_at_end = false;
+        r = read_one_sheet(p, &sheets, fd);
+        struct list_source rest = {.fd = fd, .sheets = &sheets}; /* of a sheet that was passed over */
+        while (!r && read_more(&rest, left, sizeof(left)) > 0)
+            ;
     }
-    r = read_text(&inner, NULL);
-    free(inner.source.sample);
+    free(sheets.rest);
     return r;
 }
 
@@ -333,12 +389,12 @@ static int read_xlsx(struct list_parse *p)
     close(fd);
     if (r)
         return r;
-    r = read_csv_of_xlsx(p, out);
+    r = read_sheets(p, out);
     close(out);
     struct fault other;
     int ended = list_xlsx->close(job, &other);
-    if (!ended || r == -ENOMEM)
-        return r;
+    if (r || !ended)
+        return r; /* our own fault first: the reader dies of it when we close its pipe */
     *p->fault = other; /* rows of a damaged sheet are not to be trusted */
     return ended;
 }
@@ -354,10 +410,10 @@ int list_read(int fd, const struct list_read_options *o, struct list_report *rep
     }
     switch (form_of(p.source.sample, p.source.n_sample, &is_big, &has_mark)) {
     case FORM_TEXT:
-        r = read_text(&p, NULL);
+        r = read_text(&p);
         break;
     case FORM_UTF16:
-        r = has_mark ? read_text(&p, NULL) : read_unmarked(&p, is_big);
+        r = has_mark ? read_text(&p) : read_unmarked(&p, is_big);
         break;
     case FORM_XLSX:
         r = read_xlsx(&p);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "watch/indicator/list_parse.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const char *list_refusal_name(enum list_refusal r)
@@ -93,6 +94,24 @@ static struct text cell(const struct list_cells *c, enum list_column i)
     return is_nothing(t) ? (struct text){"", 0} : t;
 }
 
+/* serial_of - a day number, as spreadsheets give a date whose cell has no date style: 1954 to 2119, days since 1899-12-30 */
+static int serial_of(struct text t, int zone_s, int64_t *ret)
+{
+    char copy[32], *end;
+    if (t.n < 5 || t.n >= sizeof(copy) || t.p[0] < '2' || t.p[0] > '7' || (t.n > 5 && t.p[5] != '.'))
+        return 1;
+    for (size_t i = 0; i < t.n; i++)
+        if (i != 5 && (t.p[i] < '0' || t.p[i] > '9'))
+            return 1;
+    memcpy(copy, t.p, t.n);
+    copy[t.n] = '\0';
+    double days = strtod(copy, &end) - 25569; /* 1970-01-01 */
+    if (*end)
+        return 1;
+    *ret = (int64_t)(days * 86400 + (days < 0 ? -0.5 : 0.5)) * US_PER_SECOND - zone_s * US_PER_SECOND;
+    return 0;
+}
+
 static int time_of(const struct list_cells *c, enum list_column i, int64_t *ret, struct text *bad)
 {
     struct text t = cell(c, i);
@@ -105,7 +124,7 @@ static int time_of(const struct list_cells *c, enum list_column i, int64_t *ret,
         if (t.n > 4 && text_is_nocase((struct text){t.p + t.n - 4, 4}, zones[k]) && !clock_parse(t.p, t.n - 4, 0, ret))
             return 0;
     *bad = t;
-    return 1;
+    return serial_of(t, c->zone_s[i], ret);
 }
 
 static int times_of(const struct list_cells *c, bool is_space, struct list_row *row, struct text *bad)

@@ -88,9 +88,9 @@ static bool is_empty(const struct csv_record *r)
     return true;
 }
 
-static bool is_as_wide(const struct table *t, const struct csv_record *r)
+static bool is_as_wide(const struct table *t, const struct csv_record *r, bool may_be_short)
 {
-    if (r->n < t->n_columns)
+    if (r->n < t->n_columns && !may_be_short)
         return false;
     for (uint32_t i = t->n_columns; i < r->n; i++)
         if (text_trim(r->fields[i]).n)
@@ -112,7 +112,7 @@ static void take_record(struct list_parse *p, struct table *t, const struct csv_
     struct text first = text_trim(r->fields[0]);
     if (first.n && *first.p == '#')
         return;
-    if (t->n_columns && !is_as_wide(t, r)) {
+    if (t->n_columns && !is_as_wide(t, r, p->is_sheet)) {
         list_row_refuse(p, r->line, LIST_REFUSED_bad_columns, r->raw);
         return;
     }
@@ -120,7 +120,8 @@ static void take_record(struct list_parse *p, struct table *t, const struct csv_
         guess(r, &cells);
     for (int c = 1; c < LIST_N_COLUMNS; c++)
         for (uint32_t k = 0; k < t->of[c].n && !cells.of[c].n; k++)
-            cells.of[c] = text_trim(r->fields[t->of[c].at[k]]);
+            if (t->of[c].at[k] < r->n)
+                cells.of[c] = text_trim(r->fields[t->of[c].at[k]]);
     list_row_cells(p, r->line, &cells, t->is_guessed ? cells.of[LIST_COLUMN_IP] : r->raw);
 }
 
