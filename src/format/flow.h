@@ -143,7 +143,8 @@ struct flow_column {
 extern const struct flow_column flow_columns[FLOW_N_COLUMNS];
 
 /*
- * flow_text_add - append one (name, value) pair to a texts buffer.
+ * flow_text_add - append one (name, value) pair to a texts buffer. A name may come more than once (several DNS questions
+ * of one flow): a filter matches any of its values, an output shows the first.
  * Form: u8 length of name, name, u16 little-endian length of value, value. Name 1..255, value cut to 65535 bytes.
  */
 void flow_text_add(struct buf *b, const char *name, struct text value);

@@ -52,16 +52,18 @@ static bool text_matches(struct text pattern, struct text t)
     return p == pattern.n;
 }
 
+/* A row may hold several values of one name (the DNS names a flow asked for): any of them will do. */
 static bool texts_match(const struct query_leaf *leaf, struct text texts)
 {
     struct text name, value;
     while (flow_text_next(&texts, &name, &value)) {
         if (!text_equal(name, leaf->field.name))
             continue;
+        if (leaf->is_presence)
+            return true;
         for (size_t i = 0; i < leaf->n_patterns; i++)
             if (text_matches(leaf->patterns[i], value))
                 return true;
-        return leaf->is_presence;
     }
     return false;
 }
