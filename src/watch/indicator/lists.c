@@ -79,25 +79,27 @@ static int read_rows(struct intake *in, int fd, bool is_space, struct fault *f)
     return 0;
 }
 
-static struct intake *intake_new(struct list_report *report, const char *family)
-{
-    struct intake *in = calloc(1, sizeof(*in));
-    if (!in || image_builder_init(&in->builder)) {
-        free(in);
-        return NULL;
-    }
-    in->report = report;
-    if (family)
-        in->family = (struct text){family, strlen(family)};
-    return in;
-}
-
 static void intake_free(struct intake *in)
 {
     if (!in)
         return;
     image_builder_fini(&in->builder);
     free(in);
+}
+
+static struct intake *intake_new(struct list_report *report, const char *family)
+{
+    struct intake *in = calloc(1, sizeof(*in));
+    if (!in)
+        return NULL;
+    if (image_builder_init(&in->builder)) {
+        intake_free(in);
+        return NULL;
+    }
+    in->report = report;
+    if (family)
+        in->family = (struct text){family, strlen(family)};
+    return in;
 }
 
 static struct text text_of(const char *s)

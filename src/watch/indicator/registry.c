@@ -41,12 +41,16 @@ static int each_name(int dir_fd, void (*each)(void *context, const char *name), 
     return 0;
 }
 
+static void unlink_name(void *context, const char *name)
+{
+    unlinkat(*(const int *)context, name, 0);
+}
+
 static void remove_staged(int chain_fd, const char *name)
 {
-    static const char *const files[] = {"raw", "compiled", "manifest"};
     _cleanup_close_ int fd = openat(chain_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    for (size_t i = 0; fd >= 0 && i < sizeof(files) / sizeof(files[0]); i++)
-        unlinkat(fd, files[i], 0);
+    if (fd >= 0)
+        (void)each_name(fd, unlink_name, &fd);
     unlinkat(chain_fd, name, AT_REMOVEDIR);
 }
 
