@@ -83,6 +83,23 @@ const char *message_find(const char *prefix, const char *name)
     return name;
 }
 
+const char *message_count(uint64_t n)
+{
+    static _Thread_local char ring[16][32];
+    static _Thread_local unsigned next;
+    char *out = ring[next++ % 16], digits[24];
+    char separator = current == LANGUAGE_VI ? '.' : ',';
+    int length = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n);
+    int o = 0;
+    for (int i = 0; i < length; i++) {
+        if (i && (length - i) % 3 == 0)
+            out[o++] = separator;
+        out[o++] = digits[i];
+    }
+    out[o] = '\0';
+    return out;
+}
+
 /* The format is a checked constant of the catalogue, not a literal here. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "messages.gen.h"
@@ -37,6 +38,9 @@ const char *message_name(enum message_id id);
 const char *message_find(const char *prefix, const char *name);
 
 /* message_say, message_format - what SAY and SAY_TO call: one line to @f; at most @n bytes to @out, as snprintf. */
+/* message_count - a count with thousands grouped as the language does (1.052.479 or 1,052,479); a ring of 16 texts. */
+const char *message_count(uint64_t n);
+
 void message_say(FILE *f, enum message_id id, ...);
 int message_format(char *out, size_t n, enum message_id id, ...);
 

@@ -85,8 +85,6 @@ unsigned cli_threads(const struct cli_args *a);
 int cli_fail(const struct fault *f);
 /* cli_open - a file named by the user, for reading ("-" is standard input). Return: descriptor, or -1 after saying why. */
 int cli_open(const char *path);
-/* cli_count - a count with thousands grouped for the language; a ring of 16 texts. */
-const char *cli_count(uint64_t n);
 
 /* One function per command of the table. Return: the exit status. */
 int cli_import_flows(const struct cli_args *a);

@@ -40,7 +40,7 @@ static void show_progress(struct importing *i, uint64_t n_bytes, uint64_t n_read
     if (!isatty(STDERR_FILENO) || now_us - i->last_progress_us < 200000)
         return;
     i->last_progress_us = now_us;
-    fprintf(stderr, "\r\033[K  %s MiB, %s ...", cli_count(n_bytes >> 20), cli_count(n_read));
+    fprintf(stderr, "\r\033[K  %s MiB, %s ...", message_count(n_bytes >> 20), message_count(n_read));
     i->has_progress = true;
 }
 

@@ -63,13 +63,13 @@ static uint64_t sum_refused(const struct list_report *r)
 /* say_report - the account of one file: read = kept + refused, by reason. */
 static void say_report(const struct list_report *r)
 {
-    SAY(stderr, list_account, cli_count(r->rows), cli_count(r->kept), cli_count(sum_refused(r)), cli_count(r->entries));
+    SAY(stderr, list_account, message_count(r->rows), message_count(r->kept), message_count(sum_refused(r)), message_count(r->entries));
     for (int i = 0; i < LIST_N_REFUSALS; i++)
         if (r->refused[i])
-            SAY(stderr, list_account_refused, cli_count(r->refused[i]), message_find("list_refused_", refusal_names[i]));
+            SAY(stderr, list_account_refused, message_count(r->refused[i]), message_find("list_refused_", refusal_names[i]));
     for (int i = 0; i < LIST_N_WARNINGS; i++)
         if (r->warned[i])
-            SAY(stderr, list_account_warned, cli_count(r->warned[i]), message_find("list_warned_", warning_names[i]));
+            SAY(stderr, list_account_warned, message_count(r->warned[i]), message_find("list_warned_", warning_names[i]));
 }
 
 static int read_add_options(const struct cli_args *a, struct list_add *add)
@@ -116,7 +116,7 @@ int cli_list_add(const struct cli_args *a)
     say_report(&report);
     if (r)
         return cli_fail(&f);
-    SAY(stderr, list_published, add.name, version, cli_count(report.entries));
+    SAY(stderr, list_published, add.name, version, message_count(report.entries));
     return sum_refused(&report) ? EXIT_REFUSED : EXIT_DONE;
 }
 
@@ -134,7 +134,7 @@ int cli_space_add(const struct cli_args *a)
     say_report(&report);
     if (r)
         return cli_fail(&f);
-    SAY(stderr, space_published, version, cli_count(report.entries));
+    SAY(stderr, space_published, version, message_count(report.entries));
     return sum_refused(&report) ? EXIT_REFUSED : EXIT_DONE;
 }
 
@@ -285,7 +285,7 @@ int cli_list_diff(const struct cli_args *a)
     table_begin(&t, format, entry_columns, N_ENTRY_COLUMNS);
     int r = lists_diff(older, newer, &d, put_difference, &t);
     r |= table_end(&t);
-    SAY(stderr, list_diff_counts, cli_count(d.n_new), cli_count(d.n_persistent), cli_count(d.n_gone));
+    SAY(stderr, list_diff_counts, message_count(d.n_new), message_count(d.n_persistent), message_count(d.n_gone));
     if (list_about(newer)->kind == LIST_CUMULATIVE || list_about(newer)->kind == LIST_UNKNOWN)
         SAY(stderr, list_absence_proves_nothing, kind_names[list_about(newer)->kind]);
     list_close(older);

@@ -40,9 +40,11 @@ static struct output *open_output(enum cli_format format, bool is_rows)
     return out;
 }
 
-/* open_view - an absent or empty store is an empty answer, said. Return: 0, STORE_EMPTY, or <0. */
+/* open_view - an empty store is an empty answer, said; a missing data directory is a fault. Return: 0, STORE_EMPTY, or <0. */
 static int open_view(const struct cli_args *a, struct store_view **ret, struct fault *f)
 {
+    if (access(a->data_dir, F_OK))
+        return FAULT(f, -errno, cli_cannot_read, a->data_dir, strerror(errno));
     int r = store_view_open(a->data_dir, ret, f);
     if (r == STORE_EMPTY)
         SAY(stderr, store_is_empty, a->data_dir);
@@ -221,7 +223,7 @@ static int named_lists(struct hunting *h, struct fault *f)
 static void show_progress(void *context, uint64_t done, uint64_t total)
 {
     (void)context;
-    fprintf(stderr, "\r\033[K  %s/%s", cli_count(done), cli_count(total));
+    fprintf(stderr, "\r\033[K  %s/%s", message_count(done), message_count(total));
     if (done == total)
         fputs("\r\033[K", stderr);
 }

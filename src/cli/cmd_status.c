@@ -177,7 +177,7 @@ static void put_row(void *context, const char *name, const char *labels, const j
     const char *text = json_string_value(v);
     if (json_is_integer(v)) {
         snprintf(digits, sizeof(digits), "%lld", (long long)json_integer_value(v));
-        text = t->format == CLI_TABLE && json_integer_value(v) >= 0 ? cli_count((uint64_t)json_integer_value(v)) : digits;
+        text = t->format == CLI_TABLE && json_integer_value(v) >= 0 ? message_count((uint64_t)json_integer_value(v)) : digits;
     } else if (json_is_boolean(v)) {
         text = json_is_true(v) ? "true" : "false";
     }
@@ -204,7 +204,7 @@ static long long at(const json_t *o, const char *group, const char *key)
 static const char *count_at(const json_t *o, const char *group, const char *key)
 {
     long long n = at(o, group, key);
-    return cli_count(n < 0 ? 0 : (uint64_t)n);
+    return message_count(n < 0 ? 0 : (uint64_t)n);
 }
 
 static const char *local_time(const json_t *o, const char *key, char out[TIME_TEXT_MAX])
@@ -223,7 +223,7 @@ static void print_people(const json_t *all, bool has_node)
     const json_t *stored = json_object_get(all, "stored");
     const json_t *landlock = json_object_get(all, "landlock");
     SAY(stdout, status_stored, count_at(all, "stored", "rows"), count_at(all, "stored", "segments"),
-        cli_count((uint64_t)(at(all, "stored", "bytes") >> 20)), local_time(stored, "from", from), local_time(stored, "to", to));
+        message_count((uint64_t)(at(all, "stored", "bytes") >> 20)), local_time(stored, "from", from), local_time(stored, "to", to));
     if (at(all, "stored", "damaged"))
         SAY(stdout, status_damaged, count_at(all, "stored", "damaged"));
     if (!has_node) {

@@ -20,7 +20,7 @@ static int progress(void *context, uint64_t done, uint64_t total)
 {
     const char *what = context;
     if (isatty(STDERR_FILENO))
-        fprintf(stderr, done == total ? "\r\033[K" : "\r\033[K  %s %s/%s", what, cli_count(done), cli_count(total));
+        fprintf(stderr, done == total ? "\r\033[K" : "\r\033[K  %s %s/%s", what, message_count(done), message_count(total));
     return 0;
 }
 
@@ -65,8 +65,8 @@ int cli_store_compact(const struct cli_args *a)
     store_close(s);
     if (r < 0)
         return cli_fail(&f);
-    SAY(stderr, store_compacted, cli_count(done.segments_merged), cli_count(done.segments_written),
-        cli_count(done.dictionaries_written));
+    SAY(stderr, store_compacted, message_count(done.segments_merged), message_count(done.segments_written),
+        message_count(done.dictionaries_written));
     return EXIT_DONE;
 }
 
@@ -101,7 +101,7 @@ int cli_store_verify(const struct cli_args *a)
     }
     if (r < 0)
         return cli_fail(&f);
-    SAY(stdout, store_verified, cli_count(n_segments), cli_count(n_rows), cli_count(v.n_damaged));
+    SAY(stdout, store_verified, message_count(n_segments), message_count(n_rows), message_count(v.n_damaged));
     return v.n_damaged ? EXIT_FAILED : EXIT_DONE;
 }
 

@@ -8,6 +8,8 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/owner.h"
+#include "lab/sheet.h"
+#include "watch/indicator/list_read.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -211,23 +213,6 @@ int cli_open(const char *path)
     return fd;
 }
 
-const char *cli_count(uint64_t n)
-{
-    static char ring[16][32];
-    static unsigned next;
-    char *out = ring[next++ % 16], digits[24];
-    char separator = message_language() == LANGUAGE_VI ? '.' : ',';
-    int length = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n);
-    int o = 0;
-    for (int i = 0; i < length; i++) {
-        if (i && (length - i) % 3 == 0)
-            out[o++] = separator;
-        out[o++] = digits[i];
-    }
-    out[o] = '\0';
-    return out;
-}
-
 /* finish - what was printed must have reached its reader, or the command has failed. */
 static int finish(int status)
 {
@@ -242,6 +227,8 @@ static int finish(int status)
 int main(int argc, char **argv)
 {
     struct cli_args a = {0};
+    static const struct list_xlsx sheets = {lab_sheet_open, lab_sheet_close};
+    list_xlsx = &sheets; /* spreadsheets are read in the lab, wherever a list is read */
     signal(SIGPIPE, SIG_IGN);
     message_choose_language(NULL);
     if (sodium_init() < 0)

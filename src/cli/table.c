@@ -122,7 +122,7 @@ void table_number(struct table *t, uint64_t value)
     const char *shown = digits;
     snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value);
     if (t->format == CLI_TABLE)
-        shown = cli_count(value);
+        shown = message_count(value);
     put(t, (struct text){shown, strlen(shown)}, false);
 }
 
@@ -206,7 +206,7 @@ int table_end(struct table *t)
                 putchar('\n');
         }
         if (t->n_rows > n_shown)
-            SAY(stdout, table_more_rows, cli_count(t->n_rows - n_shown));
+            SAY(stdout, table_more_rows, message_count(t->n_rows - n_shown));
     }
     buf_fini(&t->cells);
     buf_fini(&t->row);

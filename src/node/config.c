@@ -263,6 +263,8 @@ static int read_endpoint(struct loader *l, const struct node *v, void *to)
 static int read_mapping(struct loader *l, const struct node *m, const struct key *keys, size_t n_keys, void *base)
 {
     uint64_t seen = 0;
+    if (m->kind == SCALAR && !m->n_text) /* a key whose lines are all comments */
+        return 0;
     if (m->kind != MAPPING)
         return bad(l, m->line, m->text ? m->text : "[...]", "keys and values");
     for (const struct node *k = m->first; k; k = k->next->next) {
@@ -308,6 +310,8 @@ static int read_listener(struct loader *l, const struct node *v, enum config_pro
 
 static int read_listeners(struct loader *l, const struct node *v, enum config_protocol protocol)
 {
+    if (v->kind == SCALAR && !v->n_text)
+        return 0;
     if (v->kind != SEQUENCE)
         return bad(l, v->line, v->text ? v->text : "{...}", "a list of listeners: - listen: 0.0.0.0:2055");
     for (const struct node *c = v->first; c; c = c->next) {
@@ -340,6 +344,8 @@ static int read_captures(struct loader *l, const struct node *v, void *to)
     };
     struct config *c = l->config;
     (void)to;
+    if (v->kind == SCALAR && !v->n_text)
+        return 0;
     if (v->kind != SEQUENCE)
         return bad(l, v->line, v->text ? v->text : "{...}", "a list: - interface: eth1");
     for (const struct node *n = v->first; n; n = n->next) {

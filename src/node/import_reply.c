@@ -57,12 +57,18 @@ static long long number_of(const json_t *o, const char *key)
     return (long long)json_integer_value(json_object_get(o, key));
 }
 
+static const char *count_of(const json_t *o, const char *key)
+{
+    long long n = number_of(o, key);
+    return message_count(n < 0 ? 0 : (uint64_t)n);
+}
+
 static void print_reasons(const json_t *all)
 {
     const char *reason;
     json_t *n;
     json_object_foreach((json_t *)(uintptr_t)all, reason, n)
-        SAY(stderr, import_refused_by, (long long)json_integer_value(n), message_find("reason_", reason));
+        SAY(stderr, import_refused_by, message_count((uint64_t)json_integer_value(n)), message_find("reason_", reason));
 }
 
 static void print_file(const json_t *r)
@@ -71,9 +77,9 @@ static void print_file(const json_t *r)
         SAY(stderr, import_file_not_kept, text_of(r, "text"));
         return;
     }
-    SAY(stderr, import_file_account, text_of(r, "name"), text_of(r, "kind"), number_of(r, "read"),
-        message_find("unit_", text_of(r, "unit")), number_of(r, "kept"), number_of(r, "refused"),
-        number_of(r, "flows"));
+    SAY(stderr, import_file_account, text_of(r, "name"), text_of(r, "kind"), count_of(r, "read"),
+        message_find("unit_", text_of(r, "unit")), count_of(r, "kept"), count_of(r, "refused"),
+        count_of(r, "flows"));
     print_reasons(json_object_get(r, "reasons"));
     if (json_is_true(json_object_get(r, "truncated")))
         SAY(stderr, import_file_truncated, text_of(r, "name"));
@@ -88,7 +94,7 @@ void import_reply_print(const json_t *r)
     } else if (!strcmp(what, "file")) {
         print_file(r);
     } else if (!strcmp(what, "left")) {
-        SAY(stderr, import_left, number_of(r, "refused"));
+        SAY(stderr, import_left, count_of(r, "refused"));
         print_reasons(json_object_get(r, "reasons"));
     }
 }
