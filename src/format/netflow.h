@@ -90,8 +90,10 @@ struct nat_event {
     int64_t time_us;
     struct ip inside, outside; /* the subscriber before, and as the world sees it */
     uint16_t port_first, port_last; /* outside ports; equal for one session */
+    uint16_t inside_port;      /* of one session; 0 for a block */
     uint16_t port_step;        /* 0 or 1: every port */
-    uint8_t event;             /* IANA natEvent: 1/4 session made, 2/5 gone, 16 block given, 17 block taken back ... */
+    uint8_t event;             /* natEvent as exported: IANA 1, 4 session made, 2, 5 gone, 16 block given, 17 taken back
+                                  (Juniper: 14, 15); Cisco CGv6 and Nokia export none: then what the template implies */
     uint8_t protocol;          /* 0: all */
     uint32_t realm;            /* ingress VRF, 0 if none */
 };

@@ -231,6 +231,15 @@ static void name_subscriber(const struct flow *f, const struct netflow_extra *e,
         ret->event = HAS(t, END) ? 2 : 1;
 }
 
+/* implied_event - Cisco's CGv6 has a template per event and no field for it: what is released lacks its outside address. */
+static uint8_t implied_event(const struct netflow_template *t)
+{
+    bool is_made = HAS(t, SOURCE_NAT_IP);
+    if (HAS(t, PORT_FIRST))
+        return is_made ? 16 : 17;
+    return is_made ? 1 : 2;
+}
+
 bool netflow_nat_event(const struct flow *f, const struct netflow_extra *e, const struct netflow_template *t,
                        struct nat_event *ret)
 {
@@ -239,13 +248,15 @@ bool netflow_nat_event(const struct flow *f, const struct netflow_extra *e, cons
         return false;
     if (!HAS(t, SOURCE_IP) && !HAS(t, SOURCE_NAT_IP))
         return false;
-    bool has_subscriber = HAS(t, SUBSCRIBER);
     *ret = (struct nat_event){.time_us = f->start_us, .inside = f->source_ip, .outside = f->source_nat_ip,
                               .event = f->nat_event, .protocol = f->protocol,
                               .realm = e->realm > UINT32_MAX ? UINT32_MAX : (uint32_t)e->realm};
-    if (has_subscriber)
+    if (HAS(t, SUBSCRIBER))
         name_subscriber(f, e, t, ret);
+    else if (!HAS(t, NAT_EVENT))
+        ret->event = implied_event(t);
     if (!has_block) {
+        ret->inside_port = f->source_port;
         ret->port_first = ret->port_last = f->source_nat_port;
         return true;
     }

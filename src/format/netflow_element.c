@@ -179,8 +179,6 @@ const struct netflow_place netflow_places[NETFLOW_N_ROLES] = {
     X(253, OUTPUT_IF, UINT, 1)                   \
     X(281, SOURCE_NAT_IP6, IP6, 0)               \
     X(282, DESTINATION_NAT_IP6, IP6, 0)          \
-    X(295, PORT_FIRST, UINT, 1)                  \
-    X(296, PORT_LAST, UINT, 1)                   \
     X(298, SOURCE_PACKETS, UINT, 2)              \
     X(299, DESTINATION_PACKETS, UINT, 2)         \
     X(302, SELECTOR, UINT, 1)                    \

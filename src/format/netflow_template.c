@@ -151,6 +151,13 @@ static void promote_ip6(struct choice *ch, enum netflow_role v6, enum netflow_ro
     ch->field[v6] = NOT_CHOSEN;
 }
 
+/* is_release - Cisco's carrier-grade NAT (CGv6) ends a translation with the VRF, the inside address and the port alone. */
+static bool is_release(const struct choice *ch)
+{
+    return chose(ch, NETFLOW_ROLE_REALM) && chose(ch, NETFLOW_ROLE_SOURCE_IP) && chose(ch, NETFLOW_ROLE_SOURCE_PORT) &&
+           !chose(ch, NETFLOW_ROLE_DESTINATION_IP) && !chose(ch, NETFLOW_ROLE_SOURCE_BYTES);
+}
+
 static enum netflow_use use_of(const struct netflow_definition *d, const struct choice *ch)
 {
     if (d->is_options)
@@ -159,8 +166,9 @@ static enum netflow_use use_of(const struct netflow_definition *d, const struct 
                       (chose(ch, NETFLOW_ROLE_SUBSCRIBER) && chose(ch, NETFLOW_ROLE_SOURCE_NAT_IP));
     if (has_source && chose(ch, NETFLOW_ROLE_DESTINATION_IP))
         return NETFLOW_USE_FLOW;
-    /* a port block may name its outside address only, or its inside address only (Cisco, on release) */
     if (chose(ch, NETFLOW_ROLE_PORT_FIRST) || chose(ch, NETFLOW_ROLE_NAT_EVENT) || chose(ch, NETFLOW_ROLE_SOURCE_NAT_IP))
+        return NETFLOW_USE_NAT;
+    if (is_release(ch))
         return NETFLOW_USE_NAT;
     return chose(ch, NETFLOW_ROLE_MAC) ? NETFLOW_USE_LAYER2 : NETFLOW_USE_NOTHING;
 }
