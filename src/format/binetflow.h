@@ -16,6 +16,7 @@
 
 #include "format/flow_field.h"
 
+/* binetflow_is_header - a start or last time, SrcAddr and DstAddr are among the names. */
 bool binetflow_is_header(const struct csv_record *header);
 /* binetflow_plan - Return: 0 or -ENOMEM. */
 int binetflow_plan(struct flow_plan *p, const struct csv_record *header);

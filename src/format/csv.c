@@ -12,6 +12,9 @@
 
 #include <errno.h>
 #include <string.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 enum { ENCODING_UNKNOWN, ENCODING_UTF8, ENCODING_UTF16LE, ENCODING_UTF16BE };
 enum { DETECT_LINES = 8, DETECT_BYTES = 65536 };
@@ -245,6 +248,31 @@ static bool know_separator(struct csv_reader *r)
 
 /* ---- records out */
 
+/* field_end - the first separator or line end from @p on, or @end. Sixteen bytes at a time where the processor can. */
+#if defined(__SSE2__)
+static const char *field_end(const struct csv_reader *r, const char *p, const char *end)
+{
+    const __m128i separator = _mm_set1_epi8(r->separator), lf = _mm_set1_epi8('\n'), cr = _mm_set1_epi8('\r');
+    for (; end - p >= 16; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(v, separator), _mm_or_si128(_mm_cmpeq_epi8(v, lf), _mm_cmpeq_epi8(v, cr)));
+        unsigned mask = (unsigned)_mm_movemask_epi8(hit);
+        if (mask)
+            return p + __builtin_ctz(mask);
+    }
+    while (p < end && !r->ends_field[(uint8_t)*p])
+        p++;
+    return p;
+}
+#else
+static const char *field_end(const struct csv_reader *r, const char *p, const char *end)
+{
+    while (p < end && !r->ends_field[(uint8_t)*p])
+        p++;
+    return p;
+}
+#endif
+
 /*
  * close_quote - the closing quote of the field whose content begins at @p; NULL if there is none.
  * @end: moved back to the first line end when the field may not hold one.
@@ -281,8 +309,7 @@ static enum scan scan_record(struct csv_reader *r, const char *p, const char *en
                 return SCAN_MORE; /* perhaps the first of two */
             p = q + 1;
         }
-        while (p < end && !r->ends_field[(uint8_t)*p])
-            p++;
+        p = field_end(r, p, end);
         if (p == end && !r->is_ended)
             return SCAN_MORE;
         if (n < CSV_MAX_FIELDS)

@@ -403,6 +403,10 @@ static int scaled(struct text t, uint64_t *ret)
 
 static int counter(struct flow_row *r, struct text t, uint64_t max, uint64_t *ret)
 {
+    if (t.n == 1 && *t.p == '0') {
+        *ret = 0;
+        return 0;
+    }
     if (!text_u64(t, max, ret) || (!scaled(t, ret) && *ret <= max))
         return 0;
     return flow_row_refuse(r, FLOW_TEXT_BAD_NUMBER, t);
@@ -411,9 +415,15 @@ static int counter(struct flow_row *r, struct text t, uint64_t max, uint64_t *re
 static bool is_zero_text(struct text t)
 {
     for (size_t i = 0; i < t.n; i++)
-        if (!strchr("0.:-/ ", t.p[i]) || !t.p[i])
+        if (t.p[i] != '0' && t.p[i] != '.' && t.p[i] != ':' && t.p[i] != '-' && t.p[i] != '/' && t.p[i] != ' ')
             return false;
     return true;
+}
+
+/* is_zero_time - nfdump prints second 0 of 1970 in local time for a time that was not exported. */
+static bool is_zero_time(const struct flow_field *f, struct text t)
+{
+    return f->kind == FIELD_TIME && t.n >= 10 && !memcmp(t.p, "1970-01-01", 10);
 }
 
 static void put_text(struct flow_row *r, const char *packed_name, struct text value)
@@ -426,10 +436,10 @@ static void put_text(struct flow_row *r, const char *packed_name, struct text va
     uint8_t *p = buf_room(r->texts, n_name + 2 + value.n);
     if (!p)
         return; /* is_bad tells the owner */
-    memcpy(p, packed_name, n_name);
+    memmove(p, packed_name, n_name); /* not memcpy: gcc makes "rep movs" of it here, which starts slowly */
     p[n_name] = (uint8_t)value.n;
     p[n_name + 1] = (uint8_t)(value.n >> 8);
-    memcpy(p + n_name + 2, value.p, value.n);
+    memmove(p + n_name + 2, value.p, value.n);
     r->texts->n += n_name + 2 + value.n;
 }
 
@@ -639,7 +649,7 @@ int flow_row_put(struct flow_row *r, const struct flow_plan *p, uint32_t column,
     const char *name = (const char *)p->names.p + f->text;
     if (value.n && (*value.p <= ' ' || value.p[value.n - 1] <= ' ' || (uint8_t)value.p[value.n - 1] == 0xa0))
         value = text_trim(value);
-    if (f->may_skip_zero && f->kind != FIELD_NUMBER && is_zero_text(value))
+    if (f->may_skip_zero && f->kind != FIELD_NUMBER && (is_zero_text(value) || is_zero_time(f, value)))
         return 0;
     switch ((enum flow_field_kind)f->kind) {
     case FIELD_IGNORED:

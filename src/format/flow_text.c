@@ -164,13 +164,15 @@ static bool is_repeated_header(const struct flow_text_reader *r, const struct cs
 static bool is_no_data(struct flow_text_reader *r, const struct csv_record *record)
 {
     char first = record->fields[0].n ? *record->fields[0].p : '\0';
+    if (first >= '0' && first <= '9' && !r->is_past_summary)
+        return false; /* a date or an address: data */
     switch (r->kind) {
     case FLOW_TEXT_KIND_NFDUMP_CSV:
         if (nfdump_csv_is_summary(record))
             r->is_past_summary = true;
         else if (nfdump_csv_is_header(record))
             r->is_past_summary = false;
-        return r->is_past_summary || (first == 't' && is_repeated_header(r, record));
+        return r->is_past_summary || is_repeated_header(r, record);
     case FLOW_TEXT_KIND_NFDUMP_LINE:
         if (nfdump_csv_is_summary(record))
             r->is_past_summary = true;
@@ -179,7 +181,7 @@ static bool is_no_data(struct flow_text_reader *r, const struct csv_record *reco
         return r->is_past_summary || nfdump_line_is_header(record->raw);
     case FLOW_TEXT_KIND_BINETFLOW:
     case FLOW_TEXT_KIND_CSV:
-        return (first < '0' || first > '9') && is_repeated_header(r, record);
+        return is_repeated_header(r, record);
     case FLOW_TEXT_KIND_AUTO:
     case FLOW_TEXT_KIND_ZEEK:
     case FLOW_TEXT_KIND_ZEEK_JSON:

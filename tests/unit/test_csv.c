@@ -189,6 +189,52 @@ static void written_fields_read_back_the_same(void **state)
     buf_fini(&wanted);
 }
 
+static uint64_t random_state;
+
+static unsigned next_random(unsigned below)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return (unsigned)(random_state % below);
+}
+
+static void random_records_read_back_the_same_in_any_pieces(void **state)
+{
+    (void)state;
+    static const char letters[] = "ab,;\t\"\n\r #\xc4\x91";
+    const char *seed = getenv("VONGGAC_SEED"), *rounds = getenv("VONGGAC_ROUNDS");
+    random_state = seed ? strtoull(seed, NULL, 10) | 1 : 20231117;
+    uint64_t first = random_state;
+    for (unsigned round = 0; round < (rounds ? strtoul(rounds, NULL, 10) * 10 : 2000); round++) {
+        struct buf in = {.max = 1 << 20}, wanted = {.max = 1 << 20};
+        unsigned n_records = 1 + next_random(12), n_fields = 2 + next_random(5);
+        for (unsigned i = 0; i < n_records; i++) {
+            for (unsigned k = 0; k < n_fields; k++) {
+                char field[12];
+                unsigned n = next_random(sizeof(field));
+                for (unsigned m = 0; m < n; m++)
+                    field[m] = letters[next_random(sizeof(letters) - 1)];
+                if (k)
+                    buf_add_byte(&in, ',');
+                csv_put(&in, (struct text){field, n});
+                buf_add(&wanted, field, n);
+                buf_add_byte(&wanted, '|');
+            }
+            buf_add_text(&in, next_random(2) ? "\r\n" : "\n");
+            buf_add_byte(&wanted, '\n');
+        }
+        struct csv_options o = {.separator = ','};
+        struct seen s;
+        read_in_pieces((char *)in.p, in.n, 1 + next_random(40), &o, &s);
+        if (s.text.n != wanted.n + 1 || memcmp(s.text.p, wanted.p, wanted.n) != 0)
+            fail_msg("VONGGAC_SEED=%llu round %u: %.*s", (unsigned long long)first, round, (int)in.n, (char *)in.p);
+        buf_fini(&s.text);
+        buf_fini(&in);
+        buf_fini(&wanted);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +248,7 @@ int main(void)
         cmocka_unit_test(limits_refuse_the_row_and_the_rest_goes_on),
         cmocka_unit_test(without_quoting_a_quote_is_a_character),
         cmocka_unit_test(written_fields_read_back_the_same),
+        cmocka_unit_test(random_records_read_back_the_same_in_any_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

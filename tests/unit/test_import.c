@@ -148,6 +148,7 @@ static void what_we_cannot_read_is_refused_with_a_reason(void **state)
         {IMPORT_ZEEK, "StartTime,SrcAddr,DstAddr\n", 26, "not zeek"},
         {IMPORT_PCAP, "StartTime,SrcAddr,DstAddr\n", 26, "capture"},
         {IMPORT_EXPORTS, "StartTime,SrcAddr,DstAddr\n", 26, "export traffic"},
+        {IMPORT_CSV, "a,b\n1,2\n", 8, "--map"},
         {IMPORT_CSV, "\xd4\xc3\xb2\xa1\2\0\4\0", 8, "binary"},
     };
     for (size_t k = 0; k < COUNT_OF(cases); k++) {

@@ -100,6 +100,9 @@ static void long_durations_and_all_flags_are_read(void **state)
 static void runs_end_where_another_exporter_begins(void **state)
 {
     (void)state;
+    expect("ts,sa,da,tr,nh\n2024-01-01 00:00:00,1.1.1.1,2.2.2.2,1970-01-01 01:00:00.000,::\n",
+           "source.ip=1.1.1.1 destination.ip=2.2.2.2 event.start=2024-01-01T00:00:00.000000Z "
+           "event.end=2024-01-01T00:00:00.000000Z\n");
     expect("ts,sa,da,ra,fwd\n2024-01-01 00:00:00,1.1.1.1,2.2.2.2,10.0.0.1,a\n2024-01-01 00:00:00,1.1.1.1,2.2.2.2,10.0.0.2,b\n"
            "2024-01-01 00:00:00,1.1.1.1,2.2.2.2,0.0.0.0,c\n",
            "source.ip=1.1.1.1 destination.ip=2.2.2.2 event.start=2024-01-01T00:00:00.000000Z "

@@ -134,6 +134,8 @@ static int text_result(struct import *i, int rc)
     text_escape(header.p, header.n, line, sizeof(line));
     if (i->options.format == IMPORT_AUTO)
         return FAULT(i->fault, IMPORT_REFUSED, import_unknown, i->name, line);
+    if (i->options.format == IMPORT_CSV)
+        return FAULT(i->fault, IMPORT_REFUSED, import_no_columns, i->name, line);
     return FAULT(i->fault, IMPORT_REFUSED, import_not_this, i->name, import_format_name(i->options.format), line);
 }
 
