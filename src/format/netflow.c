@@ -214,6 +214,11 @@ static int resolve_waiting(struct work *w, const struct netflow_template *t)
     struct netflow_waiting *one;
     int r = 0;
     while (r >= 0 && (one = netflow_cache_next_waiting(&w->n->cache, w->domain, t->id)) != NULL) {
+        if (netflow_cache_is_late(&w->n->cache, one, &w->clock)) {
+            refuse(w, NETFLOW_TEMPLATE_UNKNOWN, 1);
+            free(one);
+            continue;
+        }
         w->result->n_resolved++;
         one->clock.has_init = w->clock.has_init;
         one->clock.init_us = w->clock.init_us;
@@ -285,7 +290,9 @@ static int templates(struct work *w, struct cursor set, bool is_options)
 static int wait(struct work *w, uint16_t template_id, struct cursor set)
 {
     w->result->is_exact &= w->domain->version == 9;
-    int r = netflow_cache_wait(&w->n->cache, w->domain, template_id, set.p, cursor_left(&set), &w->clock);
+    uint32_t n_late;
+    int r = netflow_cache_wait(&w->n->cache, w->domain, template_id, set.p, cursor_left(&set), &w->clock, &n_late);
+    refuse(w, NETFLOW_TEMPLATE_UNKNOWN, n_late);
     if (r < 0)
         return r;
     if (r)

@@ -26,6 +26,7 @@ struct netflow_options {
     size_t max_templates_per_peer; /* over all domains, [4096] */
     size_t max_bytes;              /* templates, samplers and waiting sets of all peers, [64 MiB]; one peer: a quarter */
     size_t max_waiting_bytes;      /* sets of one peer that wait for a template, [1 MiB] */
+    int64_t max_waiting_us;        /* older ones are given up: the template may mean other records by then, [2 hours] */
     bool by_port;                  /* templates also apart by source port: exporters behind NAT, several line cards */
 };
 
@@ -53,7 +54,7 @@ struct netflow_datagram {
     X(TEMPLATE_LIMIT, "template_limit", templates)     /* more than may be kept */                                     \
     X(SAMPLER_LIMIT, "sampler_limit", records)         /* more samplers than may be kept: its flows stay unmultiplied */ \
     X(WAITING_LIMIT, "waiting_limit", sets)            /* template unknown and no room to wait for it */               \
-    X(TEMPLATE_UNKNOWN, "template_unknown", sets)      /* the template never came (netflow_finish) */                  \
+    X(TEMPLATE_UNKNOWN, "template_unknown", sets)      /* the template never came (netflow_finish), or too late */     \
     X(NO_ADDRESSES, "no_addresses", records)           /* not two IP addresses, and no NAT event */                    \
     X(LAYER2, "layer2", records)                       /* MAC addresses only */
 

@@ -21,6 +21,8 @@ int netflow_cache_init(struct netflow_cache *c, const struct netflow_options *o,
     use_default(&c->options.max_templates_per_peer, 4096);
     use_default(&c->options.max_bytes, (size_t)64 << 20);
     use_default(&c->options.max_waiting_bytes, (size_t)1 << 20);
+    if (!c->options.max_waiting_us)
+        c->options.max_waiting_us = INT64_C(7200) * 1000000;
     c->buckets = calloc(N_BUCKETS, sizeof(*c->buckets));
     return c->buckets ? 0 : -ENOMEM;
 }
@@ -283,13 +285,28 @@ uint32_t netflow_cache_withdraw(struct netflow_cache *c, struct netflow_domain *
     return n;
 }
 
+bool netflow_cache_is_late(const struct netflow_cache *c, const struct netflow_waiting *waited, const struct netflow_clock *k)
+{
+    return k->received_us - waited->clock.received_us > c->options.max_waiting_us;
+}
+
+static bool may_wait(const struct netflow_cache *c, const struct netflow_domain *d, size_t size)
+{
+    return d->peer->n_waiting_bytes + size <= c->options.max_waiting_bytes && has_room(c, d->peer, size) &&
+           d->n_waiting < NETFLOW_WAITING_PER_DOMAIN;
+}
+
 int netflow_cache_wait(struct netflow_cache *c, struct netflow_domain *d, uint16_t template_id, const uint8_t *p,
-                       size_t n_bytes, const struct netflow_clock *k)
+                       size_t n_bytes, const struct netflow_clock *k, uint32_t *ret_n_late)
 {
     size_t size = sizeof(struct netflow_waiting) + n_bytes; /* n_bytes < 2^16 */
-    if (d->peer->n_waiting_bytes + size > c->options.max_waiting_bytes || !has_room(c, d->peer, size) ||
-        d->n_waiting == NETFLOW_WAITING_PER_DOMAIN)
-        return NETFLOW_CACHE_FULL;
+    *ret_n_late = 0;
+    while (!may_wait(c, d, size)) {
+        if (!d->waiting || !netflow_cache_is_late(c, d->waiting, k))
+            return NETFLOW_CACHE_FULL;
+        free(unlink_waiting(c, d, &d->waiting));
+        ++*ret_n_late;
+    }
     struct netflow_waiting *w = malloc(size);
     if (!w)
         return -ENOMEM;

@@ -77,9 +77,15 @@ int netflow_cache_put(struct netflow_cache *c, struct netflow_domain *d, struct 
 /* netflow_cache_withdraw - one by id, or all of a kind with id 0. Return: how many. */
 uint32_t netflow_cache_withdraw(struct netflow_cache *c, struct netflow_domain *d, uint16_t id, bool is_options);
 
-/* netflow_cache_wait - put a set aside. Return: 0, FULL or -ENOMEM. */
+/*
+ * netflow_cache_wait - put a set aside; when there is no room, those that waited too long make it.
+ * @ret_n_late: how many were given up
+ * Return: 0, FULL or -ENOMEM.
+ */
 int netflow_cache_wait(struct netflow_cache *c, struct netflow_domain *d, uint16_t template_id, const uint8_t *p,
-                       size_t n_bytes, const struct netflow_clock *k);
+                       size_t n_bytes, const struct netflow_clock *k, uint32_t *ret_n_late);
+/* netflow_cache_is_late - whether @waited stood too long at the time of @k. */
+bool netflow_cache_is_late(const struct netflow_cache *c, const struct netflow_waiting *waited, const struct netflow_clock *k);
 /* netflow_cache_next_waiting - unlink the oldest set that waits for @template_id; the caller frees it. */
 struct netflow_waiting *netflow_cache_next_waiting(struct netflow_cache *c, struct netflow_domain *d, uint16_t template_id);
 /* netflow_cache_give_up - drop everything that waits. Return: the number of sets. */

@@ -588,6 +588,38 @@ static void waiting_is_bounded_and_what_never_resolves_is_counted(void **state)
     netflow_free(small);
 }
 
+static void what_waited_for_hours_is_not_read_by_a_template_of_today(void **state)
+{
+    (void)state;
+    struct netflow_datagram d = {.p = b.p, .peer = ip_from_v4(5), .received_us = US(NOW_S)};
+    struct netflow *patient = netflow_new(&(struct netflow_options){.max_waiting_us = US(60), .max_waiting_bytes = 250});
+    assert_non_null(patient);
+    for (int i = 0; i < 3; i++) { /* two find room; after a minute another takes the place of the first */
+        v9_header(&b, 100000, NOW_S, 1, 0);
+        set_open(&b, 256);
+        put_plain(6, (uint16_t)i);
+        set_close(&b);
+        d.n_bytes = b.n;
+        d.received_us = US(NOW_S + 25 * (unsigned)i);
+        assert_int_equal(netflow_decode(patient, &d, keep_flows, &k, &r), 0);
+        assert_int_equal(r.n_waiting, i < 2);
+        assert_int_equal(r.n_refused[NETFLOW_WAITING_LIMIT], i == 2);
+    }
+    d.received_us = US(NOW_S + 61);
+    assert_int_equal(netflow_decode(patient, &d, keep_flows, &k, &r), 0);
+    assert_int_equal(r.n_waiting, 1);
+    assert_int_equal(r.n_refused[NETFLOW_TEMPLATE_UNKNOWN], 1);
+    v9_header(&b, 100000, NOW_S, 1, 0);
+    put_template(&b, 0, 256, plain, COUNT_OF(plain));
+    d.n_bytes = b.n;
+    d.received_us = US(NOW_S + 100); /* the one of second 25 is too old by now, that of second 61 is not */
+    assert_int_equal(netflow_decode(patient, &d, keep_flows, &k, &r), 0);
+    assert_int_equal(r.n_resolved, 1);
+    assert_int_equal(r.n_refused[NETFLOW_TEMPLATE_UNKNOWN], 1);
+    assert_int_equal(k.n, 1);
+    netflow_free(patient);
+}
+
 static void templates_belong_to_peer_and_domain_and_to_the_port_only_when_asked(void **state)
 {
     (void)state;
@@ -863,6 +895,7 @@ int main(void)
         WITH(what_has_no_two_ip_addresses_is_refused_by_reason),
         WITH(records_before_their_template_wait_and_keep_their_own_clock),
         WITH(waiting_is_bounded_and_what_never_resolves_is_counted),
+        WITH(what_waited_for_hours_is_not_read_by_a_template_of_today),
         WITH(templates_belong_to_peer_and_domain_and_to_the_port_only_when_asked),
         WITH(a_refresh_is_silent_and_a_redefinition_is_reported_and_obeyed),
         WITH(a_field_the_next_template_lacks_leaves_nothing_behind),
