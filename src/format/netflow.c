@@ -211,9 +211,9 @@ static int records(struct work *w, const struct netflow_template *t, struct curs
 /* resolve_waiting - the template has come: what waited for it is decoded under its own clock. */
 static int resolve_waiting(struct work *w, const struct netflow_template *t)
 {
-    struct netflow_waiting *one;
+    struct netflow_waiting *one, **at = NULL;
     int r = 0;
-    while (r >= 0 && (one = netflow_cache_next_waiting(&w->n->cache, w->domain, t->id)) != NULL) {
+    while (r >= 0 && (one = netflow_cache_next_waiting(&w->n->cache, w->domain, t->id, &at)) != NULL) {
         if (netflow_cache_is_late(&w->n->cache, one, &w->clock)) {
             refuse(w, NETFLOW_TEMPLATE_UNKNOWN, 1);
             free(one);

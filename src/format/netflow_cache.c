@@ -293,7 +293,7 @@ bool netflow_cache_is_late(const struct netflow_cache *c, const struct netflow_w
 static bool may_wait(const struct netflow_cache *c, const struct netflow_domain *d, size_t size)
 {
     return d->peer->n_waiting_bytes + size <= c->options.max_waiting_bytes && has_room(c, d->peer, size) &&
-           d->n_waiting < NETFLOW_WAITING_PER_DOMAIN;
+           d->n_waiting < c->options.max_waiting_bytes / NETFLOW_WAITING_LEAST_BYTES + 1;
 }
 
 int netflow_cache_wait(struct netflow_cache *c, struct netflow_domain *d, uint16_t template_id, const uint8_t *p,
@@ -324,13 +324,16 @@ int netflow_cache_wait(struct netflow_cache *c, struct netflow_domain *d, uint16
     return 0;
 }
 
-struct netflow_waiting *netflow_cache_next_waiting(struct netflow_cache *c, struct netflow_domain *d, uint16_t template_id)
+struct netflow_waiting *netflow_cache_next_waiting(struct netflow_cache *c, struct netflow_domain *d, uint16_t template_id,
+                                                   struct netflow_waiting ***at)
 {
     if (!(d->waiting_ids[template_id % 512 / 64] >> (template_id % 64) & 1))
         return NULL;
-    for (struct netflow_waiting **link = &d->waiting; *link; link = &(*link)->next)
-        if ((*link)->template_id == template_id)
+    for (struct netflow_waiting **link = *at ? *at : &d->waiting; *link; link = &(*link)->next)
+        if ((*link)->template_id == template_id) {
+            *at = link;
             return unlink_waiting(c, d, link);
+        }
     return NULL;
 }
 

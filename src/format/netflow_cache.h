@@ -15,7 +15,7 @@
 
 #define NETFLOW_SILENT_US (INT64_C(3600) * 1000000)
 #define NETFLOW_DOMAINS_PER_PEER 256u
-#define NETFLOW_WAITING_PER_DOMAIN 4096u
+#define NETFLOW_WAITING_LEAST_BYTES 256u /* sets that may wait: max_waiting_bytes over this, so that a walk stays short */
 
 /* a set whose template has not come yet, with the clock it stood under */
 struct netflow_waiting {
@@ -86,8 +86,12 @@ int netflow_cache_wait(struct netflow_cache *c, struct netflow_domain *d, uint16
                        size_t n_bytes, const struct netflow_clock *k, uint32_t *ret_n_late);
 /* netflow_cache_is_late - whether @waited stood too long at the time of @k. */
 bool netflow_cache_is_late(const struct netflow_cache *c, const struct netflow_waiting *waited, const struct netflow_clock *k);
-/* netflow_cache_next_waiting - unlink the oldest set that waits for @template_id; the caller frees it. */
-struct netflow_waiting *netflow_cache_next_waiting(struct netflow_cache *c, struct netflow_domain *d, uint16_t template_id);
+/*
+ * netflow_cache_next_waiting - unlink the next set that waits for @template_id, oldest first; the caller frees it.
+ * @at: where to go on, NULL at first; nothing else may wait in between
+ */
+struct netflow_waiting *netflow_cache_next_waiting(struct netflow_cache *c, struct netflow_domain *d, uint16_t template_id,
+                                                   struct netflow_waiting ***at);
 /* netflow_cache_give_up - drop everything that waits. Return: the number of sets. */
 uint32_t netflow_cache_give_up(struct netflow_cache *c);
 /* netflow_cache_has_room - whether the quotas leave this domain's peer @n_bytes more. */

@@ -592,7 +592,7 @@ static void what_waited_for_hours_is_not_read_by_a_template_of_today(void **stat
 {
     (void)state;
     struct netflow_datagram d = {.p = b.p, .peer = ip_from_v4(5), .received_us = US(NOW_S)};
-    struct netflow *patient = netflow_new(&(struct netflow_options){.max_waiting_us = US(60), .max_waiting_bytes = 250});
+    struct netflow *patient = netflow_new(&(struct netflow_options){.max_waiting_us = US(60), .max_waiting_bytes = 500});
     assert_non_null(patient);
     for (int i = 0; i < 3; i++) { /* two find room; after a minute another takes the place of the first */
         v9_header(&b, 100000, NOW_S, 1, 0);

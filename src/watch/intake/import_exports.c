@@ -23,6 +23,10 @@ static int64_t exported_us(const uint8_t *p, size_t n)
     return c.is_bad || (version != 5 && version != 9 && version != 10) ? 0 : (int64_t)seconds * US_PER_SECOND;
 }
 
+/* one command may hold days of exports with a template behind all of them: sets wait as long as the command runs */
+static const struct netflow_options patient = {.max_bytes = (size_t)512 << 20, .max_waiting_bytes = (size_t)64 << 20,
+                                               .max_waiting_us = INT64_MAX / 4};
+
 static void take_result(struct import *i, const struct netflow_result *r, uint64_t row)
 {
     struct import_summary *s = i->summary;
@@ -60,7 +64,7 @@ int import_datagram(struct import *i, const struct netflow_datagram *d, uint64_t
     if (d->n_bytes >= 4 && !memcmp(d->p, "\0\0\0\5", 4)) /* NetFlow has 5 in its first two bytes */
         return sflow_datagram(i, d, row);
     if (!i->netflow)
-        i->netflow = netflow_new(NULL);
+        i->netflow = netflow_new(&patient);
     if (!i->netflow)
         return FAULT(i->fault, -ENOMEM, no_memory, i->name);
     int rc = netflow_decode(i->netflow, d, import_sink, i, &r);
