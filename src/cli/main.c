@@ -216,6 +216,7 @@ int cli_open(const char *path)
 /* finish - what was printed must have reached its reader, or the command has failed. */
 static int finish(int status)
 {
+    cli_as_invoker();
     if (fflush(stdout) || ferror(stdout)) {
         if (errno != EPIPE)
             SAY(stderr, cli_cannot_write_output, strerror(errno));
