@@ -60,10 +60,11 @@ compile() {
         ninja -C "$dir" --quiet "$@"
     fi
 }
-# In a directory that was there before, a second try from nothing tells a broken directory from a broken source.
+# A broken source is the developer's; a directory whose build graph is broken is made again.
 if ! compile "$@"; then
+    ! ninja -C "$dir" -n "$@" >/dev/null 2>&1 || exit 1
     [ -z "$is_new" ] || exit 1
-    echo "variant.sh: $name did not build; once more from an empty directory" >&2
+    echo "variant.sh: build/$name is broken; making it again" >&2
     configure
     compile "$@"
 fi

@@ -167,7 +167,8 @@ static int crash(int in, int out, void *context)
 {
     (void)in, (void)out, (void)context;
     signal(SIGSEGV, SIG_DFL);
-    *(volatile int *)(uintptr_t)8 = 1;
+    volatile uintptr_t nowhere = 8; /* volatile: the compiler must not see that it is no address */
+    *(volatile int *)nowhere = 1;
     return 0;
 }
 
