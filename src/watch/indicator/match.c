@@ -412,7 +412,7 @@ size_t candidates_plain(const struct matcher *m, const uint32_t *a, size_t n, ui
         if (m->may_prefetch && i + 24 < n)
             __builtin_prefetch(&m->bloom[bloom_word(a[i + 24], m->bloom_shift)]);
         out[n_out] = (uint16_t)i;
-        n_out += in_bloom(m->bloom, m->bloom_shift, a[i]) | maybe_range(m, a[i]);
+        n_out += in_bloom(m->bloom, m->bloom_shift, a[i]) || maybe_range(m, a[i]);
     }
     return n_out;
 }
