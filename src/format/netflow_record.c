@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One op at a time over all records of a run, so that the choice of encoding is
- * made once per run and the loops below stay small and predictable. Records of
- * variable length are walked one by one with the same loops at n = 1.
+ * made once per run and the loops below stay small and predictable. Of records
+ * of variable length the fixed fields are first laid side by side.
  */
 #include "format/netflow_record.h"
 
@@ -273,21 +273,19 @@ void netflow_rows_for(struct netflow_rows *rows, const struct netflow_template *
     rows->last = t;
 }
 
-static uint32_t run_fixed(const struct netflow_template *t, struct cursor *set, const struct netflow_clock *k,
-                          struct netflow_rows *rows)
+/* run_fixed - @n records, @stride apart; fields of variable length are not among them. */
+static void run_fixed(const struct netflow_template *t, const uint8_t *p, size_t stride, uint32_t n,
+                      const struct netflow_clock *k, struct netflow_rows *rows)
 {
-    size_t n = cursor_left(set) / t->least_bytes;
-    if (n > NETFLOW_RUN)
-        n = NETFLOW_RUN;
-    const uint8_t *p = cursor_take(set, n * t->least_bytes);
     for (uint16_t i = 0; i < t->n_ops && n; i++) {
+        if (t->is_variable && t->ops[i].length == NETFLOW_VARIABLE)
+            continue;
         struct column c = column_of(&t->ops[i], rows, 0);
-        c.n = (uint32_t)n;
+        c.n = n;
         c.from = p + t->ops[i].from;
-        c.from_stride = t->least_bytes;
+        c.from_stride = stride;
         run_op(&t->ops[i], &c, k);
     }
-    return (uint32_t)n;
 }
 
 /* variable_length - RFC 7011 7: one byte, or 255 and two more. */
@@ -297,28 +295,39 @@ static uint32_t variable_length(struct cursor *c)
     return length < 255 ? length : cursor_u16(c);
 }
 
-/* walk_record - one record of variable length; @rows NULL: only past it. Return: false when it is cut. */
-static bool walk_record(const struct netflow_template *t, struct cursor *set, const struct netflow_clock *k,
-                        struct netflow_rows *rows, uint32_t row)
+static void run_variable(const struct netflow_op *op, const uint8_t *p, uint32_t length, const struct netflow_clock *k,
+                         struct netflow_rows *rows, uint32_t row)
 {
-    for (uint16_t i = 0; i < t->n_fields; i++) {
-        uint32_t length = t->fields[i].length;
-        if (length == NETFLOW_VARIABLE)
-            length = variable_length(set);
+    struct column c = column_of(op, rows, row);
+    c.from = p;
+    c.length = length;
+    if (op->kind == NETFLOW_OP_TEXT)
+        column_text(&c);
+    else
+        run_op(op, &c, k);
+}
+
+/*
+ * walk_record - one record of variable length: its fixed fields go to @packed, the others at once into their row.
+ * @rows NULL: only past it. Return: false when it is cut.
+ */
+static bool walk_record(const struct netflow_template *t, struct cursor *set, const struct netflow_clock *k,
+                        struct netflow_rows *rows, uint32_t row, uint8_t *packed)
+{
+    for (uint16_t i = 0; i < t->n_pieces; i++) {
+        const struct netflow_piece *piece = &t->pieces[i];
+        uint32_t length = piece->is_variable ? variable_length(set) : piece->n_bytes;
         const uint8_t *p = cursor_take(set, length);
         if (!p)
             return false;
-        uint16_t o = t->fields[i].op;
-        if (!rows || o == NETFLOW_NO_OP)
+        if (!rows)
             continue;
-        const struct netflow_op *op = &t->ops[o];
-        struct column c = column_of(op, rows, row);
-        c.from = p;
-        c.length = length;
-        if (op->kind == NETFLOW_OP_UINT && length <= 8)
-            store(c.to, load_uint(p, length), op->width);
-        else
-            run_op(op, &c, k);
+        if (piece->is_variable && piece->op != NETFLOW_NO_OP)
+            run_variable(&t->ops[piece->op], p, length, k, rows, row);
+        if (!piece->is_variable) {
+            memcpy(packed, p, length);
+            packed += length;
+        }
     }
     return true;
 }
@@ -327,20 +336,24 @@ int netflow_run(const struct netflow_template *t, struct cursor *set, const stru
                 struct netflow_rows *rows, uint32_t *ret_n)
 {
     netflow_rows_for(rows, t);
+    uint32_t n = 0;
     if (!t->is_variable) {
-        *ret_n = run_fixed(t, set, k, rows);
+        size_t n_left = cursor_left(set) / t->least_bytes;
+        n = n_left < NETFLOW_RUN ? (uint32_t)n_left : NETFLOW_RUN;
+        run_fixed(t, cursor_take(set, (size_t)n * t->least_bytes), t->least_bytes, n, k, rows);
+        *ret_n = n;
         return 0;
     }
-    uint32_t n = 0;
-    while (n < NETFLOW_RUN && cursor_left(set) >= t->least_bytes) {
-        if (!walk_record(t, set, k, rows, n)) {
-            *ret_n = n;
-            return 1;
-        }
+    bool is_cut = false;
+    while (n < NETFLOW_RUN && cursor_left(set) >= t->least_bytes && (n + 1) * (size_t)t->fixed_bytes <= sizeof(rows->packed)) {
+        is_cut = !walk_record(t, set, k, rows, n, rows->packed + n * (size_t)t->fixed_bytes);
+        if (is_cut)
+            break;
         n++;
     }
+    run_fixed(t, rows->packed, t->fixed_bytes, n, k, rows);
     *ret_n = n;
-    return 0;
+    return is_cut;
 }
 
 uint32_t netflow_skip(const struct netflow_template *t, struct cursor *set, bool *ret_is_cut)
@@ -353,7 +366,7 @@ uint32_t netflow_skip(const struct netflow_template *t, struct cursor *set, bool
         return n;
     }
     while (cursor_left(set) >= t->least_bytes) {
-        if (!walk_record(t, set, NULL, NULL, 0)) {
+        if (!walk_record(t, set, NULL, NULL, 0, NULL)) {
             *ret_is_cut = true;
             break;
         }

@@ -26,6 +26,7 @@ struct netflow_rows {
     const struct netflow_template *last; /* whose fields may stand in the rows */
     struct flow flows[NETFLOW_RUN];
     struct netflow_extra extras[NETFLOW_RUN];
+    uint8_t packed[65536]; /* the fixed fields of records of variable length, side by side */
 };
 
 /* netflow_rows_for - make the rows fit for @t: what another template left is cleared. */

@@ -173,41 +173,49 @@ static enum netflow_use use_of(const struct netflow_definition *d, const struct 
     return chose(ch, NETFLOW_ROLE_MAC) ? NETFLOW_USE_LAYER2 : NETFLOW_USE_NOTHING;
 }
 
-static void add_op(struct netflow_template *t, struct netflow_meaning m, unsigned role, uint16_t field, uint32_t from)
+/* add_op - Return: its index, or NETFLOW_NO_OP for a field that only has to be there. */
+static uint16_t add_op(struct netflow_template *t, struct netflow_meaning m, unsigned role, uint16_t length)
 {
     const struct netflow_place *to = &netflow_places[role];
     if (m.kind == NETFLOW_OP_NONE || !to->width)
-        return;
-    t->fields[field].op = t->n_ops;
-    t->ops[t->n_ops++] = (struct netflow_op){.from = (uint16_t)from, .length = t->fields[field].length, .to = to->to,
-                                             .kind = m.kind, .width = to->width, .to_extra = to->to_extra};
+        return NETFLOW_NO_OP;
+    /* a record longer than a datagram never comes: then the cut offset is never used */
+    t->ops[t->n_ops] = (struct netflow_op){.from = (uint16_t)t->fixed_bytes, .length = length, .to = to->to,
+                                           .kind = m.kind, .width = to->width, .to_extra = to->to_extra};
     t->present |= to->present;
+    return t->n_ops++;
 }
 
-/* lay_out - lengths, offsets and the ops. */
+static void add_piece(struct netflow_template *t, uint16_t length, uint16_t op, bool is_variable)
+{
+    struct netflow_piece *last = t->n_pieces ? &t->pieces[t->n_pieces - 1] : NULL;
+    if (!is_variable && last && !last->is_variable)
+        last->n_bytes += length;
+    else
+        t->pieces[t->n_pieces++] = (struct netflow_piece){.n_bytes = is_variable ? 0 : length, .op = op, .is_variable = is_variable};
+}
+
+/* lay_out - the ops in the order of the record, and where the fields of variable length stand between the others. */
 static void lay_out(struct netflow_template *t, const struct netflow_definition *d, const struct choice *ch)
 {
     struct cursor c = cursor_over(d->p, d->n_bytes);
     cursor_skip(&c, d->is_options ? 6 : 4);
-    for (uint16_t i = 0; i < d->n_fields; i++) {
-        uint16_t id;
-        uint32_t pen;
-        field_specifier(&c, d->version, &id, &t->fields[i].length, &pen);
-        t->fields[i].op = NETFLOW_NO_OP;
-        t->is_variable |= d->version == 10 && t->fields[i].length == NETFLOW_VARIABLE;
-    }
     for (unsigned r = 1; r < NETFLOW_N_ROLES; r++)
         if (chose(ch, r))
             t->roles[r / 64] |= UINT64_C(1) << (r % 64);
-    uint32_t from = 0;
     for (uint16_t i = 0; i < d->n_fields; i++) {
+        uint16_t id, length, op = NETFLOW_NO_OP;
+        uint32_t pen;
+        field_specifier(&c, d->version, &id, &length, &pen);
         for (unsigned r = 1; r < NETFLOW_N_ROLES; r++)
             if (ch->field[r] == i)
-                add_op(t, ch->meaning[r], r, i, from);
-        bool is_variable = d->version == 10 && t->fields[i].length == NETFLOW_VARIABLE;
-        from += is_variable ? 1 : t->fields[i].length; /* a variable field takes at least its length byte */
+                op = add_op(t, ch->meaning[r], r, length);
+        bool is_variable = d->version == 10 && length == NETFLOW_VARIABLE;
+        add_piece(t, length, op, is_variable);
+        t->is_variable |= is_variable;
+        t->least_bytes += is_variable ? 1 : length; /* a variable field takes at least its length byte */
+        t->fixed_bytes += is_variable ? 0 : length;
     }
-    t->least_bytes = from;
 }
 
 int netflow_template_new(const struct netflow_definition *d, struct netflow_template **ret)
@@ -219,20 +227,21 @@ int netflow_template_new(const struct netflow_definition *d, struct netflow_temp
     promote_ip6(&ch, NETFLOW_ROLE_SOURCE_NAT_IP6, NETFLOW_ROLE_SOURCE_NAT_IP);
     promote_ip6(&ch, NETFLOW_ROLE_DESTINATION_NAT_IP6, NETFLOW_ROLE_DESTINATION_NAT_IP);
     promote_ip6(&ch, NETFLOW_ROLE_NEXT_HOP6, NETFLOW_ROLE_NEXT_HOP);
+    _Static_assert(_Alignof(struct netflow_piece) <= _Alignof(struct netflow_template) &&
+                       _Alignof(struct netflow_op) <= _Alignof(struct netflow_piece), "one block, descending alignment");
     size_t n_ops = NETFLOW_N_ROLES; /* n_fields <= 2^16 and n_ops < 2^8: no overflow below */
     size_t n_bytes = sizeof(struct netflow_template) + n_ops * sizeof(struct netflow_op) +
-                     d->n_fields * sizeof(struct netflow_field) + d->n_bytes;
+                     d->n_fields * sizeof(struct netflow_piece) + d->n_bytes;
     struct netflow_template *t = calloc(1, n_bytes);
     if (!t)
         return -ENOMEM;
-    t->ops = (struct netflow_op *)(void *)(t + 1);
-    t->fields = (struct netflow_field *)(void *)(t->ops + n_ops);
-    t->raw = (uint8_t *)(t->fields + d->n_fields);
+    t->pieces = (struct netflow_piece *)(void *)(t + 1); /* the wider alignment first */
+    t->ops = (struct netflow_op *)(void *)(t->pieces + d->n_fields);
+    t->raw = (uint8_t *)(t->ops + n_ops);
     memcpy(t->raw, d->p, d->n_bytes);
     t->n_raw_bytes = (uint32_t)d->n_bytes;
     t->n_memory_bytes = (uint32_t)n_bytes;
     t->id = d->id;
-    t->n_fields = d->n_fields;
     t->is_options = d->is_options;
     lay_out(t, d, &ch);
     t->use = (uint8_t)use_of(d, &ch);

@@ -114,7 +114,7 @@ struct netflow_place {
 extern const struct netflow_place netflow_places[NETFLOW_N_ROLES];
 
 struct netflow_op {
-    uint16_t from;   /* offset in the record; meaningless when the template is variable */
+    uint16_t from;   /* offset in the record; in a variable template in its fixed fields laid side by side */
     uint16_t length; /* NETFLOW_VARIABLE: taken from the record */
     uint16_t to;
     uint8_t kind, width;
@@ -124,9 +124,11 @@ struct netflow_op {
 /* what records of a template are */
 enum netflow_use { NETFLOW_USE_FLOW, NETFLOW_USE_NAT, NETFLOW_USE_OPTIONS, NETFLOW_USE_LAYER2, NETFLOW_USE_NOTHING };
 
-struct netflow_field {
-    uint16_t length;
-    uint16_t op; /* index, or NETFLOW_NO_OP */
+/* a piece of a variable record: a field of variable length, or all fixed fields up to the next one */
+struct netflow_piece {
+    uint32_t n_bytes; /* when fixed */
+    uint16_t op;      /* when variable: index, or NETFLOW_NO_OP */
+    bool is_variable;
 };
 #define NETFLOW_NO_OP 0xffffu
 
@@ -134,14 +136,15 @@ struct netflow_template {
     uint64_t present;      /* fields that every record has */
     uint64_t roles[2];     /* bit set of roles */
     uint32_t least_bytes;  /* of a record: exactly this many unless is_variable */
+    uint32_t fixed_bytes;  /* of all fixed fields */
     uint32_t n_raw_bytes;
     uint32_t n_memory_bytes;
-    uint16_t id, n_fields, n_ops;
+    uint16_t id, n_pieces, n_ops;
     uint8_t use;
     bool is_variable, is_options;
     bool has_texts;
     struct netflow_op *ops;       /* these three point into this allocation */
-    struct netflow_field *fields;
+    struct netflow_piece *pieces; /* only used when is_variable */
     uint8_t *raw;                 /* the definition as received: to tell a refresh from a redefinition */
 };
 
