@@ -57,7 +57,7 @@ void generator_init(struct generator *g, const struct generator_options *o)
     if (!g->o.span_us)
         g->o.span_us = INT64_C(86400000000);
     if (!g->o.n_clients)
-        g->o.n_clients = 4000000;
+        g->o.n_clients = 3000000;
     if (!g->o.n_servers)
         g->o.n_servers = 200000;
     if (!g->o.scan_permille)
@@ -76,7 +76,7 @@ struct flow_observer generator_observer(uint32_t i)
 static uint32_t client(struct generator *g)
 {
     double u = unit(g);
-    uint32_t i = (uint32_t)(u * u * u * u * g->o.n_clients);
+    uint32_t i = (uint32_t)(u * u * u * u * u * u * g->o.n_clients);
     return i % 3 == 0 ? own_address(i) : public_address(i);
 }
 

@@ -123,7 +123,7 @@ static void every_width_packs_and_unpacks_alike_in_both_codes(void **unused)
                 }
             }
             for (uint32_t i = 0; i < n; i++)
-                assert_int_equal(unpack_bits_get(a, n, w, i), v[i]);
+                assert_int_equal(unpack_bits_get(a, w, i), v[i]);
         }
     pack_use_plain(false);
 }

@@ -1,555 +1,82 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A mini-block begins with: form | divisor << 3; bits per value; bytes of the base; the base.
- *   constant    nothing more
- *   frame       bits of the differences (above 32 bits: the low words, then the rest)
- *   patched     n u16, bytes of an exception u8; low bits; n positions u16; n high parts
- *   runs        n u16; ends - 1, ten bits each; values, bits each
- *   dictionary  n u16, bits of a code u8; values, bits each; codes
- * Every value is base + divisor * difference, modulo 2^64.
+ * The choice of code by processor, arrays of mini-blocks, and what needs no choice.
  */
 #include "watch/store/pack.h"
+
+#include "watch/store/pack_code.h"
 
 #include <errno.h>
 #include <string.h>
 
-enum { FORM_CONSTANT, FORM_FRAME, FORM_PATCHED, FORM_RUNS, FORM_DICTIONARY, N_FORMS };
-enum { END_BITS = 10, DICTIONARY_MAX = 256, HASH_SLOTS = 1024, N_DIVISORS = 3 };
+static bool is_plain_forced;
 
-/* filled before it is read: spared from the build's automatic zeroing, which would cost more than the work */
-#define UNSET __attribute__((uninitialized))
-
-static const uint32_t divisors[N_DIVISORS] = {1, 1000, 1000000};
-
-/* what is to be packed: differences to the base, divided; `high` only where some need more than 32 bits */
-struct mini {
-    uint32_t n;
-    uint64_t base, max; /* of the differences */
-    unsigned divisor;   /* index */
-    const uint32_t *low, *high;
-};
-
-static uint64_t mini_value(const struct mini *m, uint32_t i)
+void pack_use_plain(bool is_plain)
 {
-    return m->high ? (uint64_t)m->high[i] << 32 | m->low[i] : m->low[i];
+    is_plain_forced = is_plain;
 }
 
-static unsigned byte_width(uint64_t v)
+#if defined(__x86_64__)
+static const struct pack_code *code(void)
 {
-    return (pack_width(v) + 7) / 8;
+    bool is_fast = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
+    return is_fast && !is_plain_forced ? &pack_code_fast : &pack_code_plain;
 }
-
-static uint8_t *put_uint(uint8_t *out, uint64_t v, unsigned n_bytes)
+#else
+static const struct pack_code *code(void)
 {
-    memcpy(out, &v, 8); /* room for eight is always there: PACK_MAX_BYTES has slack */
-    return out + n_bytes;
+    return &pack_code_plain;
 }
+#endif
 
-static uint64_t load_uint(const uint8_t *p, unsigned n_bytes)
+size_t pack_mini64(const uint64_t *v, uint32_t n, uint8_t *out)
 {
-    uint64_t v = 0;
-    memcpy(&v, p, n_bytes);
-    return v;
-}
-
-static uint8_t *put_head(const struct mini *m, unsigned form, unsigned width, uint8_t *out)
-{
-    unsigned n_base = byte_width(m->base);
-    *out++ = (uint8_t)(form | m->divisor << 3);
-    *out++ = (uint8_t)width;
-    *out++ = (uint8_t)n_base;
-    return put_uint(out, m->base, n_base);
-}
-
-/* --- choosing -------------------------------------------------------------------- */
-
-static size_t frame_bytes(uint32_t n, unsigned width)
-{
-    return width <= 32 ? pack_bits_bytes(n, width) : pack_bits_bytes(n, 32) + pack_bits_bytes(n, width - 32);
-}
-
-static uint32_t count_runs(const struct mini *m)
-{
-    uint32_t changes = 1;
-    for (uint32_t i = 1; i < m->n; i++)
-        changes += m->low[i] != m->low[i - 1];
-    if (!m->high || m->n < 2)
-        return changes;
-    changes = 1;
-    for (uint32_t i = 1; i < m->n; i++)
-        changes += m->low[i] != m->low[i - 1] || m->high[i] != m->high[i - 1];
-    return changes;
-}
-
-static uint32_t count_over(const struct mini *m, unsigned width)
-{
-    uint32_t over = 0;
-    if (m->high) {
-        for (uint32_t i = 0; i < m->n; i++)
-            over += m->high[i] || (width < 32 && m->low[i] >> width);
-        return over;
-    }
-    for (uint32_t i = 0; i < m->n; i++)
-        over += m->low[i] >> width != 0;
-    return over;
-}
-
-/* best_patch - the width whose low bits and exceptions together are least; keeps *@best_bytes if none is smaller. */
-static unsigned best_patch(const struct mini *m, size_t *best_bytes, uint32_t *ret_over)
-{
-    unsigned full = pack_width(m->max), best = full;
-    unsigned from = full > 32 ? 32 : full - 1;
-    for (unsigned w = from + 1; w-- > 0;) {
-        uint32_t over = count_over(m, w);
-        if (over > m->n / 4)
-            break;
-        size_t bytes = 3 + pack_bits_bytes(m->n, w) + (size_t)over * (2 + byte_width(m->max >> w));
-        if (bytes < *best_bytes) {
-            *best_bytes = bytes;
-            *ret_over = over;
-            best = w;
-        }
-    }
-    return best;
-}
-
-struct distinct {
-    uint32_t n;
-    uint64_t value[DICTIONARY_MAX];
-    uint32_t code[PACK_VALUES];
-};
-
-/* find_distinct - Return: true if at most DICTIONARY_MAX values, few enough early on to be worth the walk. */
-static bool find_distinct(const struct mini *m, struct distinct *d)
-{
-    uint16_t slots[HASH_SLOTS] = {0};
-    d->n = 0;
-    for (uint32_t i = 0; i < m->n; i++) {
-        uint64_t v = mini_value(m, i);
-        uint32_t h = (uint32_t)(v * UINT64_C(0x9e3779b97f4a7c15) >> 54);
-        while (slots[h] && d->value[slots[h] - 1] != v)
-            h = (h + 1) % HASH_SLOTS;
-        if (!slots[h]) {
-            if (d->n == DICTIONARY_MAX || (i < 64 && d->n > 40) || (i < 256 && d->n > 128))
-                return false;
-            d->value[d->n++] = v;
-            slots[h] = (uint16_t)d->n;
-        }
-        d->code[i] = slots[h] - 1u;
-    }
-    return true;
-}
-
-/* --- writing --------------------------------------------------------------------- */
-
-static uint8_t *put_frame(const struct mini *m, unsigned width, uint8_t *out)
-{
-    out = put_head(m, FORM_FRAME, width, out);
-    out += pack_bits(m->low, m->n, width > 32 ? 32 : width, out);
-    if (width > 32)
-        out += pack_bits(m->high, m->n, width - 32, out);
-    return out;
-}
-
-static uint8_t *put_patched(const struct mini *m, unsigned width, uint32_t over, uint8_t *out)
-{
-    unsigned n_high = byte_width(m->max >> width);
-    out = put_head(m, FORM_PATCHED, width, out);
-    out = put_uint(out, over, 2);
-    *out++ = (uint8_t)n_high;
-    out += pack_bits(m->low, m->n, width, out);
-    uint8_t *high = out + (size_t)over * 2;
-    for (uint32_t i = 0; i < m->n; i++) {
-        uint64_t rest = mini_value(m, i) >> width;
-        if (!rest)
-            continue;
-        uint16_t at = (uint16_t)i;
-        memcpy(out, &at, 2);
-        out += 2;
-        memcpy(high, &rest, n_high);
-        high += n_high;
-    }
-    return high;
-}
-
-static uint8_t *put_runs(const struct mini *m, unsigned width, uint32_t runs, uint8_t *out)
-{
-    uint64_t ends[PACK_VALUES] UNSET, values[PACK_VALUES] UNSET;
-    uint32_t k = 0;
-    for (uint32_t i = 0; i < m->n; i++) {
-        if (i + 1 < m->n && mini_value(m, i) == mini_value(m, i + 1))
-            continue;
-        ends[k] = i;
-        values[k++] = mini_value(m, i);
-    }
-    out = put_head(m, FORM_RUNS, width, out);
-    out = put_uint(out, runs, 2);
-    pack_plain(ends, k, END_BITS, out);
-    out += pack_plain_bytes(k, END_BITS);
-    pack_plain(values, k, width, out);
-    return out + pack_plain_bytes(k, width);
-}
-
-static uint8_t *put_dictionary(const struct mini *m, unsigned width, const struct distinct *d, uint8_t *out)
-{
-    unsigned code_width = pack_width(d->n - 1);
-    out = put_head(m, FORM_DICTIONARY, width, out);
-    out = put_uint(out, d->n, 2);
-    *out++ = (uint8_t)code_width;
-    pack_plain(d->value, d->n, width, out);
-    out += pack_plain_bytes(d->n, width);
-    return out + pack_bits(d->code, m->n, code_width, out);
-}
-
-static size_t put_mini(const struct mini *m, uint8_t *begin)
-{
-    if (m->max == 0)
-        return (size_t)(put_head(m, FORM_CONSTANT, 0, begin) - begin);
-    unsigned width = pack_width(m->max), patch = width;
-    uint32_t runs = count_runs(m), over = 0;
-    size_t best = frame_bytes(m->n, width);
-    size_t run_bytes = 2 + pack_plain_bytes(runs, END_BITS) + pack_plain_bytes(runs, width);
-    if (run_bytes < best / 4)
-        return (size_t)(put_runs(m, width, runs, begin) - begin);
-    if (width > 1)
-        patch = best_patch(m, &best, &over);
-    struct distinct d UNSET;
-    if (width >= 6 && find_distinct(m, &d)) {
-        size_t bytes = 3 + pack_plain_bytes(d.n, width) + pack_bits_bytes(m->n, pack_width(d.n - 1));
-        if (bytes < best && bytes < run_bytes)
-            return (size_t)(put_dictionary(m, width, &d, begin) - begin);
-    }
-    if (run_bytes < best)
-        return (size_t)(put_runs(m, width, runs, begin) - begin);
-    if (patch != width)
-        return (size_t)(put_patched(m, patch, over, begin) - begin);
-    return (size_t)(put_frame(m, width, begin) - begin);
+    return code()->put_mini64(v, n, out);
 }
 
 size_t pack_mini32(const uint32_t *v, uint32_t n, uint8_t *out)
 {
-    uint32_t low[PACK_VALUES] UNSET, min = v[0], max = v[0];
-    for (uint32_t i = 0; i < n; i++) {
-        min = v[i] < min ? v[i] : min;
-        max = v[i] > max ? v[i] : max;
-    }
-    for (uint32_t i = 0; i < n; i++)
-        low[i] = v[i] - min;
-    struct mini m = {.n = n, .base = min, .max = max - min, .low = low};
-    return put_mini(&m, out);
-}
-
-/* common_divisor - the index of the largest divisor of all differences. */
-static unsigned common_divisor(const uint64_t *v, uint32_t n, uint64_t min, uint64_t max)
-{
-    for (unsigned d = N_DIVISORS - 1; d > 0; d--) {
-        if (max - min < divisors[d])
-            continue;
-        uint32_t i = 0;
-        while (i < n && (v[i] - min) % divisors[d] == 0)
-            i++;
-        if (i == n)
-            return d;
-    }
-    return 0;
-}
-
-static uint64_t divided(uint64_t v, unsigned divisor)
-{
-    switch (divisor) {
-    case 1: return v / 1000;
-    case 2: return v / 1000000;
-    default: return v;
-    }
-}
-
-size_t pack_mini64(const uint64_t *v, uint32_t n, uint8_t *out)
-{
-    uint32_t low[PACK_VALUES] UNSET, high[PACK_VALUES] UNSET;
-    uint64_t min = v[0], max = v[0];
-    for (uint32_t i = 0; i < n; i++) {
-        min = v[i] < min ? v[i] : min;
-        max = v[i] > max ? v[i] : max;
-    }
-    struct mini m = {.n = n, .base = min, .divisor = common_divisor(v, n, min, max), .low = low};
-    m.max = divided(max - min, m.divisor);
-    for (uint32_t i = 0; i < n; i++)
-        low[i] = (uint32_t)divided(v[i] - min, m.divisor);
-    if (m.max >> 32) {
-        for (uint32_t i = 0; i < n; i++)
-            high[i] = (uint32_t)(divided(v[i] - min, m.divisor) >> 32);
-        m.high = high;
-    }
-    return put_mini(&m, out);
-}
-
-/* --- reading --------------------------------------------------------------------- */
-
-/* a mini-block whose parts are known to lie inside its bytes */
-struct parts {
-    unsigned form, width, extra; /* extra: bytes of an exception, bits of a code */
-    uint64_t base, divisor;
-    uint32_t n_items; /* exceptions, runs, dictionary values */
-    const uint8_t *bits;    /* lanes; runs: the ends */
-    const uint8_t *values;  /* positions of exceptions; values of runs and dictionary */
-    const uint8_t *highs;   /* of exceptions */
-    size_t n_values_bytes;
-};
-
-static int parse_items(struct parts *t, const uint8_t *p, size_t left, uint32_t n)
-{
-    if (left < 3)
-        return -EBADMSG;
-    t->n_items = (uint32_t)load_uint(p, 2);
-    t->extra = p[2];
-    size_t lanes_bytes, values_bytes, highs_bytes = 0;
-    p += 3;
-    left -= 3;
-    switch (t->form) {
-    case FORM_PATCHED:
-        lanes_bytes = pack_bits_bytes(n, t->width);
-        values_bytes = (size_t)t->n_items * 2;
-        highs_bytes = (size_t)t->n_items * t->extra;
-        if (t->width > 32 || t->extra > 8 || t->n_items > n)
-            return -EBADMSG;
-        t->bits = p;
-        t->values = p + lanes_bytes;
-        break;
-    case FORM_RUNS: /* no third byte */
-        p--;
-        left++;
-        lanes_bytes = pack_plain_bytes(t->n_items, END_BITS);
-        values_bytes = pack_plain_bytes(t->n_items, t->width);
-        if (!t->n_items || t->n_items > n)
-            return -EBADMSG;
-        t->bits = p;
-        t->values = p + lanes_bytes;
-        break;
-    default:
-        values_bytes = pack_plain_bytes(t->n_items, t->width);
-        lanes_bytes = pack_bits_bytes(n, t->extra);
-        if (!t->n_items || t->n_items > DICTIONARY_MAX || t->extra > 8)
-            return -EBADMSG;
-        t->values = p;
-        t->bits = p + values_bytes;
-        break;
-    }
-    t->n_values_bytes = values_bytes;
-    if (lanes_bytes + values_bytes + highs_bytes > left)
-        return -EBADMSG;
-    t->highs = p + lanes_bytes + values_bytes;
-    return 0;
-}
-
-static int parse(struct parts *t, const uint8_t *p, size_t left, uint32_t n)
-{
-    if (left < 3 || !n || n > PACK_VALUES)
-        return -EBADMSG;
-    unsigned n_base = p[2];
-    t->form = p[0] & 7;
-    t->width = p[1];
-    if (t->form >= N_FORMS || p[0] >> 3 >= N_DIVISORS || t->width > 64 || n_base > 8 || left < 3u + n_base)
-        return -EBADMSG;
-    t->divisor = divisors[p[0] >> 3];
-    t->base = load_uint(p + 3, n_base);
-    p += 3 + n_base;
-    left -= 3 + n_base;
-    if (t->form == FORM_CONSTANT)
-        return 0;
-    if (t->form != FORM_FRAME)
-        return parse_items(t, p, left, n);
-    t->bits = p;
-    return frame_bytes(n, t->width) <= left ? 0 : -EBADMSG;
-}
-
-static uint32_t load_position(const struct parts *t, uint32_t i)
-{
-    uint16_t at;
-    memcpy(&at, t->values + (size_t)i * 2, 2);
-    return at;
-}
-
-/* fill_runs - Return: 0 or -EBADMSG: ends must ascend and the last be the last value. */
-#define FILL_RUNS(type)                                                                                       \
-    uint32_t at = 0;                                                                                          \
-    for (uint32_t k = 0; k < t->n_items; k++) {                                                               \
-        uint32_t end = (uint32_t)unpack_plain_get(t->bits, (size_t)(t->values - t->bits), END_BITS, k) + 1;   \
-        uint64_t v = unpack_plain_get(t->values, t->n_values_bytes, t->width, k);                             \
-        if (end <= at || end > n)                                                                             \
-            return -EBADMSG;                                                                                  \
-        v = t->base + v * t->divisor;                                                                         \
-        while (at < end)                                                                                      \
-            out[at++] = (type)v;                                                                              \
-    }                                                                                                         \
-    return at == n ? 0 : -EBADMSG
-
-static int fill_runs64(const struct parts *t, uint32_t n, uint64_t *out)
-{
-    FILL_RUNS(uint64_t);
-}
-
-static int fill_runs32(const struct parts *t, uint32_t n, uint32_t *out)
-{
-    FILL_RUNS(uint32_t);
-}
-
-static void dictionary_values(const struct parts *t, uint64_t value[DICTIONARY_MAX])
-{
-    memset(value, 0, DICTIONARY_MAX * sizeof(*value));
-    for (uint32_t k = 0; k < t->n_items; k++)
-        value[k] = t->base + t->divisor * unpack_plain_get(t->values, t->n_values_bytes, t->width, k);
-}
-
-static uint64_t exception_of(const struct parts *t, uint32_t k)
-{
-    return load_uint(t->highs + (size_t)k * t->extra, t->extra) << t->width;
-}
-
-static int add_exceptions64(const struct parts *t, uint32_t n, uint64_t *out)
-{
-    for (uint32_t k = 0; k < t->n_items; k++) {
-        uint32_t at = load_position(t, k);
-        if (at >= n)
-            return -EBADMSG;
-        out[at] += t->divisor * exception_of(t, k);
-    }
-    return 0;
-}
-
-static int add_exceptions32(const struct parts *t, uint32_t n, uint32_t *out)
-{
-    for (uint32_t k = 0; k < t->n_items; k++) {
-        uint32_t at = load_position(t, k);
-        if (at >= n)
-            return -EBADMSG;
-        out[at] += (uint32_t)(t->divisor * exception_of(t, k));
-    }
-    return 0;
+    return code()->put_mini32(v, n, out);
 }
 
 int unpack_mini64(const uint8_t *p, size_t n_bytes, uint32_t n, uint64_t *out)
 {
-    struct parts t = {0};
-    uint32_t low[PACK_VALUES] UNSET, high[PACK_VALUES] UNSET;
-    if (parse(&t, p, n_bytes, n))
-        return -EBADMSG;
-    switch (t.form) {
-    case FORM_CONSTANT:
-        for (uint32_t i = 0; i < n; i++)
-            out[i] = t.base;
-        return 0;
-    case FORM_RUNS: return fill_runs64(&t, n, out);
-    case FORM_DICTIONARY: {
-        uint64_t value[DICTIONARY_MAX] UNSET;
-        dictionary_values(&t, value);
-        unpack_bits(t.bits, n, t.extra, low);
-        for (uint32_t i = 0; i < n; i++)
-            out[i] = value[low[i] % DICTIONARY_MAX];
-        return 0;
-    }
-    default: break;
-    }
-    unpack_bits(t.bits, n, t.width > 32 ? 32 : t.width, low);
-    if (t.width > 32) {
-        unpack_bits(t.bits + pack_bits_bytes(n, 32), n, t.width - 32, high);
-        for (uint32_t i = 0; i < n; i++)
-            out[i] = t.base + t.divisor * ((uint64_t)high[i] << 32 | low[i]);
-    } else if (t.divisor == 1) {
-        for (uint32_t i = 0; i < n; i++)
-            out[i] = t.base + low[i];
-    } else {
-        uint32_t divisor = (uint32_t)t.divisor;
-        for (uint32_t i = 0; i < n; i++)
-            out[i] = t.base + (uint64_t)divisor * low[i];
-    }
-    return t.form == FORM_PATCHED ? add_exceptions64(&t, n, out) : 0;
+    return code()->get_mini64(p, n_bytes, n, out);
 }
 
 int unpack_mini32(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t *out)
 {
-    struct parts t = {0};
-    if (parse(&t, p, n_bytes, n))
-        return -EBADMSG;
-    uint32_t base = (uint32_t)t.base, divisor = (uint32_t)t.divisor;
-    switch (t.form) {
-    case FORM_CONSTANT:
-        for (uint32_t i = 0; i < n; i++)
-            out[i] = base;
-        return 0;
-    case FORM_RUNS: return fill_runs32(&t, n, out);
-    case FORM_DICTIONARY: {
-        uint64_t value[DICTIONARY_MAX] UNSET;
-        dictionary_values(&t, value);
-        unpack_bits(t.bits, n, t.extra, out);
-        for (uint32_t i = 0; i < n; i++)
-            out[i] = (uint32_t)value[out[i] % DICTIONARY_MAX];
-        return 0;
-    }
-    default: break;
-    }
-    unpack_bits(t.bits, n, t.width > 32 ? 32 : t.width, out);
-    if (divisor == 1)
-        for (uint32_t i = 0; i < n; i++)
-            out[i] += base;
-    else
-        for (uint32_t i = 0; i < n; i++)
-            out[i] = base + divisor * out[i];
-    return t.form == FORM_PATCHED ? add_exceptions32(&t, n, out) : 0;
-}
-
-static uint64_t run_value(const struct parts *t, uint32_t i)
-{
-    uint32_t from = 0, to = t->n_items - 1;
-    while (from < to) {
-        uint32_t mid = (from + to) / 2;
-        if (unpack_plain_get(t->bits, (size_t)(t->values - t->bits), END_BITS, mid) < i)
-            from = mid + 1;
-        else
-            to = mid;
-    }
-    return unpack_plain_get(t->values, t->n_values_bytes, t->width, from);
-}
-
-static uint64_t patch_value(const struct parts *t, uint32_t i)
-{
-    uint32_t from = 0, to = t->n_items;
-    while (from < to) {
-        uint32_t mid = (from + to) / 2;
-        if (load_position(t, mid) < i)
-            from = mid + 1;
-        else
-            to = mid;
-    }
-    return from < t->n_items && load_position(t, from) == i ? exception_of(t, from) : 0;
+    return code()->get_mini32(p, n_bytes, n, out);
 }
 
 int unpack_mini_get(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t i, uint64_t *ret)
 {
-    struct parts t = {0};
-    uint64_t v = 0;
-    if (i >= n || parse(&t, p, n_bytes, n))
-        return -EBADMSG;
-    switch (t.form) {
-    case FORM_CONSTANT: break;
-    case FORM_FRAME:
-        v = unpack_bits_get(t.bits, n, t.width > 32 ? 32 : t.width, i);
-        if (t.width > 32)
-            v |= (uint64_t)unpack_bits_get(t.bits + pack_bits_bytes(n, 32), n, t.width - 32, i) << 32;
-        break;
-    case FORM_PATCHED: v = unpack_bits_get(t.bits, n, t.width, i) + patch_value(&t, i); break;
-    case FORM_RUNS: v = run_value(&t, i); break;
-    default: {
-        uint32_t code = unpack_bits_get(t.bits, n, t.extra, i);
-        if (code >= t.n_items) {
-            *ret = 0;
-            return 0;
-        }
-        v = unpack_plain_get(t.values, t.n_values_bytes, t.width, code);
-        break;
-    }
-    }
-    *ret = t.base + t.divisor * v;
-    return 0;
+    return code()->get_one(p, n_bytes, n, i, ret);
+}
+
+size_t pack_bits(const uint32_t *v, uint32_t n, unsigned width, uint8_t *out)
+{
+    return code()->put_lanes(v, n, width, out);
+}
+
+void unpack_bits(const uint8_t *p, uint32_t n, unsigned width, uint32_t *out)
+{
+    code()->get_lanes(p, n, width, out);
+}
+
+void unpack_deltas(const uint8_t *p, uint32_t n, unsigned width, uint32_t first, uint32_t *out)
+{
+    code()->get_deltas(p, n, width, first, out);
+}
+
+void pack_bounds32(const uint32_t *v, uint32_t n, uint32_t *ret_min, uint32_t *ret_max)
+{
+    code()->bounds32(v, n, ret_min, ret_max);
+}
+
+void pack_bounds64(const uint64_t *v, uint32_t n, bool is_signed, uint64_t *ret_min, uint64_t *ret_max)
+{
+    code()->bounds64(v, n, is_signed ? 0 : UINT64_C(1) << 63, ret_min, ret_max);
 }
 
 /* --- arrays ---------------------------------------------------------------------- */
@@ -575,12 +102,19 @@ static uint32_t mini_rows(uint32_t n, uint32_t k)
 
 size_t pack_array64(const uint64_t *v, uint32_t n, uint8_t *out)
 {
-    PACK_ARRAY(pack_mini64);
+    PACK_ARRAY(code()->put_mini64);
 }
 
 size_t pack_array32(const uint32_t *v, uint32_t n, uint8_t *out)
 {
-    PACK_ARRAY(pack_mini32);
+    PACK_ARRAY(code()->put_mini32);
+}
+
+static size_t load_end(const uint8_t *p, uint32_t k)
+{
+    uint32_t end;
+    memcpy(&end, p + (size_t)k * 4, 4);
+    return end;
 }
 
 /* find_mini - where mini-block @k of an array lies. */
@@ -589,7 +123,7 @@ static int find_mini(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t k, c
     size_t table = (size_t)minis_of(n) * 4;
     if (n_bytes < table)
         return -EBADMSG;
-    size_t from = k ? (size_t)load_uint(p + ((size_t)k - 1) * 4, 4) : 0, to = (size_t)load_uint(p + (size_t)k * 4, 4);
+    size_t from = k ? load_end(p, k - 1) : 0, to = load_end(p, k);
     if (from > to || to > n_bytes - table)
         return -EBADMSG;
     *ret = p + table + from;
@@ -609,12 +143,12 @@ static int find_mini(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t k, c
 
 int unpack_array64(const uint8_t *p, size_t n_bytes, uint32_t n, uint64_t *out)
 {
-    UNPACK_ARRAY(unpack_mini64);
+    UNPACK_ARRAY(code()->get_mini64);
 }
 
 int unpack_array32(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t *out)
 {
-    UNPACK_ARRAY(unpack_mini32);
+    UNPACK_ARRAY(code()->get_mini32);
 }
 
 int unpack_array_get(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t i, uint64_t *ret)

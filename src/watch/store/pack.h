@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define PACK_VALUES 1024u
 #define PACK_UNIT 256u
@@ -48,22 +49,78 @@ int unpack_array64(const uint8_t *p, size_t n_bytes, uint32_t n, uint64_t *out);
 int unpack_array32(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t *out);
 int unpack_array_get(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t i, uint64_t *ret);
 
+/* pack_bounds - least and greatest of @n >= 1 values. */
+void pack_bounds32(const uint32_t *v, uint32_t n, uint32_t *ret_min, uint32_t *ret_max);
+void pack_bounds64(const uint64_t *v, uint32_t n, bool is_signed, uint64_t *ret_min, uint64_t *ret_max);
+
 /* --- bare bits, for dictionaries ---------------------------------------------- */
 
-/* pack_bits_bytes - what @n values of @width bits (0..32) take. */
-size_t pack_bits_bytes(uint32_t n, unsigned width);
+/* pack_bits_bytes - what @n values of @width bits (0..32) take: of a last unit only the words its rows reach. */
+static inline size_t pack_bits_bytes(uint32_t n, unsigned width)
+{
+    uint32_t rows = (n % PACK_UNIT + 7) / 8;
+    return (size_t)(n / PACK_UNIT) * width * (PACK_UNIT / 8) + (size_t)((rows * width + 31) / 32) * 32;
+}
+
 /* pack_bits - the low @width bits of @n values. Return: bytes written, pack_bits_bytes(n, width). */
 size_t pack_bits(const uint32_t *v, uint32_t n, unsigned width, uint8_t *out);
 /* unpack_bits - @p has pack_bits_bytes(n, width) bytes; @out room for @n rounded up to PACK_UNIT. */
 void unpack_bits(const uint8_t *p, uint32_t n, unsigned width, uint32_t *out);
-uint32_t unpack_bits_get(const uint8_t *p, uint32_t n, unsigned width, uint32_t i);
+static inline uint32_t unpack_bits_get(const uint8_t *p, unsigned width, uint32_t i)
+{
+    if (!width)
+        return 0;
+    p += (size_t)(i / PACK_UNIT) * width * (PACK_UNIT / 8) + i % 8 * 4;
+    uint32_t bit = i % PACK_UNIT / 8 * width, low, high = 0;
+    memcpy(&low, p + (size_t)(bit / 32) * 32, 4);
+    if (bit % 32 + width > 32)
+        memcpy(&high, p + (size_t)(bit / 32 + 1) * 32, 4);
+    uint64_t both = (uint64_t)high << 32 | low;
+    return (uint32_t)(both >> bit % 32 & ((UINT64_C(1) << width) - 1));
+}
 /* unpack_deltas - as unpack_bits, then out[i] = first + (sum of the first i + 1 values) + i + 1: strictly ascending. */
 void unpack_deltas(const uint8_t *p, uint32_t n, unsigned width, uint32_t first, uint32_t *out);
 
 /* values side by side without lanes (0..64 bits each), least significant bit first */
-size_t pack_plain_bytes(uint32_t n, unsigned width);
-void pack_plain(const uint64_t *v, uint32_t n, unsigned width, uint8_t *out); /* @out is cleared first */
-uint64_t unpack_plain_get(const uint8_t *p, size_t n_bytes, unsigned width, uint32_t i);
+static inline size_t pack_plain_bytes(uint32_t n, unsigned width)
+{
+    return (size_t)(((uint64_t)n * width + 7) / 8);
+}
+
+static inline void pack_plain(const uint64_t *v, uint32_t n, unsigned width, uint8_t *out)
+{
+    uint64_t mask = width < 64 ? (UINT64_C(1) << width) - 1 : UINT64_MAX, word = 0;
+    unsigned filled = 0;
+    for (uint32_t i = 0; i < n && width; i++) {
+        uint64_t x = v[i] & mask;
+        word |= x << filled;
+        if (filled + width < 64) {
+            filled += width;
+            continue;
+        }
+        memcpy(out, &word, 8);
+        out += 8;
+        word = filled ? x >> (64 - filled) : 0;
+        filled = filled + width - 64;
+    }
+    memcpy(out, &word, (filled + 7) / 8);
+}
+
+/* unpack_plain_get - never reads outside @n_bytes; zero there. */
+static inline uint64_t unpack_plain_get(const uint8_t *p, size_t n_bytes, unsigned width, uint32_t i)
+{
+    uint64_t bit = (uint64_t)i * width, low = 0, high = 0;
+    size_t at = (size_t)(bit / 8);
+    unsigned shift = (unsigned)(bit % 8);
+    if (!width || at >= n_bytes)
+        return 0;
+    size_t left = n_bytes - at;
+    memcpy(&low, p + at, left < 8 ? left : 8);
+    if (shift + width > 64 && left > 8)
+        high = p[at + 8];
+    uint64_t x = low >> shift | (shift ? high << (64 - shift) : 0);
+    return width == 64 ? x : x & ((UINT64_C(1) << width) - 1);
+}
 
 /* pack_width - bits needed for @v: 0..64. */
 static inline unsigned pack_width(uint64_t v)

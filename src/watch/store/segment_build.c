@@ -10,12 +10,21 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <xxhash.h>
 #include <zstd.h>
 
 enum { TABLE_SMALL = 1 << 15, TABLE_LARGE = 1 << 17, TEXT_LEVEL = 1 };
 /* a segment whose packed columns pass this is full: texts may be long */
 #define PACKED_MAX ((size_t)1 << 30)
+
+void pages_large(void *p, size_t n_bytes)
+{
+    const uintptr_t large = (uintptr_t)2 << 20;
+    uintptr_t from = ((uintptr_t)p + large - 1) / large * large, to = ((uintptr_t)p + n_bytes) / large * large;
+    if (from < to)
+        (void)madvise((void *)from, to - from, MADV_HUGEPAGE); /* a hint: nothing depends on it */
+}
 
 void *growing_room(struct growing *g, size_t n, size_t size)
 {
@@ -26,6 +35,7 @@ void *growing_room(struct growing *g, size_t n, size_t size)
         void *p = realloc(g->p, capacity * size); /* bounded by SEGMENT_ROWS * columns: no overflow */
         if (!p)
             return NULL;
+        pages_large(p, capacity * size);
         g->p = p;
         g->capacity = capacity;
     }
@@ -140,29 +150,13 @@ static const uint32_t *load32(struct segment_builder *b, const struct flow_batch
 
 static int pack_narrow(struct segment_builder *b, struct block *block, unsigned c, const uint32_t *v, uint32_t n)
 {
-    uint32_t min = v[0], max = v[0];
-    for (uint32_t i = 1; i < n; i++) {
-        min = v[i] < min ? v[i] : min;
-        max = v[i] > max ? v[i] : max;
-    }
+    uint32_t min, max;
+    pack_bounds32(v, n, &min, &max);
     put_constant(block, c, min);
     if (min == max)
         return 0;
     block->cells[c].max = max;
     return put_array32(b, block, c, v, n);
-}
-
-/* least and greatest in the column's own order */
-static void bounds64(const uint64_t *v, uint32_t n, uint64_t sign, uint64_t *ret_min, uint64_t *ret_max)
-{
-    uint64_t min = v[0] ^ sign, max = min;
-    for (uint32_t i = 1; i < n; i++) {
-        uint64_t x = v[i] ^ sign;
-        min = x < min ? x : min;
-        max = x > max ? x : max;
-    }
-    *ret_min = min;
-    *ret_max = max;
 }
 
 /* pack_end - as differences to the start where that is narrower. */
@@ -176,7 +170,7 @@ static int pack_end(struct segment_builder *b, struct block *block, const struct
         return 1;
     for (uint32_t i = 0; i < x->n; i++)
         b->numbers64[i] = (end[i] - start[i]) ^ sign;
-    bounds64(b->numbers64, x->n, 0, &min, &max);
+    pack_bounds64(b->numbers64, x->n, false, &min, &max);
     if (max - min >= span)
         return 1;
     return put_array64(b, block, c, KIND_SINCE_START, b->numbers64, x->n);
@@ -186,11 +180,11 @@ static int pack_wide(struct segment_builder *b, struct block *block, const struc
 {
     const uint64_t *v = x->number[c - FLOW_N_ADDRESSES];
     uint64_t sign = segment_sign(c), min, max;
-    bounds64(v, x->n, sign, &min, &max);
-    put_constant(block, c, min ^ sign);
+    pack_bounds64(v, x->n, sign, &min, &max);
+    put_constant(block, c, min);
     if (min == max)
         return 0;
-    block->cells[c].max = max ^ sign;
+    block->cells[c].max = max;
     if (c == FLOW_COLUMN_NUMBER(FLOW_END)) {
         int r = pack_end(b, block, x, c, max - min);
         if (r <= 0)
@@ -244,32 +238,56 @@ struct distinct {
     unsigned shift;
 };
 
-static int put_locals4(struct distinct *d, const uint32_t *v, uint32_t n, const uint64_t *present, uint64_t bit,
-                       uint16_t *out)
+/* probe4 - the slow way: another address stood in the first slot. Return: the number; new when it equals d->n. */
+static uint32_t probe4(const struct distinct *d, uint32_t at, uint64_t wanted, uint32_t stamp)
 {
     uint64_t *table = d->b->table;
-    uint64_t *pairs = growing_room(&d->b->pairs, n, sizeof(*pairs));
-    if (!pairs)
-        return -ENOMEM;
-    uint32_t n_new = 0, stamp = d->epoch << 16;
+    for (;; at = (at + 1) & d->mask) {
+        if ((table[at] & ~UINT64_C(0xffff)) == wanted)
+            return (uint32_t)(table[at] & 0xffff);
+        if ((table[at] & UINT32_C(0xffff0000)) != stamp) {
+            table[at] = wanted | d->n;
+            return d->n;
+        }
+    }
+}
+
+static inline __attribute__((always_inline)) uint32_t number_rows4(struct distinct *d, const uint32_t *v, uint32_t n,
+                                                                   const uint64_t *present, uint64_t bit,
+                                                                   uint64_t *pairs, uint16_t *out)
+{
+    uint64_t *table = d->b->table;
+    uint32_t first = d->n, stamp = d->epoch << 16, block = (d->epoch - 1) << 16;
     for (uint32_t i = 0; i < n; i++) {
-        if (!(present[i] & bit)) {
+        if (present && !(present[i] & bit)) {
             out[i] = NO_LOCAL;
             continue;
         }
-        uint32_t at = v[i] * UINT32_C(0x9e3779b1) >> d->shift;
-        uint64_t wanted = (uint64_t)v[i] << 32 | stamp;
-        while ((table[at] & ~UINT64_C(0xffff)) != wanted) {
-            if ((table[at] & UINT32_C(0xffff0000)) != stamp) {
-                table[at] = wanted | d->n;
-                pairs[n_new++] = (uint64_t)v[i] << 32 | (d->epoch - 1) << 16 | d->n++;
-                break;
-            }
-            at = (at + 1) & d->mask;
+        uint32_t at = v[i] * UINT32_C(0x9e3779b1) >> d->shift, id;
+        uint64_t wanted = (uint64_t)v[i] << 32 | stamp, slot = table[at];
+        bool is_match = (slot & ~UINT64_C(0xffff)) == wanted, is_free = (slot & UINT32_C(0xffff0000)) != stamp;
+        if (__builtin_expect(is_match | is_free, true)) { /* known or new: no branch between the two */
+            id = is_match ? (uint32_t)slot & 0xffff : d->n;
+            table[at] = wanted | id;
+        } else {
+            id = probe4(d, at, wanted, stamp);
         }
-        out[i] = (uint16_t)table[at];
+        pairs[d->n - first] = (uint64_t)v[i] << 32 | block | d->n;
+        d->n += id == d->n;
+        out[i] = (uint16_t)id;
     }
-    d->b->pairs.n += n_new;
+    return d->n - first;
+}
+
+static int put_locals4(struct distinct *d, const uint32_t *v, uint32_t n, const uint64_t *present, uint64_t bit,
+                       uint16_t *out)
+{
+    uint64_t *pairs = growing_room(&d->b->pairs, n + 1, sizeof(*pairs)), all = bit;
+    if (!pairs)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++)
+        all &= present[i];
+    d->b->pairs.n += all ? number_rows4(d, v, n, NULL, bit, pairs, out) : number_rows4(d, v, n, present, bit, pairs, out);
     return 0;
 }
 

@@ -65,6 +65,8 @@ struct segment_builder {
     struct buf texts; /* scratch */
 };
 
+/* pages_large - large areas of random access take large pages, where the system gives them. */
+void pages_large(void *p, size_t n_bytes);
 /* growing_room - room for @n more items of @size. Return: where they go, or NULL. */
 void *growing_room(struct growing *g, size_t n, size_t size);
 

@@ -20,6 +20,7 @@ static int sort_pairs(struct segment_builder *b)
     void *spare = malloc(bytes ? bytes : 1);
     if (!spare)
         return -ENOMEM;
+    pages_large(spare, bytes);
     if (b->family == 4)
         pairs_sort4((uint64_t **)&b->pairs.p, (uint64_t **)&spare, n4);
     else
@@ -54,23 +55,20 @@ static uint32_t where(const struct pairs *p, uint32_t i)
 struct entry {
     uint16_t blocks[SEGMENT_BLOCKS_MAX];
     uint32_t n_blocks;
-    uint64_t as, mask;       /* the candidates of a majority vote */
-    uint32_t as_votes, mask_votes;
+    uint64_t attributes; /* the first that were said; an AS number of 0 says "not known" and gives way */
 };
 
-static void vote(uint64_t *candidate, uint32_t *votes, uint64_t v)
+static void learn(struct entry *e, uint64_t said)
 {
-    if (!*votes)
-        *candidate = v;
-    *votes = *candidate == v ? *votes + 1 : *votes - 1;
+    if ((said & HAS_AS) && (!(e->attributes & HAS_AS) || !(e->attributes & ATTRIBUTE_AS(-1))))
+        e->attributes |= (said & ATTRIBUTE_AS(-1)) | HAS_AS;
+    if ((said & HAS_MASK) && !(e->attributes & HAS_MASK))
+        e->attributes |= (said & ATTRIBUTE_MASK(-1)) | HAS_MASK;
 }
 
-static void vote_attributes(struct entry *e, uint64_t said)
+static bool knows_all(const struct entry *e)
 {
-    if (said & HAS_AS)
-        vote(&e->as, &e->as_votes, (said & ATTRIBUTE_AS(-1)) | HAS_AS);
-    if (said & HAS_MASK)
-        vote(&e->mask, &e->mask_votes, (said & ATTRIBUTE_MASK(-1)) | HAS_MASK);
+    return (e->attributes & HAS_AS) && (e->attributes & HAS_MASK) && (e->attributes & ATTRIBUTE_AS(-1));
 }
 
 /* group of the dictionary under construction */
@@ -103,30 +101,46 @@ struct walk {
     struct segment_builder *b;
     struct segment_index *x;
     struct pairs pairs;
+    uint32_t first_pair[SEGMENT_BLOCKS_MAX];
+    const uint64_t *said; /* attributes by pair, the first n_said of them */
+    size_t n_said;
     struct open_group group;
     struct entry entry;
     struct postings_writer postings;
 };
+
+enum { AHEAD = 24, LEARN_MAX = 4 };
+
+/* fetch - pairs of one address are far apart in memory: what will be touched soon is asked for now. */
+static inline void fetch(const struct walk *w, uint32_t i)
+{
+    uint32_t at = where(&w->pairs, i), pair = w->first_pair[at >> 16] + (at & 0xffff);
+    __builtin_prefetch(&w->x->code_of[pair], 1);
+    if (w->said && !is_same(&w->pairs, i, i - 1))
+        __builtin_prefetch(&w->said[pair]);
+}
 
 /* walk_entry - all pairs of one address from @i on. Return: the first of the next. */
 static uint32_t walk_entry(struct walk *w, uint32_t i)
 {
     struct segment_index *x = w->x;
     struct entry *e = &w->entry;
-    uint32_t first = i, code = x->n_entries++;
-    e->n_blocks = e->as_votes = e->mask_votes = 0;
-    e->as = e->mask = 0;
+    uint32_t first = i, code = x->n_entries++, n = w->pairs.n;
+    e->n_blocks = 0;
+    e->attributes = 0;
     add_entry(x, &w->pairs, i, &w->group);
-    for (; i < w->pairs.n && is_same(&w->pairs, i, first); i++) {
-        uint32_t at = where(&w->pairs, i), block = at >> 16;
-        uint32_t pair = w->b->blocks[block].first_pair + (at & 0xffff);
+    do {
+        if (i + AHEAD < n)
+            fetch(w, i + AHEAD);
+        uint32_t at = where(&w->pairs, i), pair = w->first_pair[at >> 16] + (at & 0xffff);
         x->code_of[pair] = code;
-        e->blocks[e->n_blocks++] = (uint16_t)block;
-        if (x->attributes && pair < w->b->attributes.n)
-            vote_attributes(e, ((const uint64_t *)w->b->attributes.p)[pair]);
-    }
+        e->blocks[e->n_blocks++] = (uint16_t)(at >> 16);
+        if (w->said && pair < w->n_said && i - first < LEARN_MAX && !knows_all(e))
+            learn(e, w->said[pair]);
+        i++;
+    } while (i < n && is_same(&w->pairs, i, first));
     if (x->attributes)
-        x->attributes[code] = e->as | e->mask;
+        x->attributes[code] = e->attributes;
     postings_add(&w->postings, e->blocks, e->n_blocks);
     return i;
 }
@@ -152,11 +166,17 @@ int segment_index_build(struct segment_builder *b, struct segment_index *ret)
     int r = -ENOMEM;
     if (w && ret->code_of && (ret->attributes || !b->attributes.n))
         r = sort_pairs(b);
+    if (!r)
+        pages_large(ret->code_of, n * sizeof(*ret->code_of));
     if (!r) {
         w->b = b;
         w->x = ret;
         w->pairs = (struct pairs){b->family, (uint32_t)n, b->pairs.p, b->wides.p};
         w->group.n = 0;
+        w->said = b->attributes.n ? b->attributes.p : NULL;
+        w->n_said = b->attributes.n;
+        for (uint32_t k = 0; k < b->n_blocks; k++)
+            w->first_pair[k] = b->blocks[k].first_pair;
         postings_writer_init(&w->postings, b->n_blocks, &ret->posting_groups, &ret->postings);
         r = walk_all(w);
     }

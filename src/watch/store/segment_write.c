@@ -79,13 +79,10 @@ static int put_codes(struct writer *w, uint32_t k, unsigned c, uint32_t n, size_
     struct block *block = &w->b->blocks[k];
     const uint16_t *locals = w->b->locals[c] + (size_t)k * SEGMENT_BLOCK_ROWS;
     const uint32_t *code_of = w->index.code_of + block->first_pair;
-    uint32_t *codes = w->b->numbers, none = w->index.n_entries, min = UINT32_MAX, max = 0;
+    uint32_t *codes = w->b->numbers, none = w->index.n_entries, min, max;
     for (uint32_t i = 0; i < n; i++)
         codes[i] = locals[i] == NO_LOCAL ? none : code_of[locals[i]];
-    for (uint32_t i = 0; i < n; i++) {
-        min = codes[i] < min ? codes[i] : min;
-        max = codes[i] > max ? codes[i] : max;
-    }
+    pack_bounds32(codes, n, &min, &max);
     block->cells[c] = (struct segment_cell){.offset_and_kind = (uint64_t)KIND_CONSTANT << 56, .min = min, .max = max};
     return min == max ? 0 : put_array(w, &block->cells[c], begin, codes, n);
 }
@@ -142,9 +139,61 @@ static int put_exceptions(struct writer *w, uint32_t k, unsigned c, uint32_t n, 
     return 0;
 }
 
-static int put_by_address(struct writer *w, uint32_t k, unsigned c, uint32_t n, size_t begin)
+/* deviations - which attributes (HAS_AS, HAS_MASK) some address of the block had otherwise than its entry. */
+static uint64_t deviations(const struct writer *w, const struct block *block)
+{
+    const uint64_t *known = (const uint64_t *)w->b->attributes.p + block->first_pair;
+    const uint32_t *code_of = w->index.code_of + block->first_pair;
+    uint64_t found = 0;
+    for (uint32_t i = 0; i < block->n_pairs; i++) {
+        uint64_t x = known[i] ^ w->index.attributes[code_of[i]];
+        found |= (x & ATTRIBUTE_AS(-1)) ? known[i] & HAS_AS : 0;
+        found |= (x & ATTRIBUTE_MASK(-1)) ? known[i] & HAS_MASK : 0;
+    }
+    return found;
+}
+
+/* put_few_exceptions - all addresses agree with their entries: only rows noted when the block was closed remain. */
+static int put_few_exceptions(struct writer *w, uint32_t k, unsigned c, size_t begin)
+{
+    const struct block *block = &w->b->blocks[k];
+    unsigned side = segment_by_address(c) == FLOW_DESTINATION_IP;
+    enum segment_section s = segment_attribute(c);
+    const uint16_t *locals = w->b->locals[segment_by_address(c)] + (size_t)k * SEGMENT_BLOCK_ROWS;
+    const struct exception *e = (const struct exception *)w->b->exceptions.p + block->exceptions[side];
+    size_t from = w->out.n, n = block->n_exceptions[side];
+    uint32_t n_rows = 0, values[SEGMENT_BLOCK_ROWS] __attribute__((uninitialized));
+    buf_add(&w->out, &n_rows, 4);
+    for (size_t i = 0; i < n; i++) {
+        uint16_t local = locals[e[i].row], row = (uint16_t)e[i].row;
+        uint64_t entry = local == NO_LOCAL ? 0 : w->index.attributes[w->index.code_of[block->first_pair + local]];
+        values[n_rows] = attribute_of(e[i].attributes, s);
+        if (values[n_rows] == attribute_of(entry, s))
+            continue;
+        buf_add(&w->out, &row, 2);
+        n_rows++;
+    }
+    buf_add(&w->out, values, n_rows * sizeof(*values));
+    if (w->out.is_bad)
+        return -ENOMEM;
+    memcpy(w->out.p + from, &n_rows, 4);
+    end_cell(w, &w->b->blocks[k].cells[c], KIND_BY_ADDRESS, from, begin);
+    if (s == SECTION_AS)
+        w->uses_as = true;
+    else
+        w->uses_mask = true;
+    return 0;
+}
+
+enum { FEW_EXCEPTIONS = 200 };
+
+static int put_by_address(struct writer *w, uint32_t k, unsigned c, uint32_t n, size_t begin, uint64_t deviating)
 {
     uint32_t *said = w->b->numbers;
+    unsigned side = segment_by_address(c) == FLOW_DESTINATION_IP;
+    if (!(deviating & (segment_attribute(c) == SECTION_AS ? HAS_AS : HAS_MASK)) &&
+        w->b->blocks[k].n_exceptions[side] <= FEW_EXCEPTIONS)
+        return put_few_exceptions(w, k, c, begin);
     said_by_rows(w, k, c, n, said);
     int r = put_exceptions(w, k, c, n, begin, said);
     return r == 1 ? put_array(w, &w->b->blocks[k].cells[c], begin, said, n) : r;
@@ -156,10 +205,11 @@ static int put_block(struct writer *w, uint32_t k)
     size_t begin = w->out.n;
     uint32_t n = k + 1 < w->b->n_blocks ? SEGMENT_BLOCK_ROWS : w->b->n_rows - k * SEGMENT_BLOCK_ROWS;
     uint64_t waiting = (block->columns & ((UINT64_C(1) << FLOW_N_ADDRESSES) - 1)) | block->by_address;
+    uint64_t deviating = block->by_address ? deviations(w, block) : 0;
     buf_add(&w->out, w->b->packed.p + block->packed, block->packed_bytes);
     for (; waiting; waiting &= waiting - 1) {
         unsigned c = (unsigned)__builtin_ctzll(waiting);
-        int r = c < FLOW_N_ADDRESSES ? put_codes(w, k, c, n, begin) : put_by_address(w, k, c, n, begin);
+        int r = c < FLOW_N_ADDRESSES ? put_codes(w, k, c, n, begin) : put_by_address(w, k, c, n, begin, deviating);
         if (r)
             return r;
     }

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * watch/store/pack_code - the work of pack.h as compiled for one kind of processor; for pack*.c only.
+ */
+#pragma once
+
+#include "watch/store/pack.h"
+
+struct pack_code {
+    size_t (*put_mini32)(const uint32_t *v, uint32_t n, uint8_t *out);
+    size_t (*put_mini64)(const uint64_t *v, uint32_t n, uint8_t *out);
+    int (*get_mini32)(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t *out);
+    int (*get_mini64)(const uint8_t *p, size_t n_bytes, uint32_t n, uint64_t *out);
+    int (*get_one)(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t i, uint64_t *ret);
+    size_t (*put_lanes)(const uint32_t *v, uint32_t n, unsigned width, uint8_t *out);
+    void (*get_lanes)(const uint8_t *p, uint32_t n, unsigned width, uint32_t *out);
+    void (*get_deltas)(const uint8_t *p, uint32_t n, unsigned width, uint32_t first, uint32_t *out);
+    void (*bounds32)(const uint32_t *v, uint32_t n, uint32_t *ret_min, uint32_t *ret_max);
+    void (*bounds64)(const uint64_t *v, uint32_t n, uint64_t turn, uint64_t *ret_min, uint64_t *ret_max);
+};
+
+extern const struct pack_code pack_code_plain, pack_code_fast;
