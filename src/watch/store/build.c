@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Full segments leave the thread that filled them: a bounded queue, a few threads. The journal of a
+ * Full segments leave the thread that filled them: a bounded queue, a few threads. So does the sync of
+ * the journals, which may take a slow disk longer than a socket's buffer lasts. The journal of a
  * segment stays named until the segment's file is durable; one transaction then swaps them, so that
  * a crash at any moment finds the rows in exactly one of the two.
  */
@@ -249,6 +250,72 @@ int build_pending(struct store *s, int64_t now_us, bool is_now, struct fault *f)
     return 0;
 }
 
+/* --- syncing beside the writer ------------------------------------------------------------- */
+
+static bool take_sync(struct store *s, struct sync_request **ret)
+{
+    pthread_mutex_lock(&s->build_lock);
+    while (!s->first_sync && !s->is_closing)
+        pthread_cond_wait(&s->sync_more, &s->build_lock);
+    *ret = s->first_sync;
+    if (s->first_sync)
+        s->first_sync = s->first_sync->next;
+    pthread_mutex_unlock(&s->build_lock);
+    return *ret != NULL;
+}
+
+static void *sync_thread(void *context)
+{
+    struct store *s = context;
+    for (struct sync_request *q; take_sync(s, &q);) {
+        struct fault fault = {0};
+        int r = journal_sync(&q->journal, &fault);
+        pthread_mutex_lock(&s->build_lock);
+        q->group->n_running--;
+        q->group->n_syncs--;
+        if (r && !q->group->fault.code)
+            q->group->fault = fault;
+        pthread_cond_broadcast(&s->build_less);
+        pthread_mutex_unlock(&s->build_lock);
+        journal_close(&q->journal);
+        free(q);
+    }
+    return NULL;
+}
+
+int build_sync(struct store *s, struct build_group *group, struct journal *j, struct fault *f)
+{
+    if (!j->is_dirty)
+        return 0;
+    struct sync_request *q = s->has_sync_thread ? calloc(1, sizeof(*q)) : NULL;
+    int fd = q ? fcntl(j->fd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (fd < 0) {
+        free(q);
+        return journal_sync(j, f);
+    }
+    *q = (struct sync_request){.group = group, .journal = *j};
+    q->journal.fd = fd;
+    pthread_mutex_lock(&s->build_lock);
+    bool is_slow = group->n_syncs >= 2; /* one per family */
+    if (!is_slow) {
+        group->n_syncs++;
+        group->n_running++;
+        struct sync_request **last = &s->first_sync;
+        while (*last)
+            last = &(*last)->next;
+        *last = q;
+        pthread_cond_signal(&s->sync_more);
+    }
+    pthread_mutex_unlock(&s->build_lock);
+    if (is_slow) {
+        close(fd);
+        free(q);
+        return 0;
+    }
+    j->is_dirty = false;
+    return 0;
+}
+
 /* --- threads --------------------------------------------------------------------------------- */
 
 int build_start(struct store *s, struct fault *f)
@@ -262,7 +329,8 @@ int build_start(struct store *s, struct fault *f)
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals belong to the thread that started us */
-    int e = 0;
+    int e = pthread_create(&s->sync_thread, NULL, sync_thread, s);
+    s->has_sync_thread = e == 0;
     while (!e && s->n_threads < s->options.n_build_threads) {
         e = pthread_create(&s->threads[s->n_threads], NULL, build_thread, s);
         s->n_threads += e == 0;
@@ -276,7 +344,11 @@ void build_stop(struct store *s)
     pthread_mutex_lock(&s->build_lock);
     s->is_closing = true;
     pthread_cond_broadcast(&s->build_more);
+    pthread_cond_broadcast(&s->sync_more);
     pthread_mutex_unlock(&s->build_lock);
+    if (s->has_sync_thread)
+        pthread_join(s->sync_thread, NULL);
+    s->has_sync_thread = false;
     for (unsigned i = 0; i < s->n_threads; i++)
         pthread_join(s->threads[i], NULL);
     free(s->threads);

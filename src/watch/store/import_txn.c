@@ -21,6 +21,7 @@ struct store_import {
     size_t n, room;
     uint64_t n_rows;
     int64_t begun_us;
+    bool is_again;
     struct build_group group;
 };
 
@@ -44,6 +45,7 @@ int store_import_begin(struct store *s, const struct sha256 *content, const char
     i->store = s;
     i->content = *content;
     i->begun_us = clock_now_us();
+    i->is_again = again;
     *ret = i;
     return 0;
 }
@@ -112,15 +114,27 @@ int store_import_append(struct store_import *i, const struct flow_batch *b, stru
     return 0;
 }
 
-static void free_import(struct store_import *i, bool is_kept)
+static void free_import(struct store_import *i, bool is_committed)
 {
-    for (size_t k = 0; !is_kept && k < i->n; k++)
+    for (size_t k = 0; !is_committed && k < i->n; k++)
         store_unlink(i->store, STORE_SEGMENT, i->segments[k].id);
     for (int k = 0; k < 2; k++)
         segment_builder_free(i->open[k]);
     free(i->segments);
     free(i->name);
     free(i);
+}
+
+/* is_kept - whether another import of the same content was committed meanwhile. */
+static bool is_kept(struct store_import *i, struct fault *f)
+{
+    struct store *s = i->store;
+    pthread_mutex_lock(&s->lock);
+    const struct manifest_import *kept = i->is_again ? NULL : manifest_find_import(&s->manifest, &i->content);
+    if (kept)
+        fault_set(f, STORE_ALREADY_KEPT, MSG_store_already_kept, i->name, kept->name);
+    pthread_mutex_unlock(&s->lock);
+    return kept != NULL;
 }
 
 static int commit(struct store_import *i, bool *ret_is_uncertain, struct fault *f)
@@ -151,8 +165,11 @@ int store_import_commit(struct store_import *i, struct fault *f)
             r = stage(i, slot, f);
     int e = build_wait(i->store, &i->group, r ? NULL : f);
     r = r ? r : e;
-    if (!r)
-        r = commit(i, &is_uncertain, f);
+    if (!r) {
+        pthread_mutex_lock(&i->store->import_lock);
+        r = is_kept(i, f) ? STORE_ALREADY_KEPT : commit(i, &is_uncertain, f);
+        pthread_mutex_unlock(&i->store->import_lock);
+    }
     free_import(i, !r || is_uncertain);
     return r;
 }

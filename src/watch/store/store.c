@@ -360,10 +360,12 @@ static void free_store(struct store *s)
     file_close(&s->lock_fd); /* last: whoever takes the lock finds nothing of ours open */
     pthread_mutex_destroy(&s->lock);
     pthread_mutex_destroy(&s->upkeep_lock);
+    pthread_mutex_destroy(&s->import_lock);
     pthread_mutex_destroy(&s->notes_lock);
     pthread_mutex_destroy(&s->build_lock);
     pthread_cond_destroy(&s->build_more);
     pthread_cond_destroy(&s->build_less);
+    pthread_cond_destroy(&s->sync_more);
     free(s);
 }
 
@@ -375,10 +377,12 @@ int store_open(const char *data_dir, const struct store_options *o, struct store
     s->dir_fd = s->lock_fd = s->segments_fd = s->dictionaries_fd = s->journals_fd = s->damaged_fd = s->log.fd = -1;
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->upkeep_lock, NULL);
+    pthread_mutex_init(&s->import_lock, NULL);
     pthread_mutex_init(&s->notes_lock, NULL);
     pthread_mutex_init(&s->build_lock, NULL);
     pthread_cond_init(&s->build_more, NULL);
     pthread_cond_init(&s->build_less, NULL);
+    pthread_cond_init(&s->sync_more, NULL);
     if (o)
         s->options = *o;
     if (s->options.segment_rows == 0 || s->options.segment_rows > SEGMENT_ROWS)

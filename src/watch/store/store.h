@@ -96,7 +96,10 @@ void store_writer_free(struct store_writer *w);
 int store_import_begin(struct store *s, const struct sha256 *content, const char *name, bool again,
                        struct store_import **ret, struct fault *f);
 int store_import_append(struct store_import *i, const struct flow_batch *b, struct fault *f);
-/* store_import_commit - one durable transaction; frees @i either way. */
+/*
+ * store_import_commit - one durable transaction; frees @i either way.
+ * Return: 0, STORE_ALREADY_KEPT (another import of the same content was faster; this one leaves nothing), or -errno.
+ */
 int store_import_commit(struct store_import *i, struct fault *f);
 void store_import_abort(struct store_import *i);
 

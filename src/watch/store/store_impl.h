@@ -3,8 +3,8 @@
  * watch/store/store_impl - what the files behind store.h share. Nobody else includes this.
  *
  * Locks: `lock` guards manifest, log, pending and the id counter; `notes_lock` the notes; `build_lock` the
- * build queue; `upkeep_lock` keeps compaction, retention and verify from removing the same file. `lock` nests
- * inside upkeep_lock, notes_lock inside `lock`; none is held while a segment is built.
+ * build queue; `upkeep_lock` keeps compaction, retention and verify from removing the same file, `import_lock`
+ * two imports of one content apart. `lock` nests inside those two, notes_lock inside `lock`; none is held while a segment is built.
  */
 #pragma once
 
@@ -21,8 +21,16 @@
 
 /* jobs of one writer or import: how many are under way, and the first that failed */
 struct build_group {
-    unsigned n_running;
+    unsigned n_running; /* syncs included */
+    unsigned n_syncs;
     struct fault fault; /* .code 0: none */
+};
+
+/* a journal to be made durable beside the thread that writes it */
+struct sync_request {
+    struct sync_request *next;
+    struct build_group *group;
+    struct journal journal; /* .fd is a duplicate */
 };
 
 /* rows on their way into one segment file */
@@ -49,6 +57,8 @@ struct store {
 
     pthread_mutex_t upkeep_lock; /* held from "these files still exist" to the commit that removes them */
 
+    pthread_mutex_t import_lock; /* held from "not imported before" to the commit */
+
     pthread_mutex_t notes_lock;
     struct manifest_notes notes;  /* the latest, also those only a journal holds yet */
     uint64_t notes_kept_sequence; /* up to here the manifest holds them; under `lock` */
@@ -59,8 +69,11 @@ struct store {
 #undef X
 
     pthread_mutex_t build_lock;
-    pthread_cond_t build_more, build_less;
+    pthread_cond_t build_more, build_less, sync_more;
     struct build_job *first, **last;
+    struct sync_request *first_sync;
+    bool has_sync_thread;
+    pthread_t sync_thread;
     unsigned n_in_flight, n_threads;
     bool is_closing;
     pthread_t *threads;
@@ -108,6 +121,11 @@ void build_submit(struct store *s, struct build_job *job);
 int build_wait(struct store *s, struct build_group *group, struct fault *f);
 /* build_failed - the same without waiting. */
 int build_failed(struct store *s, struct build_group *group, struct fault *f);
+/*
+ * build_sync - make a journal durable: by the sync thread if there is one (then a failure shows in build_failed),
+ * else here. While those asked for before are still under way this does nothing and the journal stays dirty.
+ */
+int build_sync(struct store *s, struct build_group *group, struct journal *j, struct fault *f);
 /* build_pending - seal the journals that could not be sealed before; at most every STORE_RETRY_US unless @is_now. */
 int build_pending(struct store *s, int64_t now_us, bool is_now, struct fault *f);
 int build_add_pending(struct store *s, uint64_t id, int family);

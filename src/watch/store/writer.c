@@ -174,7 +174,7 @@ static int sync_all(struct store_writer *w, struct fault *f)
 {
     int r = 0;
     for (int i = 0; i < 2; i++) {
-        int e = w->open[i].is_open ? journal_sync(&w->open[i].journal, r ? NULL : f) : 0;
+        int e = w->open[i].is_open ? build_sync(w->store, &w->group, &w->open[i].journal, r ? NULL : f) : 0;
         r = r ? r : e;
     }
     return r;
