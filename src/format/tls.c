@@ -40,6 +40,7 @@ struct parts {
     unsigned n_extensions;
     uint16_t version; /* of the hello itself */
     bool has_name, is_datagram;
+    char transport; /* of JA4: t, q or d */
 };
 
 /* RFC 8701: both bytes alike, and ending in A */
@@ -289,13 +290,13 @@ static void ja4_write(const struct parts *h, uint16_t *numbers, char out[TLS_JA4
         }
         sha_short(&s, extensions);
     }
-    snprintf(out, TLS_JA4_MAX, "%c%s%c%02u%02u%.2s_%s_%s", h->is_datagram ? 'd' : 't', version_code(version_of(h)),
+    snprintf(out, TLS_JA4_MAX, "%c%s%c%02u%02u%.2s_%s_%s", h->transport, version_code(version_of(h)),
              h->has_name ? 'd' : 'i', at_most_99(n_ciphers), at_most_99(n_extensions), alpn, ciphers, extensions);
 }
 
-static int hello_finish(const uint8_t *p, size_t n, bool is_datagram, struct tls_hello *ret)
+static int hello_finish(const uint8_t *p, size_t n, char transport, struct tls_hello *ret)
 {
-    struct parts h = {.is_datagram = is_datagram};
+    struct parts h = {.transport = transport, .is_datagram = transport == 'd'};
     uint16_t numbers[NUMBERS_MAX];
     int e = body_read(&h, cursor_over(p, n));
     if (e)
@@ -364,25 +365,39 @@ int tls_hello_read(const uint8_t *p, size_t n, struct tls_hello *ret)
     if (n_record < 4 || n_message > TLS_HELLO_MAX)
         return TLS_MALFORMED;
     if (n_message <= n_record)
-        return n - 5 < n_message ? TLS_MORE : hello_finish(p + 9, n_message - 4, false, ret);
+        return n - 5 < n_message ? TLS_MORE : hello_finish(p + 9, n_message - 4, 't', ret);
     uint8_t message[TLS_HELLO_MAX];
     e = records_join(p, n, n_message, message);
-    return e ? e : hello_finish(message + 4, n_message - 4, false, ret);
+    return e ? e : hello_finish(message + 4, n_message - 4, 't', ret);
 }
 
 int dtls_hello_read(const uint8_t *p, size_t n, struct tls_hello *ret)
 {
     struct cursor c = cursor_over(p, n);
-    uint8_t content = cursor_u8(&c), major = cursor_u8(&c);
-    cursor_skip(&c, 1 + 8); /* minor version, epoch and sequence */
+    uint8_t content = cursor_u8(&c);
+    uint16_t version = cursor_u16(&c);
+    bool is_dtls = version >> 8 == 0xfe || version == 0x0100; /* the latter: before DTLS had a number, still met */
+    cursor_skip(&c, 8); /* epoch and sequence */
     struct cursor record = cursor_sub(&c, cursor_u16(&c));
     uint8_t type = cursor_u8(&record);
     uint64_t n_message = cursor_uint(&record, 3);
     cursor_skip(&record, 2);
     uint64_t offset = cursor_uint(&record, 3), n_part = cursor_uint(&record, 3);
-    if (record.is_bad || content != CONTENT_HANDSHAKE || major != 0xfe || type != CLIENT_HELLO || offset ||
+    if (record.is_bad || content != CONTENT_HANDSHAKE || !is_dtls || type != CLIENT_HELLO || offset ||
         n_part != n_message || n_message > TLS_HELLO_MAX)
         return TLS_NOT_HELLO;
     const uint8_t *body = cursor_take(&record, (size_t)n_message);
-    return body ? hello_finish(body, (size_t)n_message, true, ret) : TLS_MALFORMED;
+    return body ? hello_finish(body, (size_t)n_message, 'd', ret) : TLS_MALFORMED;
+}
+
+int quic_hello_read(const uint8_t *p, size_t n, struct tls_hello *ret)
+{
+    if (n < 4)
+        return TLS_MORE;
+    size_t n_body = load_be32(p) & 0xffffff;
+    if (p[0] != CLIENT_HELLO)
+        return TLS_NOT_HELLO;
+    if (n_body > TLS_HELLO_MAX - 4)
+        return TLS_MALFORMED;
+    return n - 4 < n_body ? TLS_MORE : hello_finish(p + 4, n_body, 'q', ret);
 }

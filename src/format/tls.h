@@ -34,6 +34,11 @@ struct tls_hello {
 #define TLS_MORE 2      /* does, but has not ended */
 #define TLS_MALFORMED 3
 
-/* tls_hello_read - TLS records. dtls_hello_read - one datagram; a hello in parts is TLS_NOT_HELLO. Return: 0 or a condition. */
+/*
+ * tls_hello_read - TLS records. dtls_hello_read - one datagram; a hello in parts is TLS_NOT_HELLO.
+ * quic_hello_read - the handshake message bare, as QUIC carries it.
+ * Return: 0 or a condition.
+ */
 int tls_hello_read(const uint8_t *p, size_t n, struct tls_hello *ret);
 int dtls_hello_read(const uint8_t *p, size_t n, struct tls_hello *ret);
+int quic_hello_read(const uint8_t *p, size_t n, struct tls_hello *ret);

@@ -508,7 +508,7 @@ static void a_real_capture_has_the_counters_that_tcpdump_lists(void **state)
     assert_int_equal(pcap_end(&r), 0);
     pcap_fini(&r);
     free(p);
-    /* of the listing: 25 lines sFlowv5 (five datagrams are of version 1, which it does not open), 142 generic counters */
+    /* of the listing: 25 lines sFlowv5 (the other five datagrams are NetFlow 5 sent to the same port), 142 generic counters */
     assert_int_equal(c.n_datagrams, 30);
     assert_int_equal(c.n_version5, 25);
     assert_int_equal(c.n_samples, 144);

@@ -10,6 +10,7 @@
 #include "format/dns.h"
 #include "format/flow.h"
 #include "format/http.h"
+#include "format/quic.h"
 #include "format/tls.h"
 
 #include <stdlib.h>
@@ -334,6 +335,37 @@ static void inspect_tcp(struct inspector *s, struct inspection *f, const struct 
     assembly_add(s, f, k, side, is_dns);
 }
 
+static void piece_add(void *context, uint64_t offset, const uint8_t *p, size_t n)
+{
+    struct assembly *a = context;
+    if (offset >= INSPECT_MESSAGE_MAX || n > INSPECT_MESSAGE_MAX - offset)
+        return;
+    memcpy(a->bytes + offset, p, n);
+    range_add(a, (uint32_t)offset, (uint32_t)(offset + n));
+}
+
+/* A QUIC client hello stands in pieces, often shuffled, in the first datagrams of the client. */
+static void inspect_quic(struct inspector *s, struct inspection *f, const uint8_t *p, size_t n, unsigned side)
+{
+    struct tls_hello hello;
+    protocol_text(s, f, "quic");
+    if (!f->assembly[side] && !assembly_open(s, f, side, 0))
+        return;
+    struct assembly *a = s->pool[f->assembly[side] - 1];
+    int e = quic_initial_read(p, n, piece_add, a);
+    uint32_t n_have = a->n_ranges && !a->have[0].from ? a->have[0].to : 0;
+    f->n_segments[side]++;
+    if (!e)
+        e = quic_hello_read(a->bytes, n_have, &hello);
+    if (!e)
+        hello_texts(s, f, &hello);
+    /* a server's Initial does not open with the client's keys: its frames are nonsense, and it holds no hello */
+    if (e == TLS_MORE && f->n_segments[side] < INSPECT_SEGMENTS)
+        return;
+    f->is_done[side] = true;
+    assembly_close(s, f, side);
+}
+
 static int inspect_udp(struct inspector *s, struct inspection *f, const struct packet *k, unsigned side)
 {
     static const uint16_t dns_ports[] = {53, 5353, 5355}; /* DNS, multicast DNS, LLMNR */
@@ -344,6 +376,10 @@ static int inspect_udp(struct inspector *s, struct inspection *f, const struct p
             return look_dns(s, f, p, n);
     if (f->is_done[side] || !n)
         return 0;
+    if (quic_is_long(p, n)) {
+        inspect_quic(s, f, p, n, side);
+        return 0;
+    }
     f->n_segments[side]++;
     f->is_done[side] = f->n_segments[side] >= INSPECT_SEGMENTS;
     struct tls_hello hello;
@@ -351,12 +387,6 @@ static int inspect_udp(struct inspector *s, struct inspection *f, const struct p
         protocol_text(s, f, "dtls");
         hello_texts(s, f, &hello);
         f->is_done[side] = true;
-    }
-    /* QUIC long header (RFC 9000 17.2) of version 1, 2 or a draft */
-    if (n >= 1200 && (p[0] & 0xc0) == 0xc0) {
-        uint32_t version = load_be32(p + 1);
-        if (version == 1 || version == 0x6b3343cf || version >> 8 == 0xff0000)
-            protocol_text(s, f, "quic");
     }
     return 0;
 }
