@@ -191,13 +191,20 @@ static const struct import_kind *exports_kind(const uint8_t *p, size_t n, bool i
     return NULL;
 }
 
+/* is_dat - a .dat file holds one datagram, also where an IPFIX file would begin the same way: what follows is counted. */
+static bool is_dat(const char *name)
+{
+    size_t n = strlen(name);
+    return n >= 4 && !strcmp(name + n - 4, ".dat");
+}
+
 static int choose_exports(struct import *i, const uint8_t *p, size_t n)
 {
     if (pcap_is_magic(p, n))
         i->kind = &import_kind_capture_of_exports;
-    else if (n >= 4 && p[0] == 0 && p[1] == 10)
+    else if (n >= 4 && p[0] == 0 && p[1] == 10 && !is_dat(i->name))
         i->kind = &import_kind_ipfix;
-    else if (n >= 4 && p[0] == 0 && (p[1] == 5 || p[1] == 9 || !memcmp(p, "\0\0\0\5", 4)))
+    else if (n >= 4 && p[0] == 0 && (p[1] == 5 || p[1] == 9 || p[1] == 10 || !memcmp(p, "\0\0\0\5", 4)))
         i->kind = &import_kind_datagram;
     else
         return FAULT(i->fault, IMPORT_REFUSED, import_not_exports, i->name);
