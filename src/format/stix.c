@@ -257,6 +257,18 @@ static bool take_path(struct walk *w, struct text *ret)
     return true;
 }
 
+/* path_is - blanks may stand around the signs, and a component may be quoted */
+static bool path_is(struct text path, const char *name)
+{
+    for (size_t i = 0; i < path.n; i++) {
+        if (is_space(path.p[i]) || path.p[i] == '\'')
+            continue;
+        if (path.p[i] != *name++)
+            return false;
+    }
+    return !*name;
+}
+
 static bool where_of(struct text path, enum stix_where *ret)
 {
     static const struct {
@@ -265,7 +277,7 @@ static bool where_of(struct text path, enum stix_where *ret)
     } paths[] = {{"ipv4-addr:value", STIX_ADDRESS}, {"ipv6-addr:value", STIX_ADDRESS},
                  {"network-traffic:dst_ref.value", STIX_DESTINATION}, {"network-traffic:src_ref.value", STIX_SOURCE}};
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
-        if (text_is(path, paths[i].path)) {
+        if (path_is(path, paths[i].path)) {
             *ret = paths[i].where;
             return true;
         }
@@ -292,8 +304,8 @@ static void give(struct walk *w, struct text path, struct text value)
 static void see_port(struct walk *w, struct text path, struct text number)
 {
     uint64_t v;
-    bool is_source = text_is(path, "network-traffic:src_port");
-    if (w->pass != PASS_PORTS || (!is_source && !text_is(path, "network-traffic:dst_port")) || text_u64(number, 65535, &v))
+    bool is_source = path_is(path, "network-traffic:src_port");
+    if (w->pass != PASS_PORTS || (!is_source && !path_is(path, "network-traffic:dst_port")) || text_u64(number, 65535, &v))
         return;
     enum stix_where side = is_source ? STIX_SOURCE : STIX_DESTINATION;
     w->n_ports[side]++;
@@ -393,18 +405,22 @@ static bool observation(struct walk *w)
     return (comparisons(w) && take(w, "]")) || bad(w);
 }
 
-static bool take_qualifiers(struct walk *w)
+/* each kind of qualifier at most once after an observation; after a group in brackets they may repeat */
+static bool take_qualifiers(struct walk *w, bool may_repeat)
 {
     struct text value;
-    bool is_float;
+    bool is_float, had_start = false, had_within = false, had_repeats = false;
     for (;;) {
-        if (take_word(w, "START")) {
+        if (!had_start && take_word(w, "START")) {
+            had_start = !may_repeat;
             if (take_literal(w, &value) != LITERAL_OTHER || !take_word(w, "STOP") || take_literal(w, &value) != LITERAL_OTHER)
                 return bad(w);
-        } else if (take_word(w, "WITHIN")) {
+        } else if (!had_within && take_word(w, "WITHIN")) {
+            had_within = !may_repeat;
             if (!take_number(w, &value, &is_float) || value.p[0] == '-' || !take_word(w, "SECONDS"))
                 return bad(w);
-        } else if (take_word(w, "REPEATS")) {
+        } else if (!had_repeats && take_word(w, "REPEATS")) {
+            had_repeats = !may_repeat;
             if (!take_number(w, &value, &is_float) || is_float || value.p[0] == '-' || !take_word(w, "TIMES"))
                 return bad(w);
         } else {
@@ -418,13 +434,14 @@ static bool observations(struct walk *w)
     if (++w->depth > STIX_MAX_DEPTH)
         return bad(w);
     do {
-        if (take(w, "(")) {
+        bool is_group = take(w, "(");
+        if (is_group) {
             if (!observations(w) || !take(w, ")"))
                 return bad(w);
         } else if (!take(w, "[") || !observation(w)) {
             return bad(w);
         }
-        if (!take_qualifiers(w))
+        if (!take_qualifiers(w, is_group))
             return false;
     } while (take_word(w, "AND") || take_word(w, "OR") || take_word(w, "FOLLOWEDBY"));
     w->depth--;

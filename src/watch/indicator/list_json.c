@@ -69,7 +69,7 @@ void list_row_json(struct list_parse *p, uint64_t row, struct text line, char *s
         list_row_cells(p, row, &o.cells, line);
 }
 
-#define LINES_BYTES ((size_t)1 << 20)
+#define LINES_BYTES ((size_t)256 << 10)
 
 static void take_lines(struct list_parse *p, char *b, size_t *n, uint64_t *number, bool *is_skipping, bool is_end, char *scratch)
 {

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINES_BYTES ((size_t)1 << 20)
+#define LINES_BYTES ((size_t)256 << 10)
 
 /* dotted_quad - the address at @p if the line is only that; bytes used up to the line end, else 0. @p has 16 readable bytes. */
 static size_t dotted_quad(const uint8_t *p, uint32_t *ret)
