@@ -148,7 +148,7 @@ static void *speak(void *id)
 static void lines_of_several_threads_do_not_mix(void **state)
 {
     (void)state;
-    static char ids[4][16];
+    static char ids[4][24];
     pthread_t threads[4];
     listen_in();
     for (int i = 0; i < 4; i++) {
