@@ -25,6 +25,7 @@ enum {
     SEEN_OBSERVER = 32,
     SEEN_HEX_PORT = 64, /* Argus: the source port is ICMP type and code */
     SEEN_TYPE_CODE = 128, /* nfdump: the destination port was type.code */
+    SEEN_BIFLOW = 256,    /* a total says of the other direction also that it was empty */
 };
 
 static const char *const refusal_names[FLOW_TEXT_N_REFUSALS] = {
@@ -582,13 +583,13 @@ static void put_flags(struct flow_row *r, uint8_t number, const char *text_name,
     set_number(&r->flow, number, v);
 }
 
-static int put_total(struct flow_row *r, struct text t, uint64_t *total, uint32_t bit)
+static int put_total(struct flow_row *r, const struct flow_field *f, struct text t, uint64_t *total, uint32_t bit)
 {
     if (!t.n)
         return 0;
     if (counter(r, t, UINT64_MAX, total))
         return 1;
-    r->seen |= bit;
+    r->seen |= bit | (f->arg ? (uint32_t)SEEN_BIFLOW : 0);
     return 0;
 }
 
@@ -681,9 +682,9 @@ int flow_row_put(struct flow_row *r, const struct flow_plan *p, uint32_t column,
         put_flags(r, f->arg, name, value);
         return 0;
     case FIELD_TOTAL_BYTES:
-        return put_total(r, value, &r->total_bytes, SEEN_TOTAL_BYTES);
+        return put_total(r, f, value, &r->total_bytes, SEEN_TOTAL_BYTES);
     case FIELD_TOTAL_PACKETS:
-        return put_total(r, value, &r->total_packets, SEEN_TOTAL_PACKETS);
+        return put_total(r, f, value, &r->total_packets, SEEN_TOTAL_PACKETS);
     case FIELD_PAYLOAD:
         return put_payload(r, f, name, value);
     case FIELD_OBSERVER:
@@ -738,15 +739,17 @@ static int finish_times(struct flow_row *r)
  * split - a total of both directions over the two columns. Where only the total is
  * known it stands in the source column, so that source + destination stays the total.
  */
-static void split(struct flow *f, uint64_t total, uint64_t *source, uint8_t source_number, uint64_t *destination,
+static void split(struct flow_row *r, uint64_t total, uint64_t *source, uint8_t source_number, uint64_t *destination,
                   uint8_t destination_number)
 {
+    struct flow *f = &r->flow;
     bool has_source = f->present & FLOW_HAS(source_number), has_destination = f->present & FLOW_HAS(destination_number);
     if (has_source && has_destination)
         return;
     if (has_source) {
         *destination = total > *source ? total - *source : 0;
-        f->present |= FLOW_HAS(destination_number);
+        if (*destination || (r->seen & SEEN_BIFLOW))
+            f->present |= FLOW_HAS(destination_number);
     } else {
         *source = has_destination ? (total > *destination ? total - *destination : 0) : total;
         f->present |= FLOW_HAS(source_number);
@@ -757,9 +760,9 @@ static void finish_counters(struct flow_row *r)
 {
     struct flow *f = &r->flow;
     if (r->seen & SEEN_TOTAL_BYTES)
-        split(f, r->total_bytes, &f->source_bytes, FLOW_SOURCE_BYTES, &f->destination_bytes, FLOW_DESTINATION_BYTES);
+        split(r, r->total_bytes, &f->source_bytes, FLOW_SOURCE_BYTES, &f->destination_bytes, FLOW_DESTINATION_BYTES);
     if (r->seen & SEEN_TOTAL_PACKETS)
-        split(f, r->total_packets, &f->source_packets, FLOW_SOURCE_PACKETS, &f->destination_packets,
+        split(r, r->total_packets, &f->source_packets, FLOW_SOURCE_PACKETS, &f->destination_packets,
               FLOW_DESTINATION_PACKETS);
     if ((r->seen & SEEN_PAYLOAD) && !(f->present & FLOW_HAS(FLOW_SOURCE_BYTES)))
         set_number(f, FLOW_SOURCE_BYTES, r->payload[0]);

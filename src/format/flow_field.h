@@ -58,7 +58,7 @@ enum flow_field_kind {
     FIELD_DURATION_NS,
     FIELD_PROTOCOL,      /* a name or a number */
     FIELD_FLAGS,         /* arg: enum flow_number; a number or letters as nfdump writes them */
-    FIELD_TOTAL_BYTES,   /* both directions */
+    FIELD_TOTAL_BYTES,   /* both directions; arg 1: what the source did not send came back, also when that is zero */
     FIELD_TOTAL_PACKETS,
     FIELD_PAYLOAD,       /* arg: SOURCE_BYTES or DESTINATION_BYTES; used where the IP bytes are unknown; kept as text */
     FIELD_OBSERVER,      /* address of the exporter */

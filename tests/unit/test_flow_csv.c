@@ -26,6 +26,10 @@ static void ecs_names_and_aliases_are_known(void **state)
            "source.ip=10.0.0.1 destination.ip=10.0.0.2 event.start=2024-03-01T02:03:04.000000Z "
            "event.end=2024-03-01T02:03:05.000000Z source.bytes=100 source.packets=2 source.as.number=64500 "
            "observer.ip=10.9.9.9/0 source.port=1 destination.port=80 network.iana_number=6 event.label=\"x\"\n");
+    expect("start,src,dst,network.bytes,source.bytes,destination.bytes,network.packets,source.packets\n"
+           "2024-03-01T02:03:04Z,10.0.0.1,10.0.0.2,100,100,,5,3\n",
+           "source.ip=10.0.0.1 destination.ip=10.0.0.2 event.start=2024-03-01T02:03:04.000000Z "
+           "event.end=2024-03-01T02:03:04.000000Z source.bytes=100 source.packets=3 destination.packets=2\n");
     expect("start;end;src;sport;dst;dport;proto;bytes;packets\n"
            "2024-03-01T02:03:04Z;2024-03-01T02:03:05Z;10.0.0.1;1;10.0.0.2;80;TCP;100;2\n",
            FLOW "\n");
