@@ -464,7 +464,11 @@ static void kill_once(const char *dir, uint64_t *random)
         load(dir);
         _exit(1);
     }
-    usleep((unsigned)(help_random(random) % 60000));
+    /* wait until it has got somewhere, then for a moment that nobody chose */
+    unsigned from = atomic_load(&shared->n_operations), enough = (unsigned)(help_random(random) % 300);
+    for (int i = 0; i < 5000 && atomic_load(&shared->n_operations) - from < enough; i++)
+        usleep(1000);
+    usleep((unsigned)(help_random(random) % 20000));
     int status;
     HELP_MUST(!kill(pid, SIGKILL));
     HELP_MUST(waitpid(pid, &status, 0) == pid);

@@ -313,6 +313,23 @@ static bool take_back(struct manifest_log *l, uint64_t offset)
     return !file_step("manifest-undo") && !ftruncate(l->fd, (off_t)offset) && !fdatasync(l->fd);
 }
 
+/* read_again - memory ran out while a durable line was taken in: the file holds the whole state. */
+static int read_again(struct manifest_log *l, struct manifest *m)
+{
+    struct manifest fresh;
+    uint64_t next_id = m->next_id;
+    manifest_fini(m);
+    int r = manifest_load(l->dir_fd, &fresh, NULL);
+    if (r) {
+        m->next_id = next_id;
+        return r;
+    }
+    *m = fresh;
+    if (m->next_id < next_id)
+        m->next_id = next_id;
+    return 0;
+}
+
 int manifest_commit(struct manifest_log *l, struct manifest *m, struct manifest_change *c, bool *ret_is_uncertain,
                     struct fault *f)
 {
@@ -336,6 +353,8 @@ int manifest_commit(struct manifest_log *l, struct manifest *m, struct manifest_
         m->n_bytes += line.n;
         m->n_bytes_file = m->n_bytes;
         r = manifest_apply(m, (const char *)line.p, line.n - 1);
+        if (r)
+            r = read_again(l, m);
         if (r) { /* on disk it is done; this process no longer knows the whole of it */
             is_uncertain = l->is_broken = true;
             r = FAULT(f, r, store_broken, "store/" MANIFEST_NAME);
