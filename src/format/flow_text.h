@@ -23,7 +23,7 @@
     X(NFDUMP_CSV, "nfdump-csv")    \
     X(NFDUMP_LINE, "nfdump-line")  \
     X(ZEEK, "zeek")                \
-    X(ZEEK_JSON, "zeek-json")      \
+    X(ZEEK_JSON, "json")           \
     X(CSV, "csv")
 
 enum flow_text_kind {

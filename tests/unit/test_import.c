@@ -377,13 +377,13 @@ static const struct {
     {"netflow/nfcapd-slips-test1.nfdump.csv.xz", NULL, "nfdump-csv", 4593, 4593, NULL, 0},
     {"flows/netflowlabeler-examples.tar.xz", "test5.tabs.binetflow", "binetflow", 6725, 6723, "Malware", 6277},
     {"flows/netflowlabeler-examples.tar.xz", "nfcapd.sample1.labeled", "nfdump-line", 35, 35, "Test-Label", 0},
-    {"flows/netflowlabeler-examples.tar.xz", "conn.json.log", "zeek-json", 1000, 1000, NULL, 0},
+    {"flows/netflowlabeler-examples.tar.xz", "conn.json.log", "json", 1000, 1000, NULL, 0},
     {"flows/netflowlabeler-examples.tar.xz", "conn.tab.log", "zeek", 92, 92, NULL, 0},
     {"flows/stratosphere-testing.tar.xz", "008-zeek-mixed/data/conn.log.labeled", "zeek", 5663, 5663, "Malicious", 4201},
     {"flows/stratosphere-testing.tar.xz", "001-zeek-scenario-malicious/labeled-conn.log", "zeek", 992, 992, "Malicious", 244},
     {"flows/rita-zeek.tar.xz", "proxy_rolling/conn.16:00:00-17:00:00.log", "zeek", 7260, 7260, NULL, 0},
-    {"flows/rita-zeek.tar.xz", "json_with_all_fields/open_conn.log", "zeek-json", 59, 59, NULL, 0},
-    {"flows/rita-zeek.tar.xz", "json_with_all_fields/dns.log", "zeek-json", 34, 0, NULL, 0},
+    {"flows/rita-zeek.tar.xz", "json_with_all_fields/open_conn.log", "json", 59, 59, NULL, 0},
+    {"flows/rita-zeek.tar.xz", "json_with_all_fields/dns.log", "json", 34, 0, NULL, 0},
     {"netflow/ipfixcol2-example_flows.ipfix.xz", NULL, "ipfix", 3979, 3979, NULL, 0},
 };
 
