@@ -135,6 +135,8 @@ static const struct one_case cases[] = {
      "1 1.2.3.4 first=2024-03-01T00:00:00 last=2024-03-01T00:00:00\n2 1.2.3.5 first=2024-03-01T00:00:00 last=2024-03-01T00:00:00\n", false},
     {"a title above the header is passed over", "DANH SÁCH ĐỊA CHỈ IP NHIỄM MÃ ĐỘC THÁNG 3,,\nSTT,Địa chỉ IP,Tên mã độc\n1,1.2.3.4,Mirai\n",
      "3 1.2.3.4 family=Mirai\n", false},
+    {"tables joined end to end, each with its header", "ip,family\n1.2.3.4,Mirai\nfamily,ip,port\nMozi,1.2.3.5,80\n",
+     "2 1.2.3.4 family=Mirai\n4 1.2.3.5 port=80 family=Mozi\n", false},
     {"a header in a comment", "# first_seen_utc,ioc_value,malware\n\"2024-03-01 00:00:00\",\"1.2.3.4:443\",\"Mirai\"\n",
      "2 1.2.3.4 port=443 family=Mirai first=2024-03-01T00:00:00\n", false},
     {"the zone of a column", "ip,Thời gian (UTC)\n1.2.3.4,2024-03-01 00:00:00\n", "2 1.2.3.4 first=2024-03-01T00:00:00 last=2024-03-01T00:00:00\n", false},

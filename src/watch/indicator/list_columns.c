@@ -322,3 +322,24 @@ int list_column_rank(struct text header)
     const struct word *w = look_up(text_trim(header), &zone_s);
     return w ? w->rank : 0;
 }
+
+struct text list_column_name(const struct text *cells, uint32_t i)
+{
+    struct text name = text_trim(cells[i]);
+    while (!i && name.n && *name.p == '#')
+        name = text_trim((struct text){name.p + 1, name.n - 1});
+    return name;
+}
+
+uint32_t list_columns_known(const struct text *cells, uint32_t n, bool is_space, bool *ret_address)
+{
+    uint32_t n_known = 0;
+    *ret_address = false;
+    for (uint32_t i = 0; i < n; i++) {
+        int zone_s = 0;
+        enum list_column c = list_column_of(list_column_name(cells, i), is_space, &zone_s);
+        n_known += c != LIST_COLUMN_NONE;
+        *ret_address |= c == LIST_COLUMN_IP || c == LIST_COLUMN_C2_IP;
+    }
+    return n_known;
+}

@@ -66,6 +66,11 @@ enum list_column list_column_of(struct text header, bool is_space, int *ret_zone
 /* list_column_rank - of two columns of one meaning the lower rank speaks first (family before tag). */
 int list_column_rank(struct text header);
 
+/* list_column_name - cell @i of a header, without the comment sign that may stand before the first. */
+struct text list_column_name(const struct text *cells, uint32_t i);
+/* list_columns_known - how many cells name a known column; @ret_address: one of them holds addresses. */
+uint32_t list_columns_known(const struct text *cells, uint32_t n, bool is_space, bool *ret_address);
+
 /*
  * list_address_parse - one address as people write it: defanged, as URL, with port, prefix, range.
  * Return: 0, or the refusal (LIST_REFUSED_bad_address, bad_port, other_kind) plus 1.

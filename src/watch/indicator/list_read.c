@@ -173,23 +173,6 @@ static bool has_address(const struct csv_record *r, bool *ret_in_first)
     return any;
 }
 
-/* n_known - how many cells name a known column; @ret_address: one of them holds addresses */
-static uint32_t n_known(const struct csv_record *r, bool is_space, bool *ret_address)
-{
-    uint32_t n = 0;
-    *ret_address = false;
-    for (uint32_t i = 0; i < r->n; i++) {
-        int zone_s = 0;
-        struct text name = text_trim(r->fields[i]);
-        while (!i && name.n && *name.p == '#')
-            name = text_trim((struct text){name.p + 1, name.n - 1});
-        enum list_column c = list_column_of(name, is_space, &zone_s);
-        n += c != LIST_COLUMN_NONE;
-        *ret_address |= c == LIST_COLUMN_IP || c == LIST_COLUMN_C2_IP;
-    }
-    return n;
-}
-
 struct survey {
     struct csv_reader csv;
     struct csv_record r;
@@ -200,7 +183,7 @@ static bool study(const struct csv_record *r, bool is_space, struct layout *l, u
 {
     struct text first = text_trim(r->fields[0]);
     bool in_first, names_address, is_comment = first.n && (*first.p == '#' || (*first.p == ';' && l->separator != ';'));
-    uint32_t known = n_known(r, is_space, &names_address);
+    uint32_t known = list_columns_known(r->fields, r->n, is_space, &names_address);
     if (is_comment) {
         if (names_address && known >= 2 && r->n >= 2) {
             l->header_line = r->line;

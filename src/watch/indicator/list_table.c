@@ -27,14 +27,13 @@ struct table {
 /* learn - the header record; better ranks speak first, equal ranks in the order of the columns */
 static void learn(struct table *t, const struct csv_record *r, bool is_space)
 {
+    memset(t->of, 0, sizeof(t->of));
     t->n_columns = r->n;
     while (t->n_columns > 1 && !text_trim(r->fields[t->n_columns - 1]).n)
         t->n_columns--;
     for (uint32_t i = 0; i < r->n; i++) {
         int zone_s = INT32_MAX;
-        struct text name = text_trim(r->fields[i]);
-        while (!i && name.n && *name.p == '#')
-            name = text_trim((struct text){name.p + 1, name.n - 1});
+        struct text name = list_column_name(r->fields, i);
         enum list_column c = list_column_of(name, is_space, &zone_s);
         if (c == LIST_COLUMN_NONE || t->of[c].n == SAME_MEANING)
             continue;
@@ -98,12 +97,27 @@ static bool is_as_wide(const struct table *t, const struct csv_record *r, bool m
     return true;
 }
 
+/* is_header_again - tables are joined end to end with their headers; only asked of rows whose address is none */
+static bool is_header_again(const struct table *t, const struct csv_record *r, bool is_space)
+{
+    bool names_address;
+    if (!t->n_columns || t->is_guessed)
+        return false;
+    for (uint32_t k = 0; k < t->of[LIST_COLUMN_IP].n; k++) {
+        uint32_t at = t->of[LIST_COLUMN_IP].at[k];
+        struct text cell = at < r->n ? text_trim(r->fields[at]) : (struct text){"", 0};
+        if (cell.n && ((*cell.p >= '0' && *cell.p <= '9') || memchr(cell.p, '.', cell.n) || memchr(cell.p, ':', cell.n)))
+            return false;
+    }
+    return list_columns_known(r->fields, r->n, is_space, &names_address) >= 2 && names_address;
+}
+
 static void take_record(struct list_parse *p, struct table *t, const struct csv_record *r)
 {
     struct list_cells cells;
     if (r->line < t->header_line || is_empty(r) || is_comment(r, t->csv.separator))
         return;
-    if (r->line == t->header_line) {
+    if (r->line == t->header_line || is_header_again(t, r, p->o->is_space)) {
         learn(t, r, p->o->is_space);
         return;
     }
