@@ -197,6 +197,7 @@ static int read_row(struct flow_text_reader *r, const struct csv_record *record)
     case FLOW_TEXT_KIND_BINETFLOW:
         return binetflow_row(&r->row, &r->plan, record);
     case FLOW_TEXT_KIND_NFDUMP_CSV:
+        return nfdump_csv_row(&r->row, &r->plan, record);
     case FLOW_TEXT_KIND_CSV:
         return flow_row_read(&r->row, &r->plan, record);
     case FLOW_TEXT_KIND_NFDUMP_LINE:

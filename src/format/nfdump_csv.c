@@ -154,6 +154,22 @@ int nfdump_csv_plan(struct flow_plan *p, const struct csv_record *header)
     return 0;
 }
 
+/* finish_icmp - csv-fast prints the destination port as NetFlow carries it: type * 256 + code. */
+static int finish_icmp(struct flow *f)
+{
+    if ((f->protocol == 1 || f->protocol == 58) && !(f->present & FLOW_HAS(FLOW_ICMP)) &&
+        (f->present & FLOW_HAS(FLOW_DESTINATION_PORT))) {
+        f->icmp = f->destination_port;
+        f->present |= FLOW_HAS(FLOW_ICMP);
+    }
+    return 0;
+}
+
+int nfdump_csv_row(struct flow_row *r, const struct flow_plan *p, const struct csv_record *record)
+{
+    return flow_row_read(r, p, record) || finish_icmp(&r->flow);
+}
+
 bool nfdump_csv_is_summary(const struct csv_record *record)
 {
     struct text first = record->fields[0];
@@ -246,5 +262,5 @@ int nfdump_line_row(struct flow_row *r, const struct flow_plan *p, struct text l
         if (flow_row_put(r, p, i, value))
             return 1;
     }
-    return flow_row_finish(r);
+    return flow_row_finish(r) || finish_icmp(&r->flow);
 }

@@ -21,6 +21,8 @@ bool nfdump_csv_is_header(const struct csv_record *header);
 bool nfdump_csv_is_headless(const struct csv_record *record);
 /* nfdump_csv_plan - @header NULL: the order of 1.6. Return: 0 or -ENOMEM. */
 int nfdump_csv_plan(struct flow_plan *p, const struct csv_record *header);
+/* nfdump_csv_row - one record. Return: 0 or 1 (refused). */
+int nfdump_csv_row(struct flow_row *r, const struct flow_plan *p, const struct csv_record *record);
 /* nfdump_csv_is_summary - the first line of what stands behind the flows. */
 bool nfdump_csv_is_summary(const struct csv_record *record);
 

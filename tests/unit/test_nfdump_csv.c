@@ -50,7 +50,7 @@ static void the_columns_of_1_7_are_read(void **state)
            "1,2,1706933106700,1706933107000,1,10.0.0.1,0,10.0.0.2,2048,0,0,3,0,........,0,1,84\n",
            "source.ip=10.0.0.1 destination.ip=10.0.0.2 event.start=2024-02-03T04:05:06.700000Z "
            "event.end=2024-02-03T04:05:07.000000Z source.bytes=84 source.packets=1 observer.ingress.interface.id=3 "
-           "source.port=0 destination.port=2048 network.tcp_flags=0 network.iana_number=1 network.tos=0\n");
+           "source.port=0 destination.port=2048 network.tcp_flags=0 network.icmp=2048 network.iana_number=1 network.tos=0\n");
 }
 
 static void the_table_for_people_is_read_with_units_labels_and_ipv6(void **state)
