@@ -4,13 +4,10 @@
  */
 #include "format/csv.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "cmocka_house.h"
+#include "failing_alloc.h"
 
-#include <cmocka.h>
+#include <stdio.h>
 
 struct seen {
     struct buf text; /* fields closed by '|', records by '\n', refusals as "!reason\n" */
@@ -189,50 +186,61 @@ static void written_fields_read_back_the_same(void **state)
     buf_fini(&wanted);
 }
 
-static uint64_t random_state;
-
-static unsigned next_random(unsigned below)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (unsigned)(random_state % below);
-}
-
 static void random_records_read_back_the_same_in_any_pieces(void **state)
 {
     (void)state;
     static const char letters[] = "ab,;\t\"\n\r #\xc4\x91";
-    const char *seed = getenv("VONGGAC_SEED"), *rounds = getenv("VONGGAC_ROUNDS");
-    random_state = seed ? strtoull(seed, NULL, 10) | 1 : 20231117;
-    uint64_t first = random_state;
-    for (unsigned round = 0; round < (rounds ? strtoul(rounds, NULL, 10) * 10 : 2000); round++) {
+    uint64_t random = seed();
+    for (unsigned round = 0; round < rounds(2000); round++) {
         struct buf in = {.max = 1 << 20}, wanted = {.max = 1 << 20};
-        unsigned n_records = 1 + next_random(12), n_fields = 2 + next_random(5);
+        unsigned n_records = 1 + (unsigned)(next_random(&random) % 12), n_fields = 2 + (unsigned)(next_random(&random) % 5);
         for (unsigned i = 0; i < n_records; i++) {
             for (unsigned k = 0; k < n_fields; k++) {
                 char field[12];
-                unsigned n = next_random(sizeof(field));
+                unsigned n = (unsigned)(next_random(&random) % sizeof(field));
                 for (unsigned m = 0; m < n; m++)
-                    field[m] = letters[next_random(sizeof(letters) - 1)];
+                    field[m] = letters[next_random(&random) % (sizeof(letters) - 1)];
                 if (k)
                     buf_add_byte(&in, ',');
                 csv_put(&in, (struct text){field, n});
                 buf_add(&wanted, field, n);
                 buf_add_byte(&wanted, '|');
             }
-            buf_add_text(&in, next_random(2) ? "\r\n" : "\n");
+            buf_add_text(&in, (unsigned)(next_random(&random) % 2) ? "\r\n" : "\n");
             buf_add_byte(&wanted, '\n');
         }
         struct csv_options o = {.separator = ','};
         struct seen s;
-        read_in_pieces((char *)in.p, in.n, 1 + next_random(40), &o, &s);
+        read_in_pieces((char *)in.p, in.n, 1 + (unsigned)(next_random(&random) % 40), &o, &s);
         if (s.text.n != wanted.n + 1 || memcmp(s.text.p, wanted.p, wanted.n) != 0)
-            fail_msg("VONGGAC_SEED=%llu round %u: %.*s", (unsigned long long)first, round, (int)in.n, (char *)in.p);
+            fail_msg("VONGGAC_SEED=%llu round %u: %.*s", (unsigned long long)seed(), round, (int)in.n, (char *)in.p);
         buf_fini(&s.text);
         buf_fini(&in);
         buf_fini(&wanted);
     }
+}
+
+static int read_with_failures(void *context)
+{
+    const struct text *in = context;
+    static struct csv_reader r;
+    struct csv_record record;
+    csv_init(&r, NULL);
+    int rc = csv_feed(&r, in->p, in->n);
+    if (!rc)
+        rc = csv_end(&r);
+    while (!rc && csv_next(&r, &record) != CSV_END)
+        ;
+    csv_fini(&r);
+    return rc;
+}
+
+static void every_allocation_may_fail_once(void **state)
+{
+    (void)state;
+    struct text texts[] = {TEXT("a,b\n1,2\n"), TEXT("\xff\xfe" "a\0,\0b\0\x00\xd8"), TEXT("\xef\xbb")};
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        assert_true(failing_alloc_each("reading csv", read_with_failures, &texts[i], false) >= 1);
 }
 
 int main(void)
@@ -249,6 +257,7 @@ int main(void)
         cmocka_unit_test(without_quoting_a_quote_is_a_character),
         cmocka_unit_test(written_fields_read_back_the_same),
         cmocka_unit_test(random_records_read_back_the_same_in_any_pieces),
+        cmocka_unit_test(every_allocation_may_fail_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
