@@ -88,10 +88,20 @@ int flow_batch_observer(struct flow_batch *b, const struct flow_observer *o, uin
     return 0;
 }
 
+/* is_v6 - ip_is_v4 without a call to memcmp: this is asked of every address of every row. */
+static bool is_v6(const struct ip *a)
+{
+    uint64_t first;
+    uint32_t mapped;
+    memcpy(&first, a->b, sizeof(first));
+    memcpy(&mapped, a->b + 8, sizeof(mapped));
+    return first != 0 || mapped != 0xffff0000; /* 00 00 ff ff, little-endian */
+}
+
 bool flow_needs_v6(const struct flow *f)
 {
 #define X(ID, member, ecs, alias) \
-    if ((f->present & FLOW_HAS_ADDRESS(FLOW_##ID)) && !ip_is_v4(&f->member)) \
+    if ((f->present & FLOW_HAS_ADDRESS(FLOW_##ID)) && is_v6(&f->member)) \
         return true;
     FLOW_ADDRESSES(X)
 #undef X
@@ -111,29 +121,35 @@ static void begin_columns(struct flow_batch *b, uint64_t added)
     }
 }
 
-static void put_addresses(struct flow_batch *b, const struct flow *f, uint32_t n)
+/* put_addresses, put_numbers - @common: columns that every one of the rows has: no question per row. */
+static void put_addresses(struct flow_batch *b, const struct flow *f, uint32_t n, uint64_t common)
 {
-#define X(ID, member, ecs, alias)                                              \
-    if (b->columns & FLOW_HAS_ADDRESS(FLOW_##ID)) {                            \
-        for (uint32_t i = 0; i < n; i++) {                                     \
-            bool is = f[i].present & FLOW_HAS_ADDRESS(FLOW_##ID);              \
-            if (b->family == 4)                                                \
-                b->v4[FLOW_##ID][b->n + i] = is ? ip_v4(&f[i].member) : 0;     \
-            else                                                               \
-                b->v6[FLOW_##ID][b->n + i] = is ? f[i].member : (struct ip){0}; \
-        }                                                                      \
+#define X(ID, member, ecs, alias)                                                 \
+    if (b->columns & FLOW_HAS_ADDRESS(FLOW_##ID)) {                               \
+        bool all = common & FLOW_HAS_ADDRESS(FLOW_##ID);                          \
+        for (uint32_t i = 0; i < n; i++) {                                        \
+            bool is = all || (f[i].present & FLOW_HAS_ADDRESS(FLOW_##ID));        \
+            if (b->family == 4)                                                   \
+                b->v4[FLOW_##ID][b->n + i] = is ? ip_v4(&f[i].member) : 0;        \
+            else                                                                  \
+                b->v6[FLOW_##ID][b->n + i] = is ? f[i].member : (struct ip){0};   \
+        }                                                                         \
     }
     FLOW_ADDRESSES(X)
 #undef X
 }
 
-static void put_numbers(struct flow_batch *b, const struct flow *f, uint32_t n)
+static void put_numbers(struct flow_batch *b, const struct flow *f, uint32_t n, uint64_t common)
 {
-#define X(ID, member, type, ecs, alias)                                   \
-    if (b->columns & FLOW_HAS(FLOW_##ID)) {                               \
-        type *to = (type *)b->number[FLOW_##ID] + b->n;                   \
-        for (uint32_t i = 0; i < n; i++)                                  \
-            to[i] = f[i].present & FLOW_HAS(FLOW_##ID) ? f[i].member : 0; \
+#define X(ID, member, type, ecs, alias)                                       \
+    if (b->columns & FLOW_HAS(FLOW_##ID)) {                                   \
+        type *to = (type *)b->number[FLOW_##ID] + b->n;                       \
+        if (common & FLOW_HAS(FLOW_##ID))                                     \
+            for (uint32_t i = 0; i < n; i++)                                  \
+                to[i] = f[i].member;                                          \
+        else                                                                  \
+            for (uint32_t i = 0; i < n; i++)                                  \
+                to[i] = f[i].present & FLOW_HAS(FLOW_##ID) ? f[i].member : 0; \
     }
     FLOW_NUMBERS(X)
 #undef X
@@ -165,9 +181,11 @@ int flow_batch_add(struct flow_batch *b, const struct flow *flows, uint32_t n, u
         n = FLOW_BATCH_ROWS - b->n;
         r = FLOW_BATCH_FULL;
     }
-    uint64_t all = 0;
-    for (uint32_t i = 0; i < n; i++)
+    uint64_t all = 0, common = UINT64_MAX;
+    for (uint32_t i = 0; i < n; i++) {
         all |= flows[i].present;
+        common &= flows[i].present;
+    }
     begin_columns(b, all & ~b->columns);
     b->columns |= all;
     if (b->columns & FLOW_HAS_TEXT) {
@@ -177,8 +195,8 @@ int flow_batch_add(struct flow_batch *b, const struct flow *flows, uint32_t n, u
             r = t;
         n = kept;
     }
-    put_addresses(b, flows, n);
-    put_numbers(b, flows, n);
+    put_addresses(b, flows, n, common);
+    put_numbers(b, flows, n, common);
     for (uint32_t i = 0; i < n; i++)
         b->present[b->n + i] = flows[i].present;
     b->n += n;
@@ -249,30 +267,35 @@ static int open_batch(struct flow_sorter *s, bool is_v6, const struct flow_obser
     return 0;
 }
 
+/* set_observer - of the last @n rows. */
+static void set_observer(struct flow_batch *b, uint32_t n, uint32_t observer)
+{
+    uint32_t *to = b->number[FLOW_OBSERVER];
+    uint32_t from = b->n - n;
+    if (!(b->columns & FLOW_HAS(FLOW_OBSERVER)))
+        memset(to, 0, from * sizeof(*to));
+    b->columns |= FLOW_HAS(FLOW_OBSERVER);
+    for (uint32_t i = from; i < b->n; i++) {
+        to[i] = observer;
+        b->present[i] |= FLOW_HAS(FLOW_OBSERVER);
+    }
+}
+
 /* put_run - rows that all belong to one family, in pieces that fit. */
 static int put_run(struct flow_sorter *s, bool is_v6, const struct flow *flows, uint32_t n,
                    const struct flow_observer *o)
 {
-    enum { PIECE = 64 };
-    struct flow copy[PIECE];
     while (n) {
         struct flow_batch *b;
-        uint32_t observer = 0, taken, piece = n < PIECE ? n : PIECE;
+        uint32_t observer = 0, taken;
         int r = open_batch(s, is_v6, o, &b, &observer);
         if (r < 0)
             return r;
-        const struct flow *from = flows;
-        if (o) {
-            memcpy(copy, flows, piece * sizeof(*copy));
-            for (uint32_t i = 0; i < piece; i++) {
-                copy[i].observer = observer;
-                copy[i].present |= FLOW_HAS(FLOW_OBSERVER);
-            }
-            from = copy;
-        }
-        r = flow_batch_add(b, from, piece, &taken);
+        r = flow_batch_add(b, flows, n, &taken);
         if (r < 0)
             return r;
+        if (o && taken)
+            set_observer(b, taken, observer);
         if (r == FLOW_BATCH_FULL || b->n == FLOW_BATCH_ROWS) {
             r = hand_on(s, b);
             if (r < 0)
