@@ -26,7 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         return 0;
     uint64_t rows = 0;
     struct import *i;
-    struct import_options o = {.format = (enum import_format)(p[0] % IMPORT_N_FORMATS), .sink = take, .context = &rows};
+    struct import_options o = {.format = (enum import_format)(p[0] % IMPORT_N_FORMATS), .sink = take,
+                               .context = &rows, .max_flows = 64};
     assert(!import_new(&o, &i));
     int fd = memfd_create("fuzz", MFD_CLOEXEC);
     assert(fd >= 0 && write(fd, p + 1, n - 1) == (ssize_t)(n - 1));

@@ -57,6 +57,7 @@ struct import_options {
     int zone_s; /* of times that name none; 0 (UTC) is the default of the command line for flow files */
     const struct flow_mapping *mapping; /* borrowed while the import lives */
     uint32_t n_mapping;
+    uint32_t max_flows; /* open at a time while packets are metered; 0: the meter's default */
     flow_sink sink;
     void (*on_refused)(void *context, const struct import_refused *r);                  /* may be NULL */
     void (*on_progress)(void *context, uint64_t n_bytes_in, const struct import_summary *s); /* may be NULL; per piece */

@@ -71,7 +71,8 @@ static int packets_open(struct import *i)
     int rc = open_capture(i);
     if (rc)
         return rc;
-    struct meter_options o = {.seed = (uint64_t)i->started_us * 0x9e3779b97f4a7c15u};
+    struct meter_options o = {.max_flows = i->options.max_flows,
+                              .seed = (uint64_t)i->started_us * 0x9e3779b97f4a7c15u};
     i->capture->meter = meter_new(&o, import_sink, i);
     if (i->capture->meter)
         return 0;
