@@ -15,22 +15,24 @@
 
 static const uint64_t ALWAYS = FLOW_HAS(FLOW_START) | FLOW_HAS(FLOW_END) | FLOW_HAS(FLOW_RECEIVED) | FLOW_HAS(FLOW_CLOCK_OFFSET);
 
-/* a zero IPv4 address ("none") beside a real IPv6 one, or the reverse: the real one counts, IPv4 first */
-static void prefer_real(struct ip *v4, const struct ip *v6)
+/* a zero IPv4 address ("none") beside a real IPv6 one, or the reverse: the real one counts; of two IPv4, or the inner */
+static void prefer_real(struct ip *v4, const struct ip *v6, bool is_inner_ip6)
 {
     static const struct ip none4 = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0}};
-    if (ip_equal(v4, &none4) && !ip_is_zero(v6))
+    if ((is_inner_ip6 || ip_equal(v4, &none4)) && !ip_is_zero(v6))
         *v4 = *v6;
 }
 
 static void choose_families(struct netflow_rows *rows, uint32_t n, const struct netflow_template *t)
 {
+    bool is_inner_ip6 = t->has_inner_ip6;
 #define CHOOSE(ROLE, ROLE6, member, member6)                                      \
     if (HAS(t, ROLE6))                                                            \
         for (uint32_t i = 0; i < n; i++)                                          \
-            prefer_real(&rows->flows[i].member, &rows->extras[i].member6);
+            prefer_real(&rows->flows[i].member, &rows->extras[i].member6, is_inner_ip6);
     CHOOSE(SOURCE_IP, SOURCE_IP6, source_ip, source_ip6)
     CHOOSE(DESTINATION_IP, DESTINATION_IP6, destination_ip, destination_ip6)
+    is_inner_ip6 = false;
     CHOOSE(SOURCE_NAT_IP, SOURCE_NAT_IP6, source_nat_ip, source_nat_ip6)
     CHOOSE(DESTINATION_NAT_IP, DESTINATION_NAT_IP6, destination_nat_ip, destination_nat_ip6)
     CHOOSE(NEXT_HOP, NEXT_HOP6, next_hop, next_hop6)

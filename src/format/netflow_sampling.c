@@ -35,22 +35,32 @@ static uint32_t probability_rate(uint64_t bits)
     return rate >= 4294967295.0 ? UINT32_MAX : (uint32_t)rate;
 }
 
-/* own_rate - what the record itself says; 0: nothing. */
+static uint32_t most(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+/*
+ * own_rate - what the record itself says; 0: nothing. Of several parameters only those of the algorithm in use (304)
+ * are filled with sense, the others with 0 or 1 (Cisco IOS XR sends interval 1 beside size 1 of population 256): the
+ * greatest is meant.
+ */
 static uint32_t own_rate(const struct netflow_template *t, const struct netflow_extra *e)
 {
+    uint32_t rate = 0;
     if (netflow_template_has(t, NETFLOW_ROLE_INTERVAL))
-        return e->interval > UINT32_MAX ? UINT32_MAX : e->interval ? (uint32_t)e->interval : 1;
+        rate = e->interval > UINT32_MAX ? UINT32_MAX : most((uint32_t)e->interval, 1);
     if (netflow_template_has(t, NETFLOW_ROLE_PACKET_INTERVAL)) {
         uint64_t of;
         if (__builtin_add_overflow(e->packet_interval, e->packet_space, &of))
             of = UINT64_MAX;
-        return ratio(of, e->packet_interval);
+        rate = most(rate, ratio(of, e->packet_interval));
     }
     if (netflow_template_has(t, NETFLOW_ROLE_POPULATION))
-        return ratio(e->population, e->size);
+        rate = most(rate, ratio(e->population, e->size));
     if (netflow_template_has(t, NETFLOW_ROLE_PROBABILITY))
-        return probability_rate(e->probability);
-    return 0;
+        rate = most(rate, probability_rate(e->probability));
+    return rate;
 }
 
 /* place - where (kind, key) is or belongs. */

@@ -113,9 +113,24 @@ static bool can_carry(enum netflow_op_kind kind, uint16_t length)
 struct choice {
     uint16_t field[NETFLOW_N_ROLES];
     struct netflow_meaning meaning[NETFLOW_N_ROLES];
+    bool is_tunnel; /* the protocol stands there twice */
 };
 
-/* choose - for each role the field that serves it best; of equals the first (the outermost header, RFC 7011 8). */
+/*
+ * is_of_packet - the fields that describe the packet. A record of tunnelled traffic has them twice, the outermost header
+ * first (RFC 7011 8); who talked to whom stands in the inner one.
+ */
+static bool is_of_packet(uint8_t role)
+{
+    static const bool of_packet[NETFLOW_N_ROLES] = {
+        [NETFLOW_ROLE_SOURCE_IP] = true,   [NETFLOW_ROLE_DESTINATION_IP] = true,   [NETFLOW_ROLE_SOURCE_IP6] = true,
+        [NETFLOW_ROLE_DESTINATION_IP6] = true, [NETFLOW_ROLE_SOURCE_PORT] = true,  [NETFLOW_ROLE_DESTINATION_PORT] = true,
+        [NETFLOW_ROLE_PROTOCOL] = true,    [NETFLOW_ROLE_TCP_FLAGS] = true,        [NETFLOW_ROLE_TOS] = true,
+    };
+    return of_packet[role];
+}
+
+/* choose - for each role the field that serves it best; of equals the first, or of the packet's own fields the last. */
 static void choose(const struct netflow_definition *d, struct choice *ch)
 {
     struct cursor c = cursor_over(d->p, d->n_bytes);
@@ -129,8 +144,9 @@ static void choose(const struct netflow_definition *d, struct choice *ch)
         struct netflow_meaning m = is_v9_scope ? scope_meaning(id) : netflow_element(d->version, pen, id);
         if (m.role == NETFLOW_ROLE_NONE || !can_carry(m.kind, length))
             continue;
-        if (ch->field[m.role] != NOT_CHOSEN && ch->meaning[m.role].rank <= m.rank)
+        if (ch->field[m.role] != NOT_CHOSEN && ch->meaning[m.role].rank <= m.rank - is_of_packet(m.role))
             continue;
+        ch->is_tunnel |= m.role == NETFLOW_ROLE_PROTOCOL && ch->field[m.role] != NOT_CHOSEN;
         ch->field[m.role] = i;
         ch->meaning[m.role] = m;
     }
@@ -210,7 +226,7 @@ static void lay_out(struct netflow_template *t, const struct netflow_definition 
         for (unsigned r = 1; r < NETFLOW_N_ROLES; r++)
             if (ch->field[r] == i)
                 op = add_op(t, ch->meaning[r], r, length);
-        bool is_variable = d->version == 10 && length == NETFLOW_VARIABLE;
+        bool is_variable = length == NETFLOW_VARIABLE; /* IPFIX; H3C does the same in v9 */
         add_piece(t, length, op, is_variable);
         t->is_variable |= is_variable;
         t->least_bytes += is_variable ? 1 : length; /* a variable field takes at least its length byte */
@@ -220,7 +236,7 @@ static void lay_out(struct netflow_template *t, const struct netflow_definition 
 
 int netflow_template_new(const struct netflow_definition *d, struct netflow_template **ret)
 {
-    struct choice ch;
+    struct choice ch = {0};
     choose(d, &ch);
     promote_ip6(&ch, NETFLOW_ROLE_SOURCE_IP6, NETFLOW_ROLE_SOURCE_IP);
     promote_ip6(&ch, NETFLOW_ROLE_DESTINATION_IP6, NETFLOW_ROLE_DESTINATION_IP);
@@ -244,6 +260,8 @@ int netflow_template_new(const struct netflow_definition *d, struct netflow_temp
     t->id = d->id;
     t->is_options = d->is_options;
     lay_out(t, d, &ch);
+    t->has_inner_ip6 = ch.is_tunnel && chose(&ch, NETFLOW_ROLE_SOURCE_IP6) && chose(&ch, NETFLOW_ROLE_SOURCE_IP) &&
+                       ch.field[NETFLOW_ROLE_SOURCE_IP6] > ch.field[NETFLOW_ROLE_SOURCE_IP];
     t->use = (uint8_t)use_of(d, &ch);
     for (uint16_t i = 0; i < t->n_ops; i++)
         t->has_texts |= t->ops[i].kind == NETFLOW_OP_TEXT;

@@ -14,7 +14,7 @@
 #include "format/flow.h"
 
 #define NETFLOW_TEMPLATE_MAX_FIELDS 2048u
-#define NETFLOW_VARIABLE 65535u /* field length of RFC 7011 7 */
+#define NETFLOW_VARIABLE 65535u /* field length of RFC 7011 7; met in v9 as well */
 
 /* where an op's field goes when struct flow has no place for it; zero when the template lacks it */
 struct netflow_extra {
@@ -143,6 +143,7 @@ struct netflow_template {
     uint8_t use;
     bool is_variable, is_options;
     bool has_texts;
+    bool has_inner_ip6; /* a tunnel's record: IPv4 outside, IPv6 inside */
     struct netflow_op *ops;       /* these three point into this allocation */
     struct netflow_piece *pieces; /* only used when is_variable */
     uint8_t *raw;                 /* the definition as received: to tell a refresh from a redefinition */

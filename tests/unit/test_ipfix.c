@@ -364,6 +364,66 @@ static void selectors_of_rfc_5477_give_the_rate(void **state)
     }
 }
 
+static void a_tunnels_record_is_the_flow_inside(void **state)
+{
+    (void)state;
+    /* SRv6 of Cisco IOS XR and Huawei: the outer IPv6 packet, then the inner one, IPv4 or IPv6; and 6in4 */
+    static const struct {
+        struct specifier f[10];
+        size_t n;
+        bool is_v4;
+    } cases[] = {
+        {{{1, 4, 0}, {27, 16, 0}, {28, 16, 0}, {7, 2, 0}, {11, 2, 0}, {4, 1, 0}, {8, 4, 0}, {12, 4, 0}, {11, 2, 0}, {4, 1, 0}}, 10, true},
+        {{{1, 4, 0}, {27, 16, 0}, {28, 16, 0}, {7, 2, 0}, {11, 2, 0}, {4, 1, 0}, {27, 16, 0}, {28, 16, 0}, {11, 2, 0}, {4, 1, 0}}, 10, false},
+        {{{1, 4, 0}, {8, 4, 0}, {12, 4, 0}, {7, 2, 0}, {11, 2, 0}, {4, 1, 0}, {27, 16, 0}, {28, 16, 0}, {11, 2, 0}, {4, 1, 0}}, 10, false},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        ipfix_header(&b, NOW_S, 0, (uint32_t)i);
+        put_template(&b, 2, 300, cases[i].f, cases[i].n);
+        set_open(&b, 300);
+        for (size_t j = 0; j < cases[i].n; j++) /* every field holds its place, 1 to 10 */
+            put_n(&b, j + 1, cases[i].f[j].length);
+        set_close(&b);
+        ipfix_close(&b);
+        assert_int_equal(give(n, &b, &k, &r), 0);
+        const struct flow *g = &k.flows[k.n - 1];
+        assert_int_equal(ip_is_v4(&g->source_ip), cases[i].is_v4);
+        assert_int_equal(g->source_ip.b[15], 7);
+        assert_int_equal(g->destination_ip.b[15], 8);
+        assert_int_equal(g->destination_port, 9);
+        assert_int_equal(g->protocol, 10);
+        assert_int_equal(g->source_port, 4);
+        assert_int_equal(g->source_bytes, 1);
+    }
+}
+
+static void cisco_ios_xr_fills_parameters_of_algorithms_it_does_not_use(void **state)
+{
+    (void)state;
+    static const struct specifier f[] = {{8, 4, 0}, {12, 4, 0}, {1, 4, 0}, {302, 4, 0}};
+    static const struct specifier o[] = {{302, 4, 0}, {305, 4, 0}, {304, 2, 0}, {309, 4, 0}, {310, 4, 0}, {84, 10, 0}};
+    ipfix_header(&b, NOW_S, 0, 0);
+    put_template(&b, 2, 300, f, COUNT_OF(f));
+    put_ipfix_options(&b, 257, o, 1, COUNT_OF(o));
+    set_open(&b, 257);
+    put_n(&b, 1, 4);
+    put_n(&b, 1, 4); /* interval 1, no space */
+    put_n(&b, 3, 2); /* random n of N */
+    put_n(&b, 1, 4);
+    put_n(&b, 256, 4);
+    put_bytes(&b, "SAMPLER-MA", 10);
+    set_close(&b);
+    set_open(&b, 300);
+    put_n(&b, 1, 8);
+    put_n(&b, 72, 4);
+    put_n(&b, 1, 4);
+    set_close(&b);
+    ipfix_close(&b);
+    assert_int_equal(give(n, &b, &k, &r), 0);
+    assert_int_equal(k.flows[0].source_bytes, 72 * 256);
+    assert_int_equal(k.flows[0].sampling, 256);
+}
+
 static void nat64_crosses_the_families(void **state)
 {
     (void)state;
@@ -534,6 +594,8 @@ int main(void)
         WITH(durations_complete_the_missing_end),
         WITH(withdrawal_of_one_and_of_all),
         WITH(selectors_of_rfc_5477_give_the_rate),
+        WITH(a_tunnels_record_is_the_flow_inside),
+        WITH(cisco_ios_xr_fills_parameters_of_algorithms_it_does_not_use),
         WITH(nat64_crosses_the_families),
         WITH(nokia_names_the_inside_address_in_a_text),
         WITH(texts_that_are_no_text_are_left_out),

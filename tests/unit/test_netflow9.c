@@ -749,7 +749,7 @@ static void lies_are_counted_and_end_nothing_but_themselves(void **state)
 static void a_template_longer_than_any_record_decodes_nothing(void **state)
 {
     (void)state;
-    static const struct specifier huge[] = {{8, 4, 0}, {12, 4, 0}, {94, 65535, 0}, {1, 65535, 0}, {7, 2, 0}};
+    static const struct specifier huge[] = {{8, 4, 0}, {12, 4, 0}, {94, 65534, 0}, {1, 65534, 0}, {7, 2, 0}};
     v9_header(&b, 1, NOW_S, 1, 0);
     put_template(&b, 0, 256, huge, COUNT_OF(huge));
     set_open(&b, 256);
@@ -757,6 +757,26 @@ static void a_template_longer_than_any_record_decodes_nothing(void **state)
     set_close(&b);
     assert_int_equal(give(n, &b, &k, &r), 0);
     assert_int_equal(r.n_flows, 0);
+}
+
+static void h3c_has_fields_of_variable_length_in_v9_too(void **state)
+{
+    (void)state;
+    static const struct specifier f[] = {{8, 4, 0}, {96, 65535, 0}, {12, 4, 0}};
+    v9_header(&b, 1, NOW_S, 1, 0);
+    put_template(&b, 0, 256, f, COUNT_OF(f));
+    set_open(&b, 256);
+    for (int i = 0; i < 3; i++) {
+        put_n(&b, 1, 4);
+        put_n(&b, 3, 1);
+        put_bytes(&b, "ftp", 3);
+        put_n(&b, 2, 4);
+    }
+    set_close(&b);
+    assert_int_equal(give(n, &b, &k, &r), 0);
+    assert_int_equal(r.n_flows, 3);
+    assert_int_equal(ip_v4(&k.flows[2].destination_ip), 2);
+    assert_string_equal(k.text, "network.protocol=ftp;");
 }
 
 static void zero_length_fields_and_zero_padding_are_harmless(void **state)
@@ -901,6 +921,7 @@ int main(void)
         WITH(a_field_the_next_template_lacks_leaves_nothing_behind),
         WITH(lies_are_counted_and_end_nothing_but_themselves),
         WITH(a_template_longer_than_any_record_decodes_nothing),
+        WITH(h3c_has_fields_of_variable_length_in_v9_too),
         WITH(zero_length_fields_and_zero_padding_are_harmless),
         WITH(quotas_hold),
         WITH(what_the_sink_answers_below_zero_is_handed_up),

@@ -98,7 +98,8 @@ static void of_several_elements_for_one_purpose_the_best_is_taken_and_of_equals_
         {{{85, 8, 0}, {1, 4, 0}}, 2, NETFLOW_ROLE_SOURCE_BYTES, 8},       /* delta before total */
         {{{1, 4, 0}, {85, 8, 0}}, 2, NETFLOW_ROLE_SOURCE_BYTES, 0},
         {{{231, 4, 0}, {85, 8, 0}}, 2, NETFLOW_ROLE_SOURCE_BYTES, 4},
-        {{{8, 4, 0}, {8, 4, 0}}, 2, NETFLOW_ROLE_SOURCE_IP, 0},           /* the outermost header first */
+        {{{8, 4, 0}, {8, 4, 0}}, 2, NETFLOW_ROLE_SOURCE_IP, 4},           /* a tunnel: the inner header is meant */
+        {{{10, 4, 0}, {10, 4, 0}}, 2, NETFLOW_ROLE_INPUT_IF, 0},          /* of other equals the first */
         {{{22, 4, 0}, {152, 8, 0}}, 2, NETFLOW_ROLE_START, 4},            /* absolute before relative */
         {{{150, 4, 0}, {152, 8, 0}, {156, 8, 0}}, 3, NETFLOW_ROLE_START, 12},
         {{{18, 4, 0}, {15, 4, 0}}, 2, NETFLOW_ROLE_NEXT_HOP, 4},
