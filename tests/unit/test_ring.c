@@ -4,53 +4,31 @@
  * permits neither.
  */
 #include "base/clock.h"
+#include "netns_help.h"
 #include "watch/intake/meter.h"
 #include "watch/intake/ring.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <linux/if_packet.h>
-#include <net/if.h>
 #include <poll.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 static const char *no_namespace; /* why not */
 static bool has_veth;
 
-static int up(const char *name)
-{
-    struct ifreq q = {.ifr_flags = IFF_UP | IFF_RUNNING};
-    snprintf(q.ifr_name, sizeof(q.ifr_name), "%s", name);
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    int e = fd < 0 || ioctl(fd, SIOCSIFFLAGS, &q) ? -errno : 0;
-    if (fd >= 0)
-        close(fd);
-    return e;
-}
-
 /* Everything here happens in a namespace that dies with the process. */
 static int enter_namespace(void **state)
 {
     (void)state;
-    if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET)) {
-        no_namespace = "no network namespace of our own may be made";
-        return 0;
-    }
-    if (up("lo")) {
-        no_namespace = "the loopback of the namespace cannot be brought up";
-        return 0;
-    }
-    has_veth = !system("ip link add ring0 type veth peer name ring1 2>/dev/null") && !up("ring0") && !up("ring1");
+    no_namespace = netns_enter();
+    has_veth = !no_namespace && !system("ip link add ring0 type veth peer name ring1 2>/dev/null") &&
+               !netns_up("ring0") && !netns_up("ring1");
     return 0;
 }
 
