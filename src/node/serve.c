@@ -56,6 +56,19 @@ static int open_listener(struct parent *p, const struct config_listener *l, stru
     return 0;
 }
 
+static int open_rings(struct parent *p, struct fault *f)
+{
+    for (size_t i = 0; i < p->config->n_captures; i++) {
+        const struct config_capture *c = &p->config->captures[i];
+        struct ring_options o = watch_ring_options(c);
+        int r = ring_open(c->interface, &o, &p->sockets.rings[i]);
+        if (r)
+            return FAULT(f, r, node_cannot_capture, c->interface, strerror(-r));
+        p->sockets.n_rings = i + 1;
+    }
+    return 0;
+}
+
 static int open_sockets(struct parent *p, struct fault *f)
 {
     p->sockets = (struct watch_sockets){.fds = p->fds};
@@ -64,21 +77,27 @@ static int open_sockets(struct parent *p, struct fault *f)
         if (r)
             return r;
     }
-    return 0;
+    return open_rings(p, f);
 }
 
 static void close_sockets(struct parent *p)
 {
     for (size_t i = 0; i < p->sockets.n; i++)
         close(p->fds[i]);
-    p->sockets.n = 0;
+    for (size_t i = 0; i < p->sockets.n_rings; i++)
+        close(p->sockets.rings[i]);
+    p->sockets.n = p->sockets.n_rings = 0;
 }
 
 /* same_sockets - whether a new configuration listens at the same places: then the open sockets serve on. */
 static bool same_sockets(const struct config *a, const struct config *b)
 {
-    if (a->n_listeners != b->n_listeners)
+    if (a->n_listeners != b->n_listeners || a->n_captures != b->n_captures)
         return false;
+    for (size_t i = 0; i < a->n_captures; i++)
+        if (strcmp(a->captures[i].interface, b->captures[i].interface) != 0 ||
+            a->captures[i].ring_bytes != b->captures[i].ring_bytes)
+            return false;
     for (size_t i = 0; i < a->n_listeners; i++) {
         const struct config_listener *x = &a->listeners[i], *y = &b->listeners[i];
         if (x->port != y->port || !ip_equal(&x->ip, &y->ip) || x->n_receivers != y->n_receivers ||
@@ -165,7 +184,8 @@ static void reload(struct parent *p)
         }
         close_sockets(p);
         memcpy(p->fds, tried.fds, sizeof(p->fds));
-        p->sockets.n = tried.sockets.n;
+        p->sockets = tried.sockets;
+        p->sockets.fds = p->fds;
     }
     config_free(p->config);
     p->config = next;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <sodium/randombytes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -46,16 +47,48 @@ static int receiver_tick(void *context, const struct flow_batch *b)
 static void *receiver_thread(void *argument)
 {
     struct watch_receiver *r = argument;
+    const struct fault *f = r->capture ? &r->ring.fault : &r->udp.fault;
     live_quiet(&r->live);
-    int e = udp_receiver_run(&r->udp);
+    int e = r->capture ? capture_run(&r->ring) : udp_receiver_run(&r->udp);
     if (e >= 0)
         e = live_flush(&r->live);
     if (e < 0) {
-        log_line(LOG_ERROR, "receiver_failed", "reason", r->udp.fault.text[0] ? r->udp.fault.text : strerror(-e), NULL);
+        log_line(LOG_ERROR, "receiver_failed", "reason", f->text[0] ? f->text : strerror(-e), NULL);
         atomic_store(&r->has_failed, true);
     }
     atomic_store(&r->is_running, false);
     return NULL;
+}
+
+struct ring_options watch_ring_options(const struct config_capture *c)
+{
+    enum { BLOCK_BYTES = 1 << 20, MAX_BLOCKS = 4096 };
+    uint64_t n = c->ring_bytes / BLOCK_BYTES;
+    return (struct ring_options){.block_bytes = BLOCK_BYTES,
+                                 .n_blocks = n < 2 ? 2 : n > MAX_BLOCKS ? MAX_BLOCKS : (uint32_t)n,
+                                 .is_promiscuous = true};
+}
+
+static int init_capture(struct watch *w, struct watch_receiver *r, const struct config_capture *c, int fd,
+                        struct fault *f)
+{
+    r->watch = w;
+    r->capture = c;
+    int e = store_writer_new(w->store, &r->writer, f);
+    if (e)
+        return e;
+    e = live_init(&r->live, w->config->finding_window_us, w->config->zone_s, give_to_finder, r);
+    struct capture_options o = {.fd = fd,
+                                .ring = watch_ring_options(c),
+                                .meter = {.active_us = c->active_us, .idle_us = c->idle_us},
+                                .writer = r->writer,
+                                .hook = match_batch,
+                                .tick = receiver_tick,
+                                .context = r};
+    randombytes_buf(&o.meter.seed, sizeof(o.meter.seed));
+    if (!e)
+        e = capture_init(&r->ring, &o);
+    return e ? FAULT(f, e, node_cannot_capture, c->interface, strerror(-e)) : 0;
 }
 
 static int init_receiver(struct watch *w, struct watch_receiver *r, const struct config_listener *l, int fd,
@@ -85,7 +118,7 @@ static int init_receiver(struct watch *w, struct watch_receiver *r, const struct
 /* init_receivers - one per socket, in the order the parent opened them. */
 static int init_receivers(struct watch *w, const struct watch_sockets *s, struct fault *f)
 {
-    w->receivers = calloc(s->n + 1, sizeof(*w->receivers));
+    w->receivers = calloc(s->n + s->n_rings + 1, sizeof(*w->receivers));
     if (!w->receivers)
         return FAULT(f, -ENOMEM, no_memory, "receivers");
     size_t at = 0;
@@ -96,6 +129,12 @@ static int init_receivers(struct watch *w, const struct watch_sockets *s, struct
             if (e)
                 return e;
         }
+    for (size_t i = 0; i < s->n_rings; i++) {
+        int e = init_capture(w, &w->receivers[at + i], &w->config->captures[i], s->rings[i], f);
+        w->n_receivers = at + i + 1;
+        if (e)
+            return e;
+    }
     return 0;
 }
 
@@ -200,7 +239,8 @@ static int open_everything(struct watch *w, const struct watch_sockets *sockets,
 static void end_receivers(struct watch *w)
 {
     for (size_t i = 0; i < w->n_receivers; i++)
-        atomic_store_explicit(&w->receivers[i].udp.must_stop, true, memory_order_release);
+        atomic_store_explicit(w->receivers[i].capture ? &w->receivers[i].ring.must_stop : &w->receivers[i].udp.must_stop,
+                              true, memory_order_release);
     for (size_t i = 0; i < w->n_receivers; i++)
         if (w->receivers[i].thread)
             pthread_join(w->receivers[i].thread, NULL);
@@ -218,6 +258,8 @@ static void close_everything(struct watch *w)
         log_line(LOG_ERROR, "findings_not_written", "reason", f.text, NULL);
     for (size_t i = 0; i < w->n_receivers; i++) {
         udp_receiver_fini(&w->receivers[i].udp);
+        if (w->receivers[i].ring.ring)
+            capture_fini(&w->receivers[i].ring);
         live_fini(&w->receivers[i].live);
         store_writer_free(w->receivers[i].writer);
     }

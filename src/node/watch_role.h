@@ -12,14 +12,19 @@
 
 #include "base/fault.h"
 #include "node/config.h"
+#include "watch/intake/ring.h"
 
 #define WATCH_END_US INT64_C(9500000)
 
 struct watch_sockets {
     int *fds; /* per listener n_receivers sockets, in the order of the configuration */
     size_t n;
-    int rings[CONFIG_MAX_CAPTURES]; /* packet rings; -1 where the capture could not be opened */
+    int rings[CONFIG_MAX_CAPTURES]; /* packet rings, in the order of the configuration */
+    size_t n_rings;
 };
+
+/* watch_ring_options - how the ring of a capture is laid out: the parent and the role must agree. */
+struct ring_options watch_ring_options(const struct config_capture *c);
 
 /*
  * watch_role_run - until SIGTERM. Called in the child, after privileges are dropped, with its signals blocked.

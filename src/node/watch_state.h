@@ -8,6 +8,7 @@
 #include "node/privileges.h"
 #include "watch/detect/finder.h"
 #include "watch/detect/live.h"
+#include "watch/intake/capture.h"
 #include "watch/intake/udp.h"
 #include "watch/store/store.h"
 
@@ -21,7 +22,8 @@ struct watch_receiver {
     struct watch *watch;
     const struct config_listener *listener; /* NULL: a capture */
     const struct config_capture *capture;
-    struct udp_receiver udp;
+    struct udp_receiver udp;      /* of a listener */
+    struct capture_receiver ring; /* of a capture */
     struct live live;
     struct store_writer *writer;
     pthread_t thread;

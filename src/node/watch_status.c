@@ -84,13 +84,36 @@ static json_t *receiver_status(struct watch_receiver *r, json_t *exporters, uint
     return o;
 }
 
+static json_t *capture_status(struct watch_receiver *r)
+{
+    struct ring_counters ring;
+    struct meter_counters meter;
+    json_t *o = json_object(), *refused = json_object();
+    capture_count(&r->ring, &ring, &meter);
+    json_object_set_new(o, "name", json_string(r->capture->interface));
+    json_object_set_new(o, "is_running", json_boolean(atomic_load(&r->is_running)));
+#define X(name, help) put(o, #name, ring.name);
+    RING_COUNTERS(X)
+#undef X
+#define X(name, help) put(o, #name, meter.name);
+    METER_COUNTERS(X)
+#undef X
+    for (int i = 0; i < PACKET_N_REASONS; i++)
+        if (meter.n_refused[i])
+            put(refused, packet_reason_name((enum packet_reason)i), meter.n_refused[i]);
+    json_object_set_new(o, "refused", refused);
+    return o;
+}
+
 static json_t *intake_status(struct watch *w)
 {
-    json_t *o = json_object(), *receivers = json_array(), *exporters = json_array();
+    json_t *o = json_object(), *receivers = json_array(), *exporters = json_array(), *captures = json_array();
     uint64_t totals[4] = {0}, drops = 0;
     for (size_t i = 0; i < w->n_receivers; i++) {
-        if (!w->receivers[i].listener)
+        if (w->receivers[i].capture) {
+            json_array_append_new(captures, capture_status(&w->receivers[i]));
             continue;
+        }
         json_array_append_new(receivers, receiver_status(&w->receivers[i], exporters, totals));
         drops += atomic_load(&w->receivers[i].udp.kernel_drops);
     }
@@ -102,6 +125,7 @@ static json_t *intake_status(struct watch *w)
     put(o, "flows_kept", totals[3]);
     json_object_set_new(o, "receivers", receivers);
     json_object_set_new(o, "exporters", exporters);
+    json_object_set_new(o, "captures", captures);
     return o;
 }
 
