@@ -277,7 +277,7 @@ static int hand_on(struct find *f, unsigned n_threads,
 {
     for (size_t i = 0; i < f->view->n_segments; i++) {
         struct slot *s = &f->slots[i];
-        if (s->state == SLOT_SKIPPED)
+        if (s->unit == NO_UNIT) /* skipped */
             continue;
         await(f, i, n_threads);
         if (s->error == -EBADMSG) {
