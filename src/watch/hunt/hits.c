@@ -243,7 +243,7 @@ int hits_add(struct hits *h, const struct hunt_row *r, bool *ret_is_foreign)
     int64_t at_us = r->has_start ? r->start_us : low;
     for (unsigned i = 0; h->space && i < 2; i++) {
         struct space_entry entry;
-        e.is_own[i] = space_find(h->space, e.ip[i], at_us, &entry);
+        e.is_own[i] = (i ? r->has_destination : r->has_source) && space_find(h->space, e.ip[i], at_us, &entry);
         if (e.is_own[i])
             e.unit[i] = entry.unit;
     }

@@ -73,7 +73,8 @@ struct hunt_row {
     int64_t start_us, end_us;
     int64_t received_us; /* when the node got it; only if has_received */
     bool has_received, has_start, has_end, has_source_port, has_destination_port, has_protocol, has_packets, has_bytes;
-    struct ip source, destination;
+    bool has_source, has_destination;
+    struct ip source, destination; /* all zero when the record has none */
     uint16_t source_port, destination_port;
     uint8_t protocol;
     uint64_t packets, bytes;    /* source + destination, saturating */

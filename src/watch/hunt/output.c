@@ -137,9 +137,9 @@ int hunt_output_row(void *context, const struct hunt_row *r)
     struct query_value values[N_ROW_COLUMNS] = {
         time_of(r->start_us, r->has_start),
         time_of(r->end_us, r->has_end),
-        ip_of(&r->source, true),
+        ip_of(&r->source, r->has_source),
         number_of(r->source_port, r->has_source_port),
-        ip_of(&r->destination, true),
+        ip_of(&r->destination, r->has_destination),
         number_of(r->destination_port, r->has_destination_port),
         name_of(transport),
         number_of(r->packets, r->has_packets),

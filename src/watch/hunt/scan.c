@@ -339,6 +339,8 @@ int hunt_row_read(struct query_block *b, uint32_t row, uint8_t ends, struct hunt
         .has_received = has & FLOW_HAS(FLOW_RECEIVED),
         .has_start = has & FLOW_HAS(FLOW_START),
         .has_end = has & FLOW_HAS(FLOW_END),
+        .has_source = has & FLOW_HAS_ADDRESS(FLOW_SOURCE_IP),
+        .has_destination = has & FLOW_HAS_ADDRESS(FLOW_DESTINATION_IP),
         .has_source_port = has & FLOW_HAS(FLOW_SOURCE_PORT),
         .has_destination_port = has & FLOW_HAS(FLOW_DESTINATION_PORT),
         .has_protocol = has & FLOW_HAS(FLOW_PROTOCOL),
