@@ -15,6 +15,8 @@
 #define VLAN_TAGS 8
 #define MPLS_LABELS 16
 #define EXTENSION_HEADERS 16
+/* no frame is longer, with every offload; a file may claim what it likes, and counters believe it */
+#define WIRE_BYTES_MAX ((size_t)1 << 20)
 
 enum ethertype {
     TYPE_IPV4 = 0x0800,
@@ -157,6 +159,8 @@ static int pppoe(struct walk *w)
 static void vlan_seen(struct walk *w, uint16_t tag)
 {
     uint16_t id = tag & 0x0fff;
+    if (!id) /* a priority tag: the frame belongs to no VLAN, IEEE 802.1Q 9.6 */
+        return;
     if (!w->has_vlan) {
         w->vlan = id;
         w->has_vlan = true;
@@ -628,6 +632,7 @@ static int by_link(struct walk *w, uint16_t link)
 int packet_decode(uint16_t link, const uint8_t *p, size_t n_bytes, size_t n_wire_bytes,
                   struct packet layers[PACKET_LAYERS], unsigned *ret_n)
 {
+    n_wire_bytes = n_wire_bytes > WIRE_BYTES_MAX ? WIRE_BYTES_MAX : n_wire_bytes;
     struct walk w = {.c = cursor_over(p, n_bytes),
                      .beyond_bytes = n_wire_bytes > n_bytes ? n_wire_bytes - n_bytes : 0,
                      .layers = layers};

@@ -151,6 +151,8 @@ static void every_link_layer_leads_to_the_same_packet(void **state)
         {PCAP_LINK_IPV4, "", "", -1, 0, 0},
         {PCAP_LINK_ETHERNET, "0800", "020000000001020000000002", -1, 0, 0},
         {PCAP_LINK_ETHERNET, "8100 a07b 0800", "020000000001020000000002", 123, 0, 0},
+        {PCAP_LINK_ETHERNET, "8100 e000 0800", "020000000001020000000002", -1, 0, 0}, /* a priority, no VLAN */
+        {PCAP_LINK_ETHERNET, "8100 2000 8100 0007 0800", "020000000001020000000002", 7, 0, 0},
         {PCAP_LINK_ETHERNET, "88a8 0064 8100 0fff 0800", "020000000001020000000002", 100, 4095, 0},
         {PCAP_LINK_ETHERNET, "9100 0001 9200 0002 8100 0003 0800", "020000000001020000000002", 1, 2, 0},
         {PCAP_LINK_ETHERNET, "8847 0001d040 0001e140", "020000000001020000000002", -1, 0, 29},
@@ -315,6 +317,8 @@ static void a_length_that_lies_is_bounded_by_the_frame(void **state)
     be16(f.room + 2, 0); /* segmentation offload */
     assert_int_equal(decode(&f, PCAP_LINK_RAW, layers, &n), 0);
     expect_udp(layers);
+    assert_int_equal(packet_decode(PCAP_LINK_RAW, f.room, f.n, SIZE_MAX, layers, &n), 0);
+    assert_int_equal(layers[0].n_ip_bytes, 1 << 20); /* a length on the wire that nobody believes */
     be16(f.room + 2, 35);
     be16(f.room + 24, 9); /* a UDP length of one byte of payload */
     assert_int_equal(decode(&f, PCAP_LINK_RAW, layers, &n), 0);
