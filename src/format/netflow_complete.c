@@ -138,6 +138,18 @@ static void set_icmp(struct netflow_rows *rows, uint32_t n, const struct netflow
     }
 }
 
+/* set_flags - YAF tells the flags of the first packet from those of the rest. */
+static void set_flags(struct netflow_rows *rows, uint32_t n, const struct netflow_template *t)
+{
+    bool is_forward = HAS(t, TCP_FLAGS), is_reverse = HAS(t, REVERSE_TCP_FLAGS);
+    for (uint32_t i = 0; i < n; i++) {
+        if (is_forward)
+            rows->flows[i].tcp_flags |= (uint16_t)(rows->extras[i].initial_flags & 0xfff);
+        if (is_reverse)
+            rows->flows[i].reverse_tcp_flags |= (uint16_t)(rows->extras[i].reverse_initial_flags & 0xfff);
+    }
+}
+
 static void set_sampling(struct netflow_rows *rows, uint32_t n, const struct netflow_template *t,
                          const struct netflow_sampling *s)
 {
@@ -207,6 +219,8 @@ int netflow_complete(struct netflow_rows *rows, uint32_t n, const struct netflow
     set_common(rows, n, t, k);
     set_inside(rows, n, t);
     set_icmp(rows, n, t);
+    if (HAS(t, INITIAL_FLAGS))
+        set_flags(rows, n, t);
     if (netflow_sampling_matters(s, t))
         set_sampling(rows, n, t, s);
     return t->has_texts || HAS(t, EXTENDED_EVENT) ? set_texts(rows, n, a, texts) : 0;

@@ -83,6 +83,8 @@ const struct netflow_place netflow_places[NETFLOW_N_ROLES] = {
     EXTRA(N_PORTS, n_ports),
     EXTRA(REALM, realm),
     EXTRA(SUBSCRIBER, subscriber),
+    EXTRA(INITIAL_FLAGS, initial_flags),
+    EXTRA(REVERSE_INITIAL_FLAGS, reverse_initial_flags),
     EXTRA(APPLICATION_ID, application),
     TEXTUAL(APPLICATION),
     TEXTUAL(USER),
@@ -257,6 +259,18 @@ static const struct other enterprise[] = {
     /* Ixia / Keysight IxFlow: reverse octets and packets, application, HTTP host */
     {3054, 176, {NETFLOW_ROLE_DESTINATION_BYTES, NETFLOW_OP_UINT, 5}},
     {3054, 177, {NETFLOW_ROLE_DESTINATION_PACKETS, NETFLOW_OP_UINT, 5}},
+    {3054, 183, {NETFLOW_ROLE_HTTP_HOST, NETFLOW_OP_TEXT, 0}},
+    {3054, 189, {NETFLOW_ROLE_DNS_NAME, NETFLOW_OP_TEXT, 0}},
+    /* CERT YAF; its reverse elements have 0x4000 added */
+    {6871, 14, {NETFLOW_ROLE_INITIAL_FLAGS, NETFLOW_OP_UINT, 0}},
+    {6871, 15, {NETFLOW_ROLE_TCP_FLAGS, NETFLOW_OP_UINT, 1}},
+    {6871, 0x4000 + 14, {NETFLOW_ROLE_REVERSE_INITIAL_FLAGS, NETFLOW_OP_UINT, 0}},
+    {6871, 0x4000 + 15, {NETFLOW_ROLE_REVERSE_TCP_FLAGS, NETFLOW_OP_UINT, 1}},
+    {6871, 179, {NETFLOW_ROLE_DNS_NAME, NETFLOW_OP_TEXT, 0}},
+    {6871, 294, {NETFLOW_ROLE_TLS_NAME, NETFLOW_OP_TEXT, 0}},
+    /* Citrix NetScaler, Procera: the host asked for */
+    {5951, 142, {NETFLOW_ROLE_HTTP_HOST, NETFLOW_OP_TEXT, 0}},
+    {15397, 18, {NETFLOW_ROLE_HTTP_HOST, NETFLOW_OP_TEXT, 0}},
     /* ntop nProbe */
     {35632, 187, {NETFLOW_ROLE_HTTP_HOST, NETFLOW_OP_TEXT, 0}},
     {35632, 205, {NETFLOW_ROLE_DNS_NAME, NETFLOW_OP_TEXT, 0}},

@@ -29,6 +29,7 @@ struct netflow_extra {
     uint64_t init_ms;          /* IPFIX 160 */
     uint64_t template_id;      /* scope of an options record */
     uint64_t extended_event;   /* Cisco ASA 33002 */
+    uint64_t initial_flags, reverse_initial_flags; /* YAF: of the first packet; tcp_flags has those of the others */
     uint64_t port_first, port_last, port_step, n_ports, realm; /* NAT port blocks */
     struct ip source_ip6, destination_ip6, source_nat_ip6, destination_nat_ip6, next_hop6; /* beside an IPv4 one */
     struct text text[8];       /* enum netflow_text, borrowed from the datagram */
@@ -88,7 +89,7 @@ enum netflow_role {
     NETFLOW_ROLE_SELECTOR, NETFLOW_ROLE_INTERVAL, NETFLOW_ROLE_PACKET_INTERVAL, NETFLOW_ROLE_PACKET_SPACE,
     NETFLOW_ROLE_SIZE, NETFLOW_ROLE_POPULATION, NETFLOW_ROLE_PROBABILITY, NETFLOW_ROLE_INIT, NETFLOW_ROLE_TEMPLATE_ID,
     NETFLOW_ROLE_PORT_FIRST, NETFLOW_ROLE_PORT_LAST, NETFLOW_ROLE_PORT_STEP, NETFLOW_ROLE_N_PORTS, NETFLOW_ROLE_REALM,
-    NETFLOW_ROLE_SUBSCRIBER,
+    NETFLOW_ROLE_SUBSCRIBER, NETFLOW_ROLE_INITIAL_FLAGS, NETFLOW_ROLE_REVERSE_INITIAL_FLAGS,
     NETFLOW_ROLE_APPLICATION_ID, NETFLOW_ROLE_APPLICATION, NETFLOW_ROLE_USER, NETFLOW_ROLE_DNS_NAME,
     NETFLOW_ROLE_TLS_NAME, NETFLOW_ROLE_HTTP_HOST, NETFLOW_ROLE_JA3, NETFLOW_ROLE_JA4, NETFLOW_ROLE_RULE,
     NETFLOW_ROLE_MAC,

@@ -424,6 +424,21 @@ static void cisco_ios_xr_fills_parameters_of_algorithms_it_does_not_use(void **s
     assert_int_equal(k.flows[0].sampling, 256);
 }
 
+static void vendors_elements_fill_the_fields_they_mean(void **state)
+{
+    (void)state;
+    static const struct specifier f[] = {{8, 4, 0}, {12, 4, 0}, {14, 1, 6871}, {15, 1, 6871}, {16398, 1, 6871}, {16399, 1, 6871},
+                                         {142, 65535, 5951}, {205, 65535, 35632}, {176, 8, 3054}, {176, 8, 4711}};
+    static const uint8_t bytes[] = {1, 1, 1, 1, 2, 2, 2, 2, 0xc2, 0x11, 0x12, 0x10, 6, 'a', '.', 'e', 'd', 'u', 0x2e,
+                                    3, 'b', '.', 'c', 0, 0, 0, 0, 0, 0, 1, 0, 9, 9, 9, 9, 9, 9, 9, 9};
+    one_record(f, COUNT_OF(f), bytes, sizeof(bytes));
+    assert_int_equal(k.n, 1);
+    assert_int_equal(k.flows[0].tcp_flags, 0xd3);
+    assert_int_equal(k.flows[0].reverse_tcp_flags, 0x12);
+    assert_int_equal(k.flows[0].destination_bytes, 256);
+    assert_string_equal(k.text, "dns.question.name=b.c;url.domain=a.edu.;");
+}
+
 static void nat64_crosses_the_families(void **state)
 {
     (void)state;
@@ -596,6 +611,7 @@ int main(void)
         WITH(selectors_of_rfc_5477_give_the_rate),
         WITH(a_tunnels_record_is_the_flow_inside),
         WITH(cisco_ios_xr_fills_parameters_of_algorithms_it_does_not_use),
+        WITH(vendors_elements_fill_the_fields_they_mean),
         WITH(nat64_crosses_the_families),
         WITH(nokia_names_the_inside_address_in_a_text),
         WITH(texts_that_are_no_text_are_left_out),
