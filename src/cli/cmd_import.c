@@ -198,8 +198,8 @@ int cli_import_flows(const struct cli_args *a)
     if (node >= 0) {
         status = hand_over(&i, node);
     } else {
-        cli_become_owner(a->data_dir);
-        int r = store_open(a->data_dir, NULL, &s, &f);
+        i.o.spool_dir = cli_become_owner(a->data_dir);
+        int r = store_open(i.o.spool_dir, NULL, &s, &f);
         if (r == STORE_BUSY)
             FAULT(&f, r, node_store_busy, a->data_dir);
         status = r ? cli_fail(&f) : import_here(&i, s);

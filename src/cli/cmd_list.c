@@ -111,8 +111,7 @@ int cli_list_add(const struct cli_args *a)
     _cleanup_close_ int fd = cli_open(a->operands[1]);
     if (fd < 0)
         return EXIT_FAILED;
-    cli_become_owner(a->data_dir);
-    int r = lists_add(a->data_dir, fd, &add, &report, &version, &f);
+    int r = lists_add(cli_become_owner(a->data_dir), fd, &add, &report, &version, &f);
     say_report(&report);
     if (r)
         return cli_fail(&f);
@@ -129,8 +128,7 @@ int cli_space_add(const struct cli_args *a)
     _cleanup_close_ int fd = cli_open(a->operands[0]);
     if (fd < 0)
         return EXIT_FAILED;
-    cli_become_owner(a->data_dir);
-    int r = space_add(a->data_dir, fd, a->operands[0], &report, &version, &f);
+    int r = space_add(cli_become_owner(a->data_dir), fd, a->operands[0], &report, &version, &f);
     say_report(&report);
     if (r)
         return cli_fail(&f);

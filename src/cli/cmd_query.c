@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "cli/cli.h"
+#include "cli/owner.h"
 #include "watch/hunt/hunt.h"
 #include "watch/hunt/output.h"
 #include "watch/hunt/record.h"
@@ -269,7 +270,7 @@ static int hunt_in(struct hunting *h, struct store_view *v)
     if (v) {
         say_coverage(h);
         say_damage(v);
-        if (hunt_record_write(h->args->data_dir, &h->coverage, h->lists.all, h->lists.n, h->space != NULL,
+        if (hunt_record_write(cli_become_owner(h->args->data_dir), &h->coverage, h->lists.all, h->lists.n, h->space != NULL,
                               clock_now_us(), &f) < 0)
             cli_fail(&f); /* the answer stands; that it was asked could not be kept */
     }

@@ -54,8 +54,7 @@ int cli_store_compact(const struct cli_args *a)
     int node = control_connect(a->data_dir);
     if (node >= 0)
         return ask_node(a, node);
-    cli_become_owner(a->data_dir);
-    int r = store_open(a->data_dir, NULL, &s, &f);
+    int r = store_open(cli_become_owner(a->data_dir), NULL, &s, &f);
     if (r == STORE_BUSY)
         FAULT(&f, r, node_store_busy, a->data_dir);
     if (r)

@@ -204,7 +204,7 @@ int cli_open(const char *path)
     if (!strcmp(path, "-"))
         return dup(STDIN_FILENO);
     cli_as_invoker();
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int fd = openat(cli_open_at(), path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     cli_as_owner();
     if (fd < 0) {
         char shown[300];

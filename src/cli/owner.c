@@ -3,27 +3,47 @@
 
 #include "base/file.h"
 
+#include <fcntl.h>
 #include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+static int began_at = AT_FDCWD;
 static uid_t owner_uid;
 static gid_t owner_gid;
 
-void cli_become_owner(const char *data_dir)
+/* enter - work inside the directory while root still can. Return: whether that was possible. */
+static int enter(const char *data_dir)
+{
+    began_at = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return began_at >= 0 && !chdir(data_dir);
+}
+
+const char *cli_become_owner(const char *data_dir)
 {
     struct stat st;
     if (geteuid() != 0)
-        return;
+        return data_dir;
     if (stat(data_dir, &st)) {
         const struct passwd *p = getpwnam("vonggac");
         if (!p || file_make_dirs(data_dir, 0750) || chown(data_dir, p->pw_uid, p->pw_gid) || stat(data_dir, &st))
-            return;
+            return data_dir;
     }
     owner_uid = st.st_uid;
     owner_gid = st.st_gid;
     cli_as_owner();
+    if (!owner_uid || !eaccess(data_dir, X_OK))
+        return data_dir;
+    cli_as_invoker();
+    int is_inside = enter(data_dir);
+    cli_as_owner();
+    return is_inside ? "." : data_dir;
+}
+
+int cli_open_at(void)
+{
+    return began_at;
 }
 
 void cli_as_invoker(void)

@@ -7,8 +7,14 @@
  */
 #pragma once
 
-/* cli_become_owner - nothing when not root, or when the directory is root's or missing and no user vonggac exists. */
-void cli_become_owner(const char *data_dir);
+/*
+ * cli_become_owner - nothing when not root, or when the directory is root's or missing and no user vonggac exists.
+ * Return: the directory's name from now on: "." where its owner could not reach it from above (a folder of root's),
+ * else @data_dir itself.
+ */
+const char *cli_become_owner(const char *data_dir);
+/* cli_open_at - where relative names of the user count from: a descriptor, or AT_FDCWD. */
+int cli_open_at(void);
 /* cli_as_invoker, cli_as_owner - around opening a file the user named. */
 void cli_as_invoker(void);
 void cli_as_owner(void);
