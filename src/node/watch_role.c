@@ -12,6 +12,7 @@
 #include <sodium/randombytes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -324,6 +325,9 @@ int watch_role_run(const struct config *c, const char *data_dir, const struct wa
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
     sigprocmask(SIG_BLOCK, &signals, NULL);
+    struct rlimit memory = {c->memory_bytes, c->memory_bytes}; /* anonymous memory; mapped segments do not count */
+    if (setrlimit(RLIMIT_DATA, &memory))
+        log_line(LOG_WARN, "no_memory_ceiling", "reason", strerror(errno), NULL);
     int r = privileges_confine_watch(data_dir, &w.landlock, &f);
     if (!r)
         r = open_everything(&w, sockets, &f);
