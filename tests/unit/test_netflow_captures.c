@@ -294,24 +294,101 @@ static int take_packet(void *context, const struct pcap_packet *packet)
     return 0;
 }
 
+/* pairs of ends with their sums: pmacct aggregates by more than that, we do not aggregate at all */
+struct pair {
+    struct ip source, destination;
+    uint16_t source_port, destination_port;
+    uint64_t packets, bytes;
+};
+
+struct pairs {
+    struct pair entries[1024];
+    size_t n;
+};
+
+static void count_pair(struct pairs *all, const struct pair *one)
+{
+    for (size_t i = 0; i < all->n; i++) {
+        struct pair *e = &all->entries[i];
+        if (!ip_equal(&e->source, &one->source) || !ip_equal(&e->destination, &one->destination) ||
+            e->source_port != one->source_port || e->destination_port != one->destination_port)
+            continue;
+        e->packets += one->packets;
+        e->bytes += one->bytes;
+        return;
+    }
+    assert_true(all->n < COUNT_OF(all->entries));
+    all->entries[all->n++] = *one;
+}
+
+static struct ip ip_in(json_t *j, const char *key)
+{
+    const char *text = json_string_value(json_object_get(j, key));
+    struct ip a;
+    assert_non_null(text);
+    assert_int_equal(ip_parse(text, strlen(text), &a), 0);
+    return a;
+}
+
+static uint64_t number_in(json_t *j, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(j, key));
+}
+
+static int compare_pairs(const void *a, const void *b)
+{
+    const struct pair *x = a, *y = b;
+    int c = ip_compare(&x->source, &y->source);
+    if (!c)
+        c = ip_compare(&x->destination, &y->destination);
+    if (!c)
+        c = (int)x->source_port - (int)y->source_port;
+    return c ? c : (int)x->destination_port - (int)y->destination_port;
+}
+
+static struct pairs theirs, ours;
+
+static void check_pairs(const char *folder)
+{
+    ours.n = 0;
+    for (uint32_t i = 0; i < k.n; i++) {
+        const struct flow *f = &k.flows[i];
+        count_pair(&ours, &(struct pair){f->source_ip, f->destination_ip, f->source_port, f->destination_port,
+                                         f->source_packets, f->source_bytes});
+    }
+    if (ours.n != theirs.n)
+        fail_msg("%s: %zu pairs, expected %zu", folder, ours.n, theirs.n);
+    qsort(ours.entries, ours.n, sizeof(*ours.entries), compare_pairs);
+    qsort(theirs.entries, theirs.n, sizeof(*theirs.entries), compare_pairs);
+    for (size_t i = 0; i < ours.n; i++) {
+        const struct pair *o = &ours.entries[i], *t = &theirs.entries[i];
+        if (compare_pairs(o, t) || o->packets != t->packets || o->bytes != t->bytes)
+            fail_msg("%s: pair %zu differs", folder, i);
+    }
+}
+
 static void sum_json(const char *tar, const char *name, uint64_t *ret_bytes, uint64_t *ret_packets)
 {
     uint8_t *p;
     size_t n_bytes = member(tar, name, &p);
     *ret_bytes = *ret_packets = 0;
+    theirs.n = 0;
     for (uint8_t *line = p, *end; line < p + n_bytes; line = end + 1) {
         end = memchr(line, '\n', n_bytes - (size_t)(line - p));
         if (!end)
             end = p + n_bytes;
         json_t *j = json_loadb((const char *)line, (size_t)(end - line), 0, NULL);
-        *ret_bytes += (uint64_t)json_integer_value(json_object_get(j, "bytes"));
-        *ret_packets += (uint64_t)json_integer_value(json_object_get(j, "packets"));
+        struct pair one = {ip_in(j, "ip_src"), ip_in(j, "ip_dst"), (uint16_t)number_in(j, "port_src"),
+                           (uint16_t)number_in(j, "port_dst"), number_in(j, "packets"), number_in(j, "bytes")};
+        count_pair(&theirs, &one);
+        *ret_bytes += one.bytes;
+        *ret_packets += one.packets;
         json_decref(j);
     }
     free(p);
 }
 
-static void pmacct_captures_give_the_totals_of_its_expected_output(void **state)
+static void pmacct_captures_give_the_flows_and_totals_of_its_expected_output(void **state)
 {
     (void)state;
     NEED(tar, "pmacct-ipfix.tar.xz")
@@ -348,6 +425,7 @@ static void pmacct_captures_give_the_totals_of_its_expected_output(void **state)
             fail_msg("%s: %u flows, %llu bytes %llu packets, expected %llu %llu; %u refused, %u waiting", cases[i].folder,
                      k.n, (unsigned long long)k.bytes, (unsigned long long)k.packets, (unsigned long long)bytes,
                      (unsigned long long)packets, n_refused, last.n_refused[NETFLOW_TEMPLATE_UNKNOWN]);
+        check_pairs(cases[i].folder);
         netflow_free(n);
     }
 }
@@ -393,7 +471,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logstash_cases_give_the_events_stated_beside_them),
         cmocka_unit_test(the_v5_datagram_that_announces_55582_records_is_refused),
-        cmocka_unit_test(pmacct_captures_give_the_totals_of_its_expected_output),
+        cmocka_unit_test(pmacct_captures_give_the_flows_and_totals_of_its_expected_output),
         cmocka_unit_test(the_ipfix_file_gives_the_totals_of_a_separate_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
