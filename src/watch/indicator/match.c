@@ -126,7 +126,8 @@ static int build_ranges(struct matcher *m, struct merge *g)
     if (!g->n_ranges)
         return 0;
     m->full24 = calloc(WORDS24, sizeof(*m->full24));
-    if (!m->full24)
+    m->range_from = calloc(65537, sizeof(*m->range_from));
+    if (!m->full24 || !m->range_from)
         return 1;
     m->ranges = g->ranges;
     m->n_ranges = g->n_ranges;
@@ -142,6 +143,16 @@ static int build_ranges(struct matcher *m, struct merge *g)
         }
     }
     return 0;
+}
+
+static void index_ranges(struct matcher *m)
+{
+    size_t i = 0;
+    for (uint32_t b = 0; m->range_from && b <= 65536; b++) {
+        while (i < m->n_ranges && m->ranges[i].last < (uint64_t)b << 16)
+            i++;
+        m->range_from[b] = (uint32_t)i;
+    }
 }
 
 /* the small map in front of any24, where it says no often enough; without memory for it we do without */
@@ -203,6 +214,7 @@ static int build_v4(struct matcher *m, struct merge *g)
     m->may_prefetch = g->n_v4 >= PREFETCH_SET;
     if (build_ranges(m, g) || build_buckets(m, g->v4, g->n_v4))
         return 1;
+    index_ranges(m);
     if (is_small) {
         for (size_t i = 0; i < g->n_v4; i++)
             mark24(m->any24, g->v4[i] >> 8);
@@ -287,8 +299,11 @@ static int build_v6(struct matcher *m, struct merge *g)
         log2_words++;
     m->bloom6_shift = 64 - log2_words;
     m->bloom6 = calloc((size_t)1 << log2_words, sizeof(uint64_t));
-    if (!m->bloom6)
+    m->v6_steps = calloc(m->n_v6 / V6_STEP + 1, sizeof(*m->v6_steps));
+    if (!m->bloom6 || !m->v6_steps)
         return 1;
+    for (size_t i = V6_STEP - 1; i < m->n_v6; i += V6_STEP)
+        m->v6_steps[m->n_v6_steps++] = m->v6[i].last;
     for (size_t i = 0; i < m->n_v6; i++) {
         unsigned length = class_of(&m->v6[i]);
         if (!length) {
@@ -362,6 +377,8 @@ void matcher_free(struct matcher *m)
     free(m->bloom);
     free(m->buckets);
     free(m->ranges);
+    free(m->range_from);
+    free(m->v6_steps);
     free(m->bloom6);
     free(m->v6);
     free(m);
@@ -386,33 +403,55 @@ static bool in_buckets(const struct matcher *m, uint32_t a)
     }
 }
 
+/* in_ranges - the first range that ends at or after @a lies among those of its /16, or is the one after them */
+static bool in_ranges(const struct matcher *m, uint32_t a)
+{
+    size_t low = m->range_from[a >> 16], high = m->range_from[(a >> 16) + 1];
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (m->ranges[middle].last < a)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < m->n_ranges && m->ranges[low].first <= a;
+}
+
 static bool confirm(const struct matcher *m, uint32_t a)
 {
     if (m->full24 && bit24(m->any24, a)) {
-        if (bit24(m->full24, a))
-            return true;
-        struct address_set s = {.v4_ranges = m->ranges, .n_v4_ranges = m->n_ranges};
-        if (address_set_range_v4(&s, a))
+        if (bit24(m->full24, a) || in_ranges(m, a))
             return true;
     }
     return (!m->bloom || in_bloom(m->bloom, m->bloom_shift, a)) && in_buckets(m, a);
 }
 
-size_t candidates_plain(const struct matcher *m, const uint32_t *a, size_t n, uint16_t *out)
+/* the tables' addresses are kept in locals: a store through @out might else change them, as far as the compiler knows */
+static size_t candidates_small(const uint64_t *any24, const uint32_t *a, size_t n, uint16_t *out)
 {
     size_t n_out = 0;
-    if (!m->bloom) {
-        for (size_t i = 0; i < n; i++) {
-            out[n_out] = (uint16_t)i;
-            n_out += bit24(m->any24, a[i]);
-        }
-        return n_out;
+    for (size_t i = 0; i < n; i++) {
+        out[n_out] = (uint16_t)i;
+        n_out += bit24(any24, a[i]);
     }
+    return n_out;
+}
+
+size_t candidates_plain(const struct matcher *m, const uint32_t *a, size_t n, uint16_t *out)
+{
+    const uint64_t *bloom = m->bloom, *any16 = m->any16, *any24 = m->any24;
+    const unsigned shift = m->bloom_shift;
+    size_t n_out = 0;
+    if (!bloom)
+        return candidates_small(any24, a, n, out);
     for (size_t i = 0; i < n; i++) {
         if (m->may_prefetch && i + 24 < n)
-            __builtin_prefetch(&m->bloom[bloom_word(a[i + 24], m->bloom_shift)]);
+            __builtin_prefetch(&bloom[bloom_word(a[i + 24], shift)]);
+        bool may = in_bloom(bloom, shift, a[i]);
+        if (any24)
+            may = (any16 ? bit16(any16, a[i]) : bit24(any24, a[i])) || may;
         out[n_out] = (uint16_t)i;
-        n_out += in_bloom(m->bloom, m->bloom_shift, a[i]) || maybe_range(m, a[i]);
+        n_out += may;
     }
     return n_out;
 }
@@ -439,15 +478,45 @@ size_t matcher_v4(const struct matcher *m, const uint32_t *addresses, size_t n, 
     return n_hits;
 }
 
-static bool maybe_v6(const struct matcher *m, const struct ip *a)
+/* in_v6 - the first range that ends at or after @a: first by steps, then within one */
+static bool in_v6(const struct matcher *m, const struct ip *a)
 {
-    uint64_t high = load_high(a), low = load_low(a);
-    for (unsigned k = 0; k < m->n_classes; k++) {
-        uint64_t h = hash6(m, high, low, m->classes[k]), bits = bits6(h);
-        if ((m->bloom6[h >> m->bloom6_shift] & bits) == bits)
-            return true;
+    size_t low = 0, high = m->n_v6_steps;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (ip_compare(&m->v6_steps[middle], a) < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return m->is_all6;
+    low *= V6_STEP;
+    high = low + V6_STEP < m->n_v6 ? low + V6_STEP : m->n_v6;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (ip_compare(&m->v6[middle].last, a) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < m->n_v6 && ip_compare(&m->v6[low].first, a) <= 0;
+}
+
+/* maybe_v6 - of at most V6_BLOCK addresses those that need the search; all words are asked for before the first is needed */
+static uint32_t maybe_v6(const struct matcher *m, const struct ip *a, size_t n)
+{
+    uint64_t hashes[V6_CLASSES][V6_BLOCK];
+    uint32_t maybe = m->is_all6 ? UINT32_MAX : 0;
+    for (unsigned k = 0; k < m->n_classes; k++)
+        for (size_t i = 0; i < n; i++) {
+            hashes[k][i] = hash6(m, load_high(&a[i]), load_low(&a[i]), m->classes[k]);
+            __builtin_prefetch(&m->bloom6[hashes[k][i] >> m->bloom6_shift]);
+        }
+    for (unsigned k = 0; k < m->n_classes; k++)
+        for (size_t i = 0; i < n; i++) {
+            uint64_t bits = bits6(hashes[k][i]);
+            maybe |= (uint32_t)((m->bloom6[hashes[k][i] >> m->bloom6_shift] & bits) == bits) << i;
+        }
+    return maybe;
 }
 
 static bool has_v4(const struct matcher *m, uint32_t a)
@@ -458,14 +527,17 @@ static bool has_v4(const struct matcher *m, uint32_t a)
 
 size_t matcher_v6(const struct matcher *m, const struct ip *addresses, size_t n, uint64_t *bits)
 {
-    struct address_set s = {.v6 = m->v6, .n_v6 = m->n_v6};
     size_t n_hits = 0;
     memset(bits, 0, (n + 63) / 64 * sizeof(*bits));
-    for (size_t i = 0; i < n; i++) {
-        bool is_hit = ip_is_v4(&addresses[i]) ? has_v4(m, ip_v4(&addresses[i]))
-                                              : maybe_v6(m, &addresses[i]) && address_set_has(&s, &addresses[i]);
-        bits[i >> 6] |= (uint64_t)is_hit << (i & 63);
-        n_hits += is_hit;
+    for (size_t from = 0; from < n; from += V6_BLOCK) {
+        const struct ip *a = addresses + from;
+        size_t n_block = n - from < V6_BLOCK ? n - from : V6_BLOCK;
+        uint32_t maybe = maybe_v6(m, a, n_block);
+        for (size_t i = 0; i < n_block; i++) {
+            bool is_hit = ip_is_v4(&a[i]) ? has_v4(m, ip_v4(&a[i])) : (maybe >> i & 1) && in_v6(m, &a[i]);
+            bits[(from + i) >> 6] |= (uint64_t)is_hit << ((from + i) & 63);
+            n_hits += is_hit;
+        }
     }
     return n_hits;
 }

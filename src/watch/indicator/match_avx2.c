@@ -29,7 +29,7 @@ AVX2 static inline size_t put_mask(unsigned mask, size_t at, uint16_t *out, size
 /* lanes whose block is marked: bit (a >> @shift) of @bits, gathered as 32-bit words */
 AVX2 static inline unsigned marked(const uint64_t *bits, __m256i a, int shift)
 {
-    __m256i block = _mm256_srli_epi32(a, shift);
+    __m256i block = _mm256_srl_epi32(a, _mm_cvtsi32_si128(shift));
     __m256i words = _mm256_i32gather_epi32((const int *)(const void *)bits, _mm256_srli_epi32(block, 5), 4);
     __m256i up = _mm256_sub_epi32(_mm256_set1_epi32(31), _mm256_and_si256(block, _mm256_set1_epi32(31)));
     return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_sllv_epi32(words, up)));
@@ -48,28 +48,30 @@ AVX2 static inline unsigned maybe4(const uint64_t *bloom, __m128i word, __m128i 
     return (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(same));
 }
 
-AVX2 static inline unsigned maybe8(const struct matcher *m, __m256i a)
+AVX2 static inline unsigned maybe8(const uint64_t *bloom, unsigned shift, __m256i a)
 {
-    __m256i word = _mm256_srl_epi32(_mm256_mullo_epi32(a, _mm256_set1_epi32((int)0x9e3779b1u)), _mm_cvtsi32_si128((int)m->bloom_shift));
+    __m256i word = _mm256_srl_epi32(_mm256_mullo_epi32(a, _mm256_set1_epi32((int)0x9e3779b1u)), _mm_cvtsi32_si128((int)shift));
     __m256i h = _mm256_mullo_epi32(a, _mm256_set1_epi32((int)0x85ebca6bu));
-    unsigned low = maybe4(m->bloom, _mm256_castsi256_si128(word), _mm256_castsi256_si128(h));
-    unsigned high = maybe4(m->bloom, _mm256_extracti128_si256(word, 1), _mm256_extracti128_si256(h, 1));
+    unsigned low = maybe4(bloom, _mm256_castsi256_si128(word), _mm256_castsi256_si128(h));
+    unsigned high = maybe4(bloom, _mm256_extracti128_si256(word, 1), _mm256_extracti128_si256(h, 1));
     return low | high << 4;
 }
 
 AVX2 size_t candidates_avx2(const struct matcher *m, const uint32_t *a, size_t n, uint16_t *out)
 {
+    const uint64_t *bloom = m->bloom, *marks = m->any16 ? m->any16 : m->any24;
+    const unsigned shift = m->bloom_shift;
+    const int block = m->any16 ? 16 : 8;
+    const bool may_prefetch = m->may_prefetch && bloom;
     size_t n_out = 0, i = 0;
     for (; i + 8 <= n; i += 8) {
         __m256i lanes = _mm256_loadu_si256((const __m256i *)(const void *)(a + i));
-        if (m->may_prefetch && m->bloom && i + 40 <= n)
+        if (may_prefetch && i + 40 <= n)
             for (size_t k = i + 32; k < i + 40; k++)
-                __builtin_prefetch(&m->bloom[bloom_word(a[k], m->bloom_shift)]);
-        unsigned mask = m->bloom ? maybe8(m, lanes) : 0;
-        if (m->any16)
-            mask |= marked(m->any16, lanes, 16);
-        else if (m->any24)
-            mask |= marked(m->any24, lanes, 8);
+                __builtin_prefetch(&bloom[bloom_word(a[k], shift)]);
+        unsigned mask = bloom ? maybe8(bloom, shift, lanes) : 0;
+        if (marks)
+            mask |= marked(marks, lanes, block);
         n_out = put_mask(mask, i, out, n_out);
     }
     uint16_t rest[8];

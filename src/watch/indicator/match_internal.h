@@ -31,6 +31,7 @@ struct matcher {
     bool has_zero, may_prefetch;
     struct v4_range *ranges; /* merged, disjoint */
     size_t n_ranges;
+    uint32_t *range_from; /* 65,537: of each /16 the first range that ends in or after it */
     /* IPv6 */
     uint64_t *bloom6;
     unsigned bloom6_shift;
@@ -40,7 +41,12 @@ struct matcher {
     bool is_all6; /* a prefix shorter than every class: every address is looked at */
     struct ip_range *v6;
     size_t n_v6;
+    struct ip *v6_steps; /* the last address of every V6_STEP-th range: the upper half of the search, small enough for a cache */
+    size_t n_v6_steps;
 };
+
+#define V6_STEP 64u
+#define V6_BLOCK 32u
 
 static inline uint64_t bloom_bits(uint32_t a)
 {
