@@ -225,8 +225,6 @@ static void show_progress(void *context, uint64_t done, uint64_t total)
 {
     (void)context;
     fprintf(stderr, "\r\033[K  %s/%s", message_count(done), message_count(total));
-    if (done == total)
-        fputs("\r\033[K", stderr);
 }
 
 static int run(struct hunting *h, struct store_view *v, struct output *out, struct fault *f)
@@ -237,8 +235,12 @@ static int run(struct hunting *h, struct store_view *v, struct output *out, stru
     if (r || !v)
         return r;
     if (rows)
-        return hunt_rows(v, h->lists.all, h->lists.n, &h->options, hunt_output_row, &o, &h->coverage, f);
-    return hunt_hits(v, h->lists.all, h->lists.n, h->space, &h->options, hunt_output_hit, &o, &h->coverage, f);
+        r = hunt_rows(v, h->lists.all, h->lists.n, &h->options, hunt_output_row, &o, &h->coverage, f);
+    else
+        r = hunt_hits(v, h->lists.all, h->lists.n, h->space, &h->options, hunt_output_hit, &o, &h->coverage, f);
+    if (h->options.progress)
+        fputs("\r\033[K", stderr);
+    return r;
 }
 
 static void say_coverage(struct hunting *h)
@@ -289,7 +291,7 @@ int cli_hunt(const struct cli_args *a)
         SAY(stderr, cli_usage, "hunt", "[LIST...|--file FILE]");
         return EXIT_FAILED;
     }
-    if (isatty(STDERR_FILENO))
+    if (isatty(STDERR_FILENO) && !(a->value[CLI_ROWS] && isatty(STDOUT_FILENO))) /* rows stream out: no line between them */
         h.options.progress = show_progress;
     int status = EXIT_FAILED;
     int r = a->value[CLI_FILE] ? file_list(&h, a->value[CLI_FILE], &f) : named_lists(&h, &f);

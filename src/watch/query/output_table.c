@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GAP = 2, NARROWEST = 4, WIDEST = 120, HELD_BYTES = 8 << 20, LINE_BYTES = 1 << 20 };
+enum { GAP = 2, NARROWEST = 6, WIDEST = 120, HELD_BYTES = 8 << 20, LINE_BYTES = 1 << 20 };
 
 static bool is_unsafe(uint32_t c)
 {
@@ -87,23 +87,32 @@ static int put_line(struct output_table *t, const char *cells, FILE *to)
     return fwrite(t->line.p, 1, t->line.n, to) == t->line.n ? 0 : errno ? -errno : -EIO;
 }
 
-/* the widest gives way until all fit */
+static bool is_figure(const char *cell)
+{
+    return cell[strspn(cell, "0123456789abcdefABCDEF:./- ")] == '\0';
+}
+
+/* the widest that may be cut gives way until all fit; what still does not fit is wrapped by the terminal */
 static void lay_out(struct output_table *t)
 {
     const char *cell = (const char *)t->held.p;
+    for (size_t i = 0; i < t->n_columns; i++)
+        t->columns[i].is_firm = true;
     for (size_t i = 0; i < t->n_held * t->n_columns; i++) {
         unsigned w = width_of(cell), *column = &t->columns[i % t->n_columns].width;
         *column = w > *column ? w : *column;
         *column = *column > WIDEST ? WIDEST : *column;
+        t->columns[i % t->n_columns].is_firm &= is_figure(cell);
         cell += strlen(cell) + 1;
     }
     for (;;) {
-        size_t total = t->n_columns ? GAP * (t->n_columns - 1) : 0, widest = 0;
+        size_t total = t->n_columns ? GAP * (t->n_columns - 1) : 0, widest = SIZE_MAX;
         for (size_t i = 0; i < t->n_columns; i++) {
             total += t->columns[i].width;
-            widest = t->columns[i].width > t->columns[widest].width ? i : widest;
+            if (!t->columns[i].is_firm && (widest == SIZE_MAX || t->columns[i].width > t->columns[widest].width))
+                widest = i;
         }
-        if (!t->width || total <= t->width || !t->n_columns || t->columns[widest].width <= NARROWEST)
+        if (!t->width || total <= t->width || widest == SIZE_MAX || t->columns[widest].width <= NARROWEST)
             return;
         t->columns[widest].width--;
     }

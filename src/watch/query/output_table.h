@@ -16,6 +16,7 @@ struct output_table {
     struct {
         char *name;
         bool is_right; /* numbers */
+        bool is_firm;  /* addresses, times and numbers: never cut, half of one misleads */
         unsigned width;
     } columns[QUERY_COLUMNS];
     unsigned width; /* of the terminal; 0: no limit */
