@@ -56,8 +56,8 @@ static int close_files(void)
     int abi = lab_landlock_abi();
     if (!abi)
         return 0; /* older kernel: seccomp alone */
-    size_t i = (size_t)abi < sizeof(rights_by_abi) / sizeof(rights_by_abi[0]) ? (size_t)abi : sizeof(rights_by_abi) / sizeof(rights_by_abi[0]) - 1;
-    uint64_t handled = rights_by_abi[i]; /* the first field of struct landlock_ruleset_attr of every version */
+    const int newest = sizeof(rights_by_abi) / sizeof(rights_by_abi[0]) - 1;
+    uint64_t handled = rights_by_abi[abi < newest ? abi : newest]; /* the first field of struct landlock_ruleset_attr of every version */
     int fd = (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled), 0);
     if (fd < 0)
         return -errno;
