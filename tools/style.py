@@ -10,9 +10,10 @@ import re
 import sys
 import tempfile
 
-MAX_FILE_LINES = 800
-MAX_FUNCTION_LINES = 60
-MAX_WIDTH = {"src": 140, "tests": 200}  # tests hold tables
+# Tests hold tables and long stories: they may be longer and wider.
+MAX_FILE_LINES = {"src": 800, "tests": 1200}
+MAX_FUNCTION_LINES = {"src": 60, "tests": 100}
+MAX_WIDTH = {"src": 140, "tests": 200}
 # HACKING.md says once what these do; everything else is described where it is declared.
 HOUSE_VERBS = ("_init", "_fini", "_new", "_free", "_open", "_close", "_clear", "_count", "_name")
 
@@ -80,20 +81,22 @@ def functions(code):
 
 def check_c(path, text, faults):
     lines = text.split("\n")
-    n_lines = len(lines) - (lines[-1] == "")
-    if n_lines > MAX_FILE_LINES and (path, "") not in ALLOWED:
-        faults.append(f"{path}:1: {n_lines} lines; the house keeps files under {MAX_FILE_LINES}: look for the second noun")
+    place = "tests" if path.startswith("tests/") else "src"
+    n_lines, limit = len(lines) - (lines[-1] == ""), MAX_FILE_LINES[place]
+    if n_lines > limit and (path, "") not in ALLOWED:
+        faults.append(f"{path}:1: {n_lines} lines; the house keeps files under {limit}: look for the second noun")
     if SPDX not in "\n".join(lines[:3]):
         faults.append(f"{path}:1: lacks /* {SPDX} */")
     code = blank_out(text)
     for name, line, n in functions(code):
-        if n > MAX_FUNCTION_LINES and (path, name) not in ALLOWED:
-            faults.append(f"{path}:{line}: {name} has {n} lines; the house keeps functions under {MAX_FUNCTION_LINES}")
+        limit = MAX_FUNCTION_LINES[place]
+        if n > limit and (path, name) not in ALLOWED:
+            faults.append(f"{path}:{line}: {name} has {n} lines; the house keeps functions under {limit}")
     in_source = path.startswith("src/")
     for number, line in enumerate(code.split("\n"), 1):
         if "\t" in line:
             faults.append(f"{path}:{number}: tab; indent with four blanks")
-        limit = MAX_WIDTH["src" if in_source else "tests"]
+        limit = MAX_WIDTH[place]
         if len(lines[number - 1]) > limit:
             faults.append(f"{path}:{number}: {len(lines[number - 1])} characters wide; at most {limit}")
         if not in_source:

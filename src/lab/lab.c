@@ -57,7 +57,8 @@ static int close_files(void)
     if (!abi)
         return 0; /* older kernel: seccomp alone */
     const int newest = sizeof(rights_by_abi) / sizeof(rights_by_abi[0]) - 1;
-    uint64_t handled = rights_by_abi[abi < newest ? abi : newest]; /* the first field of struct landlock_ruleset_attr of every version */
+    /* the first field of struct landlock_ruleset_attr of every version */
+    uint64_t handled = rights_by_abi[abi < newest ? abi : newest];
     int fd = (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled), 0);
     if (fd < 0)
         return -errno;

@@ -115,7 +115,8 @@ static const int watch_calls[] = {
     SCMP_SYS(getegid), SCMP_SYS(fadvise64), SCMP_SYS(statfs), SCMP_SYS(fstatfs), SCMP_SYS(dup), SCMP_SYS(pipe2),
     SCMP_SYS(restart_syscall), SCMP_SYS(getcwd), SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(chmod), SCMP_SYS(fchmod),
     SCMP_SYS(fchmodat), SCMP_SYS(umask), SCMP_SYS(link), SCMP_SYS(linkat), SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(preadv2),
-    SCMP_SYS(pwritev2), SCMP_SYS(readahead), SCMP_SYS(syncfs), SCMP_SYS(utimensat), SCMP_SYS(sched_setaffinity), SCMP_SYS(membarrier), SCMP_SYS(mincore), SCMP_SYS(copy_file_range),
+    SCMP_SYS(pwritev2), SCMP_SYS(readahead), SCMP_SYS(syncfs), SCMP_SYS(utimensat), SCMP_SYS(sched_setaffinity),
+    SCMP_SYS(membarrier), SCMP_SYS(mincore), SCMP_SYS(copy_file_range),
 };
 
 static int confine_calls(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The lanes: one piece of code per width, written with vectors of eight words. Part of pack_code.c.
+ * watch/store/pack_lanes - one piece of code per width, written with vectors of eight words. Part of pack_code.c.
  */
 #pragma once
 
