@@ -119,6 +119,33 @@ static void datagrams_over_the_loopback_become_one_flow(void **state)
     ring_free(r);
 }
 
+static void a_second_reader_goes_on_where_the_first_stopped(void **state)
+{
+    (void)state;
+    struct ring *r = open_or_skip("lo", &small);
+    struct seen s = {.n_packets = 0};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(9)};
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    s.meter = meter_new(NULL, take_flow, &s);
+    for (int reader = 0; reader < 7; reader++) { /* more often than there are blocks */
+        if (reader % 2) /* also with blocks that nobody has read yet */
+            assert_int_equal(sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)), 1);
+        usleep(reader % 2 ? 30000 : 0);
+        int again = dup(ring_fd(r));
+        assert_true(again >= 0);
+        ring_free(r);
+        assert_int_equal(ring_map(again, &small, &r), 0);
+        unsigned before = s.n_packets;
+        assert_int_equal(sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)), 1);
+        read_until(r, &s, before + (reader % 2 ? 4 : 2)); /* each datagram brings an ICMP answer */
+        assert_int_equal(s.n_packets, before + (reader % 2 ? 4 : 2));
+    }
+    assert_int_equal(meter_flush(s.meter), 0);
+    close(fd);
+    meter_free(s.meter);
+    ring_free(r);
+}
+
 /* a UDP datagram 10.0.0.1:1 > 10.0.0.2:2 of one byte behind a VLAN tag 42 */
 static const uint8_t tagged[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0,  0, 0, 2, 0x81, 0, 0x20, 42, 8, 0, 0x45,
                                  0,    0,    29,   0,    1,    0,    0, 64, 17, 0, 0, 10, 0,   0, 1,    10, 0, 0, 2,
@@ -211,6 +238,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_cannot_be_opened_says_why),
         cmocka_unit_test(datagrams_over_the_loopback_become_one_flow),
+        cmocka_unit_test(a_second_reader_goes_on_where_the_first_stopped),
         cmocka_unit_test(a_tag_the_kernel_took_off_is_put_back),
         cmocka_unit_test(what_the_kernel_drops_is_counted),
     };

@@ -102,6 +102,31 @@ int ring_open(const char *interface, const struct ring_options *o, int *ret_fd)
     return 0;
 }
 
+static struct tpacket_hdr_v1 *block_head(const struct ring *r, uint32_t i)
+{
+    struct tpacket_block_desc *d = (struct tpacket_block_desc *)(void *)(r->map + (size_t)i * r->block_bytes);
+    return &d->hdr.bh1;
+}
+
+/*
+ * A ring may have been read before, by a role that is gone. Its blocks are numbered as the kernel opened them: the
+ * first of those waiting for us comes next; if none is, the one the kernel fills now.
+ */
+static uint32_t first_block(const struct ring *r)
+{
+    uint32_t waiting = r->n_blocks, newest = 0;
+    for (uint32_t i = 0; i < r->n_blocks; i++) {
+        const struct tpacket_hdr_v1 *h = block_head(r, i);
+        if (h->seq_num > block_head(r, newest)->seq_num)
+            newest = i;
+        if (!(__atomic_load_n(&h->block_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
+            continue;
+        if (waiting == r->n_blocks || h->seq_num < block_head(r, waiting)->seq_num)
+            waiting = i;
+    }
+    return waiting < r->n_blocks ? waiting : newest;
+}
+
 int ring_map(int fd, const struct ring_options *o, struct ring **ret)
 {
     struct ring_options c = complete(o);
@@ -118,6 +143,7 @@ int ring_map(int fd, const struct ring_options *o, struct ring **ret)
         return e;
     }
     r->fd = fd;
+    r->next = first_block(r);
     *ret = r;
     return 0;
 }
@@ -199,8 +225,8 @@ static int hand_on(struct ring *r, struct tpacket3_hdr *h, pcap_sink sink, void 
 
 static int block_read(struct ring *r, uint8_t *block, pcap_sink sink, void *context)
 {
-    struct tpacket_block_desc *d = (struct tpacket_block_desc *)(void *)block;
-    uint32_t n = d->hdr.bh1.num_pkts, at = d->hdr.bh1.offset_to_first_pkt;
+    const struct tpacket_hdr_v1 *head = block_head(r, r->next);
+    uint32_t n = head->num_pkts, at = head->offset_to_first_pkt;
     int e = 0;
     for (uint32_t i = 0; i < n && !e && at + sizeof(struct tpacket3_hdr) <= r->block_bytes; i++) {
         struct tpacket3_hdr *h = (struct tpacket3_hdr *)(void *)(block + at);
@@ -215,7 +241,7 @@ int ring_read(struct ring *r, pcap_sink sink, void *context)
 {
     for (uint32_t turn = 0; turn < r->n_blocks; turn++) {
         uint8_t *block = r->map + (size_t)r->next * r->block_bytes;
-        uint32_t *status = &((struct tpacket_block_desc *)(void *)block)->hdr.bh1.block_status;
+        uint32_t *status = &block_head(r, r->next)->block_status;
         if (!(__atomic_load_n(status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
             return 0;
         int e = block_read(r, block, sink, context);

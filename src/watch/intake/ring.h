@@ -46,7 +46,10 @@ struct ring_counters {
 int ring_open(const char *interface, const struct ring_options *o, int *ret_fd);
 
 struct ring;
-/* ring_map - @fd from ring_open with the same @o; on success the ring owns it. Return: 0 or -errno. */
+/*
+ * ring_map - @fd from ring_open with the same @o; on success the ring owns it. A ring that somebody read before goes on
+ * where that one stopped. Return: 0 or -errno.
+ */
 int ring_map(int fd, const struct ring_options *o, struct ring **ret);
 void ring_free(struct ring *r);
 /* ring_fd - for poll and epoll: readable when a block is there. */
