@@ -60,31 +60,35 @@ static void seal(struct segment_builder *b)
     close(fd);
 }
 
-static void fill(struct generator *g, struct flow_batch *batch, struct flow *flows)
+/* fill - a batch as a decoder fills it: a datagram's flows at a time. */
+static void fill(struct generator *g, struct flow_batch *batch)
 {
-    uint32_t taken;
-    uint64_t left = g->o.n_flows - g->n_made;
-    uint32_t n = left < FLOW_BATCH_ROWS ? (uint32_t)left : FLOW_BATCH_ROWS;
+    struct flow flows[GENERATOR_RECORDS];
+    uint32_t taken, number;
     flow_batch_clear(batch);
-    generator_flows(g, flows, n);
-    for (uint32_t i = 0; i < n; i++) {
-        struct flow_observer o = generator_observer(flows[i].observer);
-        (void)flow_batch_observer(batch, &o, &flows[i].observer);
+    while (g->n_made < g->o.n_flows && batch->n < FLOW_BATCH_ROWS) {
+        uint64_t left = g->o.n_flows - g->n_made;
+        uint32_t n = left < GENERATOR_RECORDS ? (uint32_t)left : GENERATOR_RECORDS;
+        n = n < FLOW_BATCH_ROWS - batch->n ? n : FLOW_BATCH_ROWS - batch->n;
+        generator_flows(g, flows, n);
+        struct flow_observer o = generator_observer(flows[0].observer);
+        (void)flow_batch_observer(batch, &o, &number);
+        for (uint32_t i = 0; i < n; i++)
+            flows[i].observer = number;
+        (void)flow_batch_add(batch, flows, n, &taken);
     }
-    (void)flow_batch_add(batch, flows, n, &taken);
 }
 
 static void make_segments(const struct generator_options *o)
 {
     struct generator g;
-    struct flow *flows = must(calloc(FLOW_BATCH_ROWS, sizeof(*flows)));
     struct flow_batch *batch = must(flow_batch_new(o->is_v6 ? 6 : 4));
     struct buf journal = {.max = BATCH_PACK_MAX * 2};
     struct segment_builder *b = NULL;
     generator_init(&g, o);
     while (g.n_made < o->n_flows) {
         double t = cpu_s();
-        fill(&g, batch, flows);
+        fill(&g, batch);
         double t1 = cpu_s();
         total.generate += t1 - t;
         journal.n = 0;
@@ -111,7 +115,6 @@ static void make_segments(const struct generator_options *o)
     segment_builder_free(b);
     flow_batch_free(batch);
     buf_fini(&journal);
-    free(flows);
 }
 
 static void report_sizes(void)

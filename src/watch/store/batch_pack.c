@@ -43,7 +43,7 @@ static void put_array64(struct buf *out, const uint64_t *v, uint32_t n)
     uint8_t *p = buf_room(out, PACK_ARRAY_MAX_BYTES(n));
     if (!p)
         return;
-    out->n += pack_array64(v, n, p);
+    out->n += pack_array64_quick(v, n, p);
     end_array(out, from);
 }
 
@@ -53,7 +53,7 @@ static void put_array32(struct buf *out, const uint32_t *v, uint32_t n)
     uint8_t *p = buf_room(out, PACK_ARRAY_MAX_BYTES(n));
     if (!p)
         return;
-    out->n += pack_array32(v, n, p);
+    out->n += pack_array32_quick(v, n, p);
     end_array(out, from);
 }
 

@@ -163,7 +163,7 @@ static void collect6(struct merger *m, struct member *x, uint32_t i, struct wide
     struct wide_pair *out = (struct wide_pair *)m->pairs + m->n;
     uint32_t at = x->at;
     for (; at < x->n && (is_last || wide_less(x->v6[at], end)); at++)
-        *out++ = (struct wide_pair){.a = x->v6[at], .where = i};
+        *out++ = (struct wide_pair){.a = x->v6[at], .what = i};
     m->n += at - x->at;
     x->at = at;
 }
@@ -225,7 +225,7 @@ static int give_out(struct merger *m)
             m->open.v6[m->n_open++] = ((const struct wide_pair *)m->pairs)[i].a;
         for (; i < m->n && is_same(m, i, first); i++) {
             uint32_t member = m->family == 4 ? (uint32_t)((const uint64_t *)m->pairs)[i]
-                                             : ((const struct wide_pair *)m->pairs)[i].where;
+                                             : (uint32_t)((const struct wide_pair *)m->pairs)[i].what;
             if (n == m->n_members || (n && member <= members[n - 1]))
                 return -EBADMSG;
             members[n++] = (uint16_t)member;

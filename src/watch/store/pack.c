@@ -31,12 +31,12 @@ static const struct pack_code *code(void)
 
 size_t pack_mini64(const uint64_t *v, uint32_t n, uint8_t *out)
 {
-    return code()->put_mini64(v, n, out);
+    return code()->put_mini64(v, n, false, out);
 }
 
 size_t pack_mini32(const uint32_t *v, uint32_t n, uint8_t *out)
 {
-    return code()->put_mini32(v, n, out);
+    return code()->put_mini32(v, n, false, out);
 }
 
 int unpack_mini64(const uint8_t *p, size_t n_bytes, uint32_t n, uint64_t *out)
@@ -91,23 +91,23 @@ static uint32_t mini_rows(uint32_t n, uint32_t k)
     return n - k * PACK_VALUES < PACK_VALUES ? n - k * PACK_VALUES : PACK_VALUES;
 }
 
-#define PACK_ARRAY(pack)                                                            \
+#define PACK_ARRAY(pack, is_quick)                                                            \
     uint32_t n_minis = minis_of(n), at = 0;                                         \
     uint8_t *body = out + (size_t)n_minis * 4;                                      \
     for (uint32_t k = 0; k < n_minis; k++) {                                        \
-        at += (uint32_t)pack(v + (size_t)k * PACK_VALUES, mini_rows(n, k), body + at); \
+        at += (uint32_t)pack(v + (size_t)k * PACK_VALUES, mini_rows(n, k), is_quick, body + at); \
         memcpy(out + (size_t)k * 4, &at, 4);                                        \
     }                                                                               \
     return (size_t)n_minis * 4 + at
 
 size_t pack_array64(const uint64_t *v, uint32_t n, uint8_t *out)
 {
-    PACK_ARRAY(code()->put_mini64);
+    PACK_ARRAY(code()->put_mini64, false);
 }
 
 size_t pack_array32(const uint32_t *v, uint32_t n, uint8_t *out)
 {
-    PACK_ARRAY(code()->put_mini32);
+    PACK_ARRAY(code()->put_mini32, false);
 }
 
 static size_t load_end(const uint8_t *p, uint32_t k)
@@ -115,6 +115,16 @@ static size_t load_end(const uint8_t *p, uint32_t k)
     uint32_t end;
     memcpy(&end, p + (size_t)k * 4, 4);
     return end;
+}
+
+size_t pack_array64_quick(const uint64_t *v, uint32_t n, uint8_t *out)
+{
+    PACK_ARRAY(code()->put_mini64, true);
+}
+
+size_t pack_array32_quick(const uint32_t *v, uint32_t n, uint8_t *out)
+{
+    PACK_ARRAY(code()->put_mini32, true);
 }
 
 /* find_mini - where mini-block @k of an array lies. */

@@ -45,6 +45,9 @@ int unpack_mini_get(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t i, ui
 /* pack_array64, pack_array32 - Return: bytes written. unpack_...: 0, or -EBADMSG when the bytes are damaged. */
 size_t pack_array64(const uint64_t *v, uint32_t n, uint8_t *out);
 size_t pack_array32(const uint32_t *v, uint32_t n, uint8_t *out);
+/* the quick ones look for runs and frames only: for bytes that are soon thrown away */
+size_t pack_array64_quick(const uint64_t *v, uint32_t n, uint8_t *out);
+size_t pack_array32_quick(const uint32_t *v, uint32_t n, uint8_t *out);
 int unpack_array64(const uint8_t *p, size_t n_bytes, uint32_t n, uint64_t *out);
 int unpack_array32(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t *out);
 int unpack_array_get(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t i, uint64_t *ret);

@@ -31,6 +31,7 @@ struct mini {
     uint64_t base, max; /* of the differences */
     unsigned divisor;   /* index */
     const uint32_t *low, *high;
+    bool is_quick; /* look for runs only */
 };
 
 static uint64_t mini_value(const struct mini *m, uint32_t i)
@@ -130,8 +131,10 @@ static unsigned likely_width(const struct mini *m, unsigned full)
 /* best_patch - exact costs around the likely width; keeps *@best_bytes if none is smaller. */
 static unsigned best_patch(const struct mini *m, size_t *best_bytes, uint32_t *ret_over)
 {
-    unsigned full = pack_width(m->max), best = full, likely = likely_width(m, full);
+    unsigned full = pack_width(m->max), best = full, likely = full > 4 ? likely_width(m, full) : full / 2;
     for (unsigned w = likely ? likely - 1 : 0; w <= likely + 1 && w <= 32 && w < full; w++) {
+        if (patched_bytes(m, w, 1) >= *best_bytes)
+            break;
         uint32_t over = count_over(m, w);
         size_t bytes = patched_bytes(m, w, over);
         if (over <= m->n / 4 && bytes < *best_bytes) {
@@ -202,16 +205,45 @@ static uint8_t *put_patched(const struct mini *m, unsigned width, uint32_t over,
     return high;
 }
 
+/* changes - bit i: value i + 1 of the unit's eight is another than value i. Reads nine values. */
+#if defined(__AVX2__)
+static inline uint32_t changes(const uint32_t *v)
+{
+    typedef int32_t signed_lanes __attribute__((vector_size(32)));
+    typedef float float_lanes __attribute__((vector_size(32)));
+    signed_lanes same = (signed_lanes)(*(const lanes *)(const void *)v == *(const lanes *)(const void *)(v + 1));
+    return ~(uint32_t)__builtin_ia32_movmskps256((float_lanes)same) & 0xff;
+}
+#else
+static inline uint32_t changes(const uint32_t *v)
+{
+    uint32_t bits = 0;
+    for (unsigned i = 0; i < LANES; i++)
+        bits |= (uint32_t)(v[i] != v[i + 1]) << i;
+    return bits;
+}
+#endif
+
+/* find_runs - the last place of every run. Return: how many. */
+static uint32_t find_runs(const struct mini *m, uint64_t *ends)
+{
+    uint32_t k = 0, i = 0;
+    for (; i + LANES < m->n; i += LANES)
+        for (uint32_t bits = changes(m->low + i) | (m->high ? changes(m->high + i) : 0); bits; bits &= bits - 1)
+            ends[k++] = i + (uint32_t)__builtin_ctz(bits);
+    for (; i < m->n; i++) {
+        ends[k] = i;
+        k += i + 1 == m->n || mini_value(m, i) != mini_value(m, i + 1);
+    }
+    return k;
+}
+
 static uint8_t *put_runs(const struct mini *m, unsigned width, uint32_t runs, uint8_t *out)
 {
     uint64_t ends[PACK_VALUES] UNSET, values[PACK_VALUES] UNSET;
-    uint32_t k = 0;
-    for (uint32_t i = 0; i < m->n; i++) {
-        uint64_t v = mini_value(m, i);
-        ends[k] = i;
-        values[k] = v;
-        k += i + 1 == m->n || v != mini_value(m, i + 1);
-    }
+    uint32_t k = find_runs(m, ends);
+    for (uint32_t i = 0; i < k; i++)
+        values[i] = mini_value(m, (uint32_t)ends[i]);
     out = put_head(m, FORM_RUNS, width, out);
     out = put_uint(out, runs, 2);
     pack_plain(ends, k, END_BITS, out);
@@ -241,10 +273,12 @@ static size_t put_mini(const struct mini *m, uint8_t *begin)
     size_t run_bytes = 2 + pack_plain_bytes(runs, END_BITS) + pack_plain_bytes(runs, width);
     if (run_bytes < best / 4)
         return (size_t)(put_runs(m, width, runs, begin) - begin);
+    if (m->is_quick)
+        return (size_t)(put_frame(m, width, begin) - begin);
     if (width > 1)
         patch = best_patch(m, &best, &over);
     struct distinct d UNSET;
-    if (width >= 6 && find_distinct(m, &d)) {
+    if (width >= 6 && best > m->n / 4 && find_distinct(m, &d)) {
         size_t bytes = 3 + pack_plain_bytes(d.n, width) + pack_bits_bytes(m->n, pack_width(d.n - 1));
         if (bytes < best && bytes < run_bytes)
             return (size_t)(put_dictionary(m, width, &d, begin) - begin);
@@ -280,13 +314,13 @@ static void bounds64(const uint64_t *v, uint32_t n, uint64_t turn, uint64_t *ret
     *ret_max = (uint64_t)max ^ turn;
 }
 
-static size_t put_mini32(const uint32_t *v, uint32_t n, uint8_t *out)
+static size_t put_mini32(const uint32_t *v, uint32_t n, bool is_quick, uint8_t *out)
 {
     uint32_t low[PACK_VALUES] UNSET, min, max;
     bounds32(v, n, &min, &max);
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n && min < max; i++)
         low[i] = v[i] - min;
-    struct mini m = {.n = n, .base = min, .max = max - min, .low = low};
+    struct mini m = {.n = n, .base = min, .max = max - min, .low = low, .is_quick = is_quick};
     return put_mini(&m, out);
 }
 
@@ -340,12 +374,14 @@ static size_t put_wide(struct mini *m, const uint64_t *v, uint64_t max, uint8_t 
     return put_mini(m, out);
 }
 
-static size_t put_mini64(const uint64_t *v, uint32_t n, uint8_t *out)
+static size_t put_mini64(const uint64_t *v, uint32_t n, bool is_quick, uint8_t *out)
 {
     uint32_t low[PACK_VALUES] UNSET;
     uint64_t min, max;
     bounds64(v, n, UINT64_C(1) << 63, &min, &max);
-    struct mini m = {.n = n, .base = min, .low = low};
+    struct mini m = {.n = n, .base = min, .low = low, .is_quick = is_quick};
+    if (min == max)
+        return put_mini(&m, out);
     if ((max - min) >> 32)
         return put_wide(&m, v, max, out);
     for (uint32_t i = 0; i < n; i++)

@@ -7,8 +7,8 @@
 #include "watch/store/pack.h"
 
 struct pack_code {
-    size_t (*put_mini32)(const uint32_t *v, uint32_t n, uint8_t *out);
-    size_t (*put_mini64)(const uint64_t *v, uint32_t n, uint8_t *out);
+    size_t (*put_mini32)(const uint32_t *v, uint32_t n, bool is_quick, uint8_t *out);
+    size_t (*put_mini64)(const uint64_t *v, uint32_t n, bool is_quick, uint8_t *out);
     int (*get_mini32)(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t *out);
     int (*get_mini64)(const uint8_t *p, size_t n_bytes, uint32_t n, uint64_t *out);
     int (*get_one)(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t i, uint64_t *ret);

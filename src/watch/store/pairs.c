@@ -1,65 +1,92 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Radix sorts from the least digit up; a digit that is the same everywhere costs one count and no move.
+ * Radix sorts from the least digit up, over the bits that differ at all, in as few even digits as there must be.
  */
 #include "watch/store/pairs.h"
 
+#include <string.h>
+
 enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS };
 
-static void radix_pass(const uint64_t *from, uint64_t *to, size_t n, unsigned shift, uint32_t *next)
-{
-    for (size_t i = 0; i < n; i++)
-        to[next[from[i] >> shift & (DIGITS - 1)]++] = from[i];
-}
-
-/* starts - counts become the first place of each digit. Return: true if one digit holds all. */
-static bool starts(uint32_t *count, size_t n)
+static void starts(uint32_t *count, uint32_t n_digits)
 {
     uint32_t at = 0;
-    for (uint32_t i = 0; i < DIGITS; i++) {
+    for (uint32_t i = 0; i < n_digits; i++) {
         uint32_t k = count[i];
-        if (k == n)
-            return true;
         count[i] = at;
         at += k;
     }
-    return false;
+}
+
+/* digits of @bits bits: how many passes, and how wide each is */
+static unsigned passes_of(unsigned bits, unsigned *ret_width)
+{
+    unsigned n = (bits + DIGIT_BITS - 1) / DIGIT_BITS;
+    *ret_width = n ? (bits + n - 1) / n : 0;
+    return n;
 }
 
 void pairs_sort4(uint64_t **v, uint64_t **spare, size_t n)
 {
-    static const unsigned shifts[3] = {32, 43, 54};
-    uint32_t count[3][DIGITS] = {0};
-    for (size_t i = 0; i < n; i++)
-        for (unsigned k = 0; k < 3; k++)
-            count[k][(*v)[i] >> shifts[k] & (DIGITS - 1)]++;
-    for (unsigned k = 0; k < 3; k++) {
-        if (starts(count[k], n))
-            continue;
-        radix_pass(*v, *spare, n, shifts[k], count[k]);
-        uint64_t *t = *v;
-        *v = *spare;
-        *spare = t;
+    uint32_t count[3][DIGITS];
+    uint64_t differs = 0;
+    unsigned width;
+    for (size_t i = 1; i < n; i++)
+        differs |= (*v)[i] ^ (*v)[0];
+    if (!(differs >> 32))
+        return;
+    unsigned low = 32 + (unsigned)__builtin_ctzll(differs >> 32), bits = 64 - (unsigned)__builtin_clzll(differs) - low;
+    unsigned passes = passes_of(bits, &width);
+    uint64_t mask = (UINT64_C(1) << width) - 1;
+    for (unsigned k = 0; k < passes; k++)
+        memset(count[k], 0, (mask + 1) * sizeof(uint32_t));
+    for (size_t i = 0; i < n; i++) {
+        uint64_t x = (*v)[i] >> low;
+        for (unsigned k = 0; k < passes; k++, x >>= width)
+            count[k][x & mask]++;
+    }
+    for (unsigned k = 0; k < passes; k++, low += width) {
+        const uint64_t *from = *v;
+        uint64_t *to = *spare;
+        starts(count[k], (uint32_t)mask + 1);
+        for (size_t i = 0; i < n; i++)
+            to[count[k][from[i] >> low & mask]++] = from[i];
+        *spare = *v;
+        *v = to;
     }
 }
 
-static uint64_t digit6(const struct wide_pair *p, unsigned k)
+/* sort6_half - by the bits of one half that differ. */
+static void sort6_half(struct wide_pair **v, struct wide_pair **spare, size_t n, bool is_high)
 {
-    return (k < 6 ? p->a.low >> k * DIGIT_BITS : p->a.high >> (k - 6) * DIGIT_BITS) & (DIGITS - 1);
+    uint32_t count[DIGITS];
+    uint64_t differs = 0;
+    unsigned width;
+#define HALF(p) (is_high ? (p)->a.high : (p)->a.low)
+    for (size_t i = 1; i < n; i++)
+        differs |= HALF(*v + i) ^ HALF(*v);
+    if (!differs)
+        return;
+    unsigned low = (unsigned)__builtin_ctzll(differs), bits = 64 - (unsigned)__builtin_clzll(differs) - low;
+    unsigned passes = passes_of(bits, &width);
+    uint64_t mask = (UINT64_C(1) << width) - 1;
+    for (unsigned k = 0; k < passes; k++, low += width) {
+        const struct wide_pair *from = *v;
+        struct wide_pair *to = *spare;
+        memset(count, 0, (mask + 1) * sizeof(*count));
+        for (size_t i = 0; i < n; i++)
+            count[HALF(from + i) >> low & mask]++;
+        starts(count, (uint32_t)mask + 1);
+        for (size_t i = 0; i < n; i++)
+            to[count[HALF(from + i) >> low & mask]++] = from[i];
+        *spare = *v;
+        *v = to;
+    }
+#undef HALF
 }
 
 void pairs_sort6(struct wide_pair **v, struct wide_pair **spare, size_t n)
 {
-    for (unsigned k = 0; k < 12; k++) {
-        uint32_t count[DIGITS] = {0};
-        for (size_t i = 0; i < n; i++)
-            count[digit6(*v + i, k)]++;
-        if (starts(count, n))
-            continue;
-        for (size_t i = 0; i < n; i++)
-            (*spare)[count[digit6(*v + i, k)]++] = (*v)[i];
-        struct wide_pair *t = *v;
-        *v = *spare;
-        *spare = t;
-    }
+    sort6_half(v, spare, n, false);
+    sort6_half(v, spare, n, true);
 }

@@ -11,7 +11,7 @@
 
 struct wide_pair {
     struct wide a;
-    uint32_t where, unused;
+    uint64_t what;
 };
 
 /* pairs_sort4, pairs_sort6 - by address, then by place; *@v and *@spare of @n each may change places. */

@@ -35,37 +35,51 @@ void postings_writer_init(struct postings_writer *w, uint32_t n_blocks, struct b
     w->longs = (struct buf){.max = (size_t)1 << 32};
 }
 
-static void put_bits(uint8_t *p, uint64_t *bit, uint64_t v, unsigned width)
+/* bits as one string, written word by word; eight bytes of slack behind it */
+struct bits {
+    uint8_t *p;
+    uint64_t word;
+    unsigned filled;
+};
+
+static inline void put_bits(struct bits *b, uint64_t v, unsigned width)
 {
-    while (width) {
-        unsigned at = (unsigned)(*bit % 8), take = width < 8 - at ? width : 8 - at;
-        p[*bit / 8] |= (uint8_t)((v & ((1u << take) - 1)) << at);
-        v >>= take;
-        *bit += take;
-        width -= take;
-    }
+    b->word |= v << b->filled;
+    b->filled += width;
+    if (b->filled < 64)
+        return;
+    memcpy(b->p, &b->word, 8);
+    b->p += 8;
+    b->filled -= 64;
+    b->word = b->filled ? v >> (width - b->filled) : 0;
+}
+
+static void end_bits(struct bits *b)
+{
+    memcpy(b->p, &b->word, (b->filled + 7) / 8);
 }
 
 static void close_group(struct postings_writer *w)
 {
-    uint64_t offset = w->body->n, bits = 0, at = 0;
-    for (uint32_t i = 0; i < w->n_slots; i++)
-        bits += w->slots[i] & IS_LONG ? LONG_BITS : block_bits(w->n_blocks);
-    size_t bytes = NIBBLES + (size_t)(bits + 7) / 8;
+    uint64_t offset = w->body->n;
+    unsigned width = block_bits(w->n_blocks);
+    size_t bits = (size_t)w->n_slots * width + (size_t)w->n_long * (LONG_BITS - width), bytes = NIBBLES + (bits + 7) / 8;
     buf_add(w->groups, &offset, 8);
-    uint8_t *p = buf_room(w->body, bytes + 8);
+    uint8_t *p = buf_room(w->body, bytes);
     if (p) {
-        memset(p, 0, bytes);
+        struct bits to = {.p = p + NIBBLES};
+        memset(p, 0, NIBBLES);
         for (uint32_t i = 0; i < w->n; i++)
             p[i / 2] |= (uint8_t)(w->counts[i] << i % 2 * 4);
         for (uint32_t i = 0; i < w->n_slots; i++)
-            put_bits(p + NIBBLES, &at, w->slots[i] & ~IS_LONG,
-                     w->slots[i] & IS_LONG ? LONG_BITS : block_bits(w->n_blocks));
+            put_bits(&to, w->slots[i] & ~IS_LONG, w->slots[i] & IS_LONG ? LONG_BITS : width);
+        end_bits(&to);
         w->body->n += bytes;
     }
-    buf_add(w->body, w->longs.p, w->longs.n);
+    if (w->longs.n)
+        buf_add(w->body, w->longs.p, w->longs.n);
     w->longs.n = 0;
-    w->n = w->n_slots = 0;
+    w->n = w->n_slots = w->n_long = 0;
 }
 
 static void add_long(struct postings_writer *w, const uint16_t *blocks, uint32_t n)
@@ -74,17 +88,20 @@ static void add_long(struct postings_writer *w, const uint16_t *blocks, uint32_t
     size_t list = pack_plain_bytes(n, width), map = bitmap_bytes(w->n_blocks);
     uint16_t count = (uint16_t)n;
     w->slots[w->n_slots++] = IS_LONG | w->longs.n;
+    w->n_long++;
     buf_add(&w->longs, &count, 2);
     uint8_t *p = buf_room(&w->longs, list < map ? list : map);
     if (!p)
         return;
     memset(p, 0, list < map ? list : map);
-    uint64_t bit = 0;
+    struct bits to = {.p = p};
     for (uint32_t i = 0; i < n; i++)
         if (list < map)
-            put_bits(p, &bit, blocks[i], width);
+            put_bits(&to, blocks[i], width);
         else
             p[blocks[i] / 8] |= (uint8_t)(1u << blocks[i] % 8);
+    if (list < map)
+        end_bits(&to);
     w->longs.n += list < map ? list : map;
 }
 

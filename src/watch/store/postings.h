@@ -31,7 +31,7 @@ int postings_mark_all(const struct postings *p, uint64_t from, uint64_t to, uint
 struct postings_writer {
     struct buf *groups, *body;
     uint32_t n_blocks, n; /* entries in the open group */
-    uint32_t n_slots;
+    uint32_t n_slots, n_long;
     uint8_t counts[POSTINGS_GROUP]; /* nibbles */
     uint64_t slots[POSTINGS_GROUP * 14]; /* block numbers, or offset | POSTINGS_LONG */
     struct buf longs;

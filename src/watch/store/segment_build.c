@@ -60,7 +60,11 @@ struct segment_builder *segment_builder_new(int family, uint32_t max_rows)
     b->table = calloc(TABLE_LARGE, sizeof(*b->table));
     b->numbers = malloc(SEGMENT_BLOCK_ROWS * sizeof(*b->numbers));
     b->numbers64 = malloc(SEGMENT_BLOCK_ROWS * sizeof(*b->numbers64));
-    if (b->pending && b->blocks && b->table && b->numbers && b->numbers64)
+    size_t size = family == 4 ? sizeof(uint64_t) : sizeof(struct wide_pair);
+    b->distinct = malloc((BLOCK_ADDRESSES_MAX + 1) * size); /* one more: written before it is known whether it counts */
+    b->spare = malloc((BLOCK_ADDRESSES_MAX + 1) * size);
+    b->rank = malloc((NO_LOCAL + 1u) * sizeof(*b->rank));
+    if (b->pending && b->blocks && b->table && b->numbers && b->numbers64 && b->distinct && b->spare && b->rank)
         return b;
     segment_builder_free(b);
     return NULL;
@@ -78,8 +82,10 @@ void segment_builder_free(struct segment_builder *b)
     free(b->numbers);
     free(b->numbers64);
     free(b->observers);
-    free(b->pairs.p);
-    free(b->wides.p);
+    free(b->addresses.p);
+    free(b->distinct);
+    free(b->spare);
+    free(b->rank);
     free(b->attributes.p);
     free(b->exceptions.p);
     buf_fini(&b->packed);
@@ -148,15 +154,20 @@ static const uint32_t *load32(struct segment_builder *b, const struct flow_batch
     }
 }
 
+/* pack_narrow - a column that the address may tell waits until the entries are known. */
 static int pack_narrow(struct segment_builder *b, struct block *block, unsigned c, const uint32_t *v, uint32_t n)
 {
     uint32_t min, max;
+    int by = segment_by_address(c);
     pack_bounds32(v, n, &min, &max);
     put_constant(block, c, min);
     if (min == max)
         return 0;
     block->cells[c].max = max;
-    return put_array32(b, block, c, v, n);
+    if (by < 0 || !(block->columns >> by & 1))
+        return put_array32(b, block, c, v, n);
+    block->by_address |= UINT64_C(1) << c;
+    return 0;
 }
 
 /* pack_end - as differences to the start where that is narrower. */
@@ -232,74 +243,82 @@ static int pack_texts(struct segment_builder *b, struct block *block, const stru
 
 /* --- addresses of a block ------------------------------------------------------------------ */
 
+/* the addresses of the open block in order of arrival; a slot is address (or hash) << 32 | epoch << 16 | number */
 struct distinct {
     struct segment_builder *b;
-    uint32_t n, mask, epoch; /* epoch: number of the block + 1, so that the table need not be cleared */
+    uint64_t *table;
+    uint32_t n, mask, stamp; /* stamp: epoch << 16, the block's own, so that the table need not be cleared */
     unsigned shift;
 };
 
-/* probe4 - the slow way: another address stood in the first slot. Return: the number; new when it equals d->n. */
-static uint32_t probe4(const struct distinct *d, uint32_t at, uint64_t wanted, uint32_t stamp)
+enum { AHEAD = 16 };
+#define SLOT_STAMP UINT64_C(0xffff0000)
+#define SLOT_NUMBER UINT64_C(0xffff)
+
+static inline uint32_t hash4(const struct distinct *d, uint32_t a)
 {
-    uint64_t *table = d->b->table;
+    return a * UINT32_C(0x9e3779b1) >> d->shift;
+}
+
+/* probe4 - the slow way: another address stood in the first slot. Return: the number; new when it equals d->n. */
+static uint32_t probe4(const struct distinct *d, uint32_t at, uint64_t wanted)
+{
     for (;; at = (at + 1) & d->mask) {
-        if ((table[at] & ~UINT64_C(0xffff)) == wanted)
-            return (uint32_t)(table[at] & 0xffff);
-        if ((table[at] & UINT32_C(0xffff0000)) != stamp) {
-            table[at] = wanted | d->n;
+        if ((d->table[at] & ~SLOT_NUMBER) == wanted)
+            return (uint32_t)(d->table[at] & SLOT_NUMBER);
+        if ((d->table[at] & SLOT_STAMP) != d->stamp) {
+            d->table[at] = wanted | d->n;
             return d->n;
         }
     }
 }
 
-static inline __attribute__((always_inline)) uint32_t number_rows4(struct distinct *d, const uint32_t *v, uint32_t n,
-                                                                   const uint64_t *present, uint64_t bit,
-                                                                   uint64_t *pairs, uint16_t *out)
+static inline __attribute__((always_inline)) void number_rows4(struct distinct *d, const uint32_t *v, uint32_t n,
+                                                               const uint64_t *present, uint64_t bit, uint16_t *out)
 {
-    uint64_t *table = d->b->table;
-    uint32_t first = d->n, stamp = d->epoch << 16, block = (d->epoch - 1) << 16;
+    uint64_t *table = d->table, *pairs = d->b->distinct;
+    uint32_t n_distinct = d->n;
     for (uint32_t i = 0; i < n; i++) {
+        /* the table leaves the cache between blocks, and a guess that waits for memory is dear when wrong */
+        __builtin_prefetch(&table[hash4(d, v[i + AHEAD < n ? i + AHEAD : i])], 1);
         if (present && !(present[i] & bit)) {
             out[i] = NO_LOCAL;
             continue;
         }
-        uint32_t at = v[i] * UINT32_C(0x9e3779b1) >> d->shift, id;
-        uint64_t wanted = (uint64_t)v[i] << 32 | stamp, slot = table[at];
-        bool is_match = (slot & ~UINT64_C(0xffff)) == wanted, is_free = (slot & UINT32_C(0xffff0000)) != stamp;
+        uint32_t at = hash4(d, v[i]), id;
+        uint64_t wanted = (uint64_t)v[i] << 32 | d->stamp, slot = table[at];
+        bool is_match = (slot & ~SLOT_NUMBER) == wanted, is_free = (slot & SLOT_STAMP) != d->stamp;
         if (__builtin_expect(is_match | is_free, true)) { /* known or new: no branch between the two */
-            id = is_match ? (uint32_t)slot & 0xffff : d->n;
+            id = is_match ? (uint32_t)(slot & SLOT_NUMBER) : n_distinct;
             table[at] = wanted | id;
         } else {
-            id = probe4(d, at, wanted, stamp);
+            d->n = n_distinct;
+            id = probe4(d, at, wanted);
         }
-        pairs[d->n - first] = (uint64_t)v[i] << 32 | block | d->n;
-        d->n += id == d->n;
+        pairs[n_distinct] = (uint64_t)v[i] << 32 | n_distinct;
+        n_distinct += id == n_distinct;
         out[i] = (uint16_t)id;
     }
-    return d->n - first;
+    d->n = n_distinct;
 }
 
-static int put_locals4(struct distinct *d, const uint32_t *v, uint32_t n, const uint64_t *present, uint64_t bit,
-                       uint16_t *out)
+static void put_locals4(struct distinct *d, const uint32_t *v, uint32_t n, const uint64_t *present, uint64_t bit,
+                        uint16_t *out)
 {
-    uint64_t *pairs = growing_room(&d->b->pairs, n + 1, sizeof(*pairs)), all = bit;
-    if (!pairs)
-        return -ENOMEM;
+    uint64_t all = bit;
     for (uint32_t i = 0; i < n; i++)
         all &= present[i];
-    d->b->pairs.n += all ? number_rows4(d, v, n, NULL, bit, pairs, out) : number_rows4(d, v, n, present, bit, pairs, out);
-    return 0;
+    if (all)
+        number_rows4(d, v, n, NULL, bit, out);
+    else
+        number_rows4(d, v, n, present, bit, out);
 }
 
-static int put_locals6(struct distinct *d, const struct ip *v, uint32_t n, const uint64_t *present, uint64_t bit,
-                       uint16_t *out)
+static void put_locals6(struct distinct *d, const struct ip *v, uint32_t n, const uint64_t *present, uint64_t bit,
+                        uint16_t *out)
 {
-    uint64_t *table = d->b->table;
-    struct wide_pair *pairs = growing_room(&d->b->wides, n, sizeof(*pairs));
-    if (!pairs)
-        return -ENOMEM;
-    uint32_t n_new = 0, stamp = d->epoch << 16;
-    struct wide_pair *first = (struct wide_pair *)d->b->wides.p + (d->b->wides.n - d->n);
+    uint64_t *table = d->table;
+    struct wide_pair *pairs = d->b->distinct;
     for (uint32_t i = 0; i < n; i++) {
         if (!(present[i] & bit)) {
             out[i] = NO_LOCAL;
@@ -308,20 +327,45 @@ static int put_locals6(struct distinct *d, const struct ip *v, uint32_t n, const
         struct wide a = wide_of(&v[i]);
         uint64_t h = (a.high ^ a.low * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xff51afd7ed558ccd);
         uint32_t at = (uint32_t)(h >> 32) >> d->shift;
-        uint64_t wanted = h << 32 | stamp;
+        uint64_t wanted = (h & ~UINT64_C(0xffffffff)) | d->stamp;
         for (;; at = (at + 1) & d->mask) {
-            if ((table[at] & UINT32_C(0xffff0000)) != stamp) {
+            if ((table[at] & SLOT_STAMP) != d->stamp) {
                 table[at] = wanted | d->n;
-                pairs[n_new++] = (struct wide_pair){.a = a, .where = (d->epoch - 1) << 16 | d->n++};
+                pairs[d->n] = (struct wide_pair){a, d->n};
+                d->n++;
                 break;
             }
-            const struct wide *old = &first[table[at] & 0xffff].a;
-            if ((table[at] & ~UINT64_C(0xffff)) == wanted && old->high == a.high && old->low == a.low)
+            const struct wide *old = &pairs[table[at] & SLOT_NUMBER].a;
+            if ((table[at] & ~SLOT_NUMBER) == wanted && old->high == a.high && old->low == a.low)
                 break;
         }
-        out[i] = (uint16_t)table[at];
+        out[i] = (uint16_t)(table[at] & SLOT_NUMBER);
     }
-    d->b->wides.n += n_new;
+}
+
+/* keep_sorted - the block's addresses in order go to the builder; numbers of arrival become ranks. */
+static int keep_sorted(struct segment_builder *b, uint32_t n)
+{
+    size_t size = b->family == 4 ? sizeof(uint32_t) : sizeof(struct wide);
+    void *room = growing_room(&b->addresses, n, size);
+    if (!room)
+        return -ENOMEM;
+    if (b->family == 4) {
+        pairs_sort4((uint64_t **)&b->distinct, (uint64_t **)&b->spare, n);
+        const uint64_t *v = b->distinct;
+        for (uint32_t i = 0; i < n; i++) {
+            ((uint32_t *)room)[i] = (uint32_t)(v[i] >> 32);
+            b->rank[v[i] & SLOT_NUMBER] = (uint16_t)i;
+        }
+    } else {
+        pairs_sort6((struct wide_pair **)&b->distinct, (struct wide_pair **)&b->spare, n);
+        const struct wide_pair *v = b->distinct;
+        for (uint32_t i = 0; i < n; i++) {
+            ((struct wide *)room)[i] = v[i].a;
+            b->rank[v[i].what] = (uint16_t)i;
+        }
+    }
+    b->addresses.n += n;
     return 0;
 }
 
@@ -329,9 +373,12 @@ static int put_locals6(struct distinct *d, const struct ip *v, uint32_t n, const
 static uint16_t *room_for_locals(struct segment_builder *b, unsigned c)
 {
     if (!b->locals[c]) {
-        b->locals[c] = malloc(((size_t)b->max_rows + SEGMENT_BLOCK_ROWS) * sizeof(uint16_t));
-        if (b->locals[c])
+        size_t n = (size_t)b->max_rows + SEGMENT_BLOCK_ROWS;
+        b->locals[c] = malloc(n * sizeof(uint16_t));
+        if (b->locals[c]) {
+            pages_large(b->locals[c], n * sizeof(uint16_t));
             memset(b->locals[c], 0xff, (size_t)b->n_blocks * SEGMENT_BLOCK_ROWS * sizeof(uint16_t));
+        }
     }
     return b->locals[c] ? b->locals[c] + (size_t)b->n_blocks * SEGMENT_BLOCK_ROWS : NULL;
 }
@@ -339,25 +386,32 @@ static uint16_t *room_for_locals(struct segment_builder *b, unsigned c)
 static int put_addresses(struct segment_builder *b, struct block *block, const struct flow_batch *x)
 {
     uint64_t columns = x->columns & ((UINT64_C(1) << FLOW_N_ADDRESSES) - 1);
-    uint32_t size = __builtin_popcountll(columns) > 2 ? TABLE_LARGE : TABLE_SMALL;
-    struct distinct d = {.b = b, .mask = size - 1, .epoch = b->n_blocks + 1, .shift = 32 - pack_width(size - 1)};
-    block->first_pair = (uint32_t)(b->family == 4 ? b->pairs.n : b->wides.n);
+    uint32_t size = __builtin_popcountll(columns) > 3 ? TABLE_LARGE : TABLE_SMALL;
+    struct distinct d = {.b = b, .table = b->table, .mask = size - 1, .stamp = (b->n_blocks + 1) << 16,
+                         .shift = 32 - pack_width(size - 1)};
+    uint16_t *locals[FLOW_N_ADDRESSES] = {NULL};
     for (unsigned c = 0; c < FLOW_N_ADDRESSES; c++) {
         if (!(columns >> c & 1)) {
             if (b->locals[c])
                 memset(room_for_locals(b, c), 0xff, SEGMENT_BLOCK_ROWS * sizeof(uint16_t));
             continue;
         }
-        uint16_t *locals = room_for_locals(b, c);
-        if (!locals)
+        locals[c] = room_for_locals(b, c);
+        if (!locals[c])
             return -ENOMEM;
-        int r = b->family == 4 ? put_locals4(&d, x->v4[c], x->n, x->present, FLOW_HAS_ADDRESS(c), locals)
-                               : put_locals6(&d, x->v6[c], x->n, x->present, FLOW_HAS_ADDRESS(c), locals);
-        if (r)
-            return r;
+        if (b->family == 4)
+            put_locals4(&d, x->v4[c], x->n, x->present, FLOW_HAS_ADDRESS(c), locals[c]);
+        else
+            put_locals6(&d, x->v6[c], x->n, x->present, FLOW_HAS_ADDRESS(c), locals[c]);
     }
-    block->n_pairs = d.n;
-    return 0;
+    block->first_address = (uint32_t)b->addresses.n;
+    block->n_addresses = d.n;
+    int r = keep_sorted(b, d.n);
+    b->rank[NO_LOCAL] = NO_LOCAL;
+    for (unsigned c = 0; !r && c < FLOW_N_ADDRESSES; c++)
+        for (uint32_t i = 0; locals[c] && i < x->n; i++)
+            locals[c][i] = b->rank[locals[c][i]];
+    return r;
 }
 
 /* --- what the address determines: AS number and prefix length --------------------------------- */
@@ -396,16 +450,20 @@ static int learn_side(struct segment_builder *b, struct block *block, const stru
         return -ENOMEM;
     const uint32_t *as_v = x->number[as];
     const uint8_t *mask_v = x->number[mask];
-    uint64_t *known = (uint64_t *)b->attributes.p + block->first_pair;
+    uint64_t *known = (uint64_t *)b->attributes.p + block->first_address;
     uint64_t bits = (has_as ? HAS_AS | ATTRIBUTE_AS(-1) : 0) | (has_mask ? HAS_MASK | ATTRIBUTE_MASK(-1) : 0);
     uint32_t n = 0;
     locals += (size_t)b->n_blocks * SEGMENT_BLOCK_ROWS;
     for (uint32_t i = 0; i < x->n; i++) {
         uint64_t said = (has_as ? as_v[i] | HAS_AS : 0) | (has_mask ? ATTRIBUTE_MASK(mask_v[i]) | HAS_MASK : 0);
-        if (locals[i] == NO_LOCAL)
+        if (__builtin_expect(locals[i] == NO_LOCAL, false)) {
             out[n++] = (struct exception){i, said};
-        else if ((known[locals[i]] ^ said) & bits)
-            differ(&known[locals[i]], said, out, &n, i);
+            continue;
+        }
+        uint64_t *k = &known[locals[i]], old = *k;
+        *k = old ? old : said; /* the first to speak; no branch, it could not be guessed */
+        if (__builtin_expect(((*k ^ said) & bits) != 0, false))
+            differ(k, said, out, &n, i);
     }
     block->n_exceptions[side] = n;
     b->exceptions.n += n;
@@ -416,7 +474,7 @@ static int learn_attributes(struct segment_builder *b, struct block *block, cons
 {
     if (!block->by_address)
         return 0;
-    size_t wanted = block->first_pair + block->n_pairs, n = wanted - b->attributes.n;
+    size_t wanted = block->first_address + block->n_addresses, n = wanted - b->attributes.n;
     uint64_t *room = growing_room(&b->attributes, n, sizeof(*room));
     if (!room)
         return -ENOMEM;
@@ -428,25 +486,36 @@ static int learn_attributes(struct segment_builder *b, struct block *block, cons
 
 /* --- closing a block ---------------------------------------------------------------------------- */
 
-static void extend(int64_t *min, int64_t *max, uint64_t from, uint64_t to)
+static void extend(int64_t *min, int64_t *max, int64_t from, int64_t to)
 {
-    *min = (int64_t)from < *min ? (int64_t)from : *min;
-    *max = (int64_t)to > *max ? (int64_t)to : *max;
+    *min = from < *min ? from : *min;
+    *max = to > *max ? to : *max;
 }
 
-/* note_times - rows without a time do not count. */
-static void note_times(struct segment_builder *b, const struct flow_batch *x)
+/* note_column - rows without a time do not count: if all have it, the directory knows. */
+static void note_column(const struct block *block, const struct flow_batch *x, unsigned number, int64_t *min, int64_t *max)
 {
-    const int64_t *start = x->number[FLOW_START], *end = x->number[FLOW_END], *received = x->number[FLOW_RECEIVED];
-    for (uint32_t i = 0; i < x->n; i++) {
-        uint64_t has = x->present[i];
-        if (has & FLOW_HAS(FLOW_START))
-            extend(&b->event_min_us, &b->event_max_us, (uint64_t)start[i], (uint64_t)start[i]);
-        if (has & FLOW_HAS(FLOW_END))
-            extend(&b->event_min_us, &b->event_max_us, (uint64_t)end[i], (uint64_t)end[i]);
-        if (has & FLOW_HAS(FLOW_RECEIVED))
-            extend(&b->arrived_min_us, &b->arrived_max_us, (uint64_t)received[i], (uint64_t)received[i]);
+    const int64_t *v = x->number[number];
+    const struct segment_cell *cell = &block->cells[FLOW_COLUMN_NUMBER(number)];
+    uint64_t all = FLOW_HAS(number);
+    if (!(x->columns & FLOW_HAS(number)))
+        return;
+    for (uint32_t i = 0; i < x->n; i++)
+        all &= x->present[i];
+    if (all) {
+        extend(min, max, (int64_t)cell->min, (int64_t)cell->max);
+        return;
     }
+    for (uint32_t i = 0; i < x->n; i++)
+        if (x->present[i] & FLOW_HAS(number))
+            extend(min, max, v[i], v[i]);
+}
+
+static void note_times(struct segment_builder *b, const struct block *block, const struct flow_batch *x)
+{
+    note_column(block, x, FLOW_START, &b->event_min_us, &b->event_max_us);
+    note_column(block, x, FLOW_END, &b->event_min_us, &b->event_max_us);
+    note_column(block, x, FLOW_RECEIVED, &b->arrived_min_us, &b->arrived_max_us);
 }
 
 static int pack_numbers(struct segment_builder *b, struct block *block, const struct flow_batch *x,
@@ -460,13 +529,7 @@ static int pack_numbers(struct segment_builder *b, struct block *block, const st
             r = pack_wide(b, block, x, c);
         } else {
             const uint32_t *v = c == FLOW_COLUMN_NUMBER(FLOW_OBSERVER) ? observer : load32(b, x, c);
-            size_t before = b->packed.n;
-            int by = segment_by_address(c);
             r = pack_narrow(b, block, c, v, x->n);
-            if (!r && by >= 0 && (x->columns >> by & 1) && b->packed.n > before) {
-                b->packed.n = before; /* decided when the entries are known */
-                block->by_address |= UINT64_C(1) << c;
-            }
         }
         if (r)
             return r;
@@ -495,21 +558,20 @@ static int fill_block(struct segment_builder *b, struct block *block, const stru
 static int close_block(struct segment_builder *b, const struct flow_batch *x, const uint32_t *observer)
 {
     struct block *block = &b->blocks[b->n_blocks];
-    size_t packed = b->packed.n, pairs = b->pairs.n, wides = b->wides.n;
+    size_t packed = b->packed.n, addresses = b->addresses.n;
     size_t attributes = b->attributes.n, exceptions = b->exceptions.n;
     int r = fill_block(b, block, x, observer);
     if (r) { /* as if it had not begun: the rows may be offered again */
         b->packed.n = packed;
         b->packed.is_bad = b->texts.is_bad = false;
-        b->pairs.n = pairs;
-        b->wides.n = wides;
+        b->addresses.n = addresses;
         b->attributes.n = attributes;
         b->exceptions.n = exceptions;
         memset(b->table, 0, TABLE_LARGE * sizeof(*b->table));
         return r;
     }
     block->packed_bytes = b->packed.n - block->packed;
-    note_times(b, x);
+    note_times(b, block, x);
     b->columns |= x->columns;
     b->n_rows += x->n;
     b->n_blocks++;

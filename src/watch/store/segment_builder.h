@@ -2,10 +2,10 @@
 /*
  * watch/store/segment_builder - the inside of a builder; for segment_build.c, segment_index.c and segment_write.c only.
  *
- * A block is packed as soon as it is full. Its addresses are first made distinct
- * within the block (a small table that stays in the second-level cache), so that only
- * one pair (address, block) per distinct address goes on to the sort: those pairs are at
- * the same time the postings. Rows keep the number of their address within the block, 16 bits.
+ * A block is packed as soon as it is full. Its addresses are made distinct and sorted within the
+ * block, in the cache, and rows keep the rank of their address there, 16 bits. At the end all blocks'
+ * sorted addresses are merged window by window: what belongs to a block is touched in order, and the
+ * pairs (address, block) are at the same time the postings.
  */
 #pragma once
 
@@ -15,7 +15,7 @@
 
 #define BLOCK_ADDRESSES_MAX (FLOW_N_ADDRESSES * SEGMENT_BLOCK_ROWS)
 #define NO_LOCAL UINT16_MAX /* the row has no address in this column */
-_Static_assert(BLOCK_ADDRESSES_MAX < NO_LOCAL, "numbers within a block fit 16 bits");
+_Static_assert(BLOCK_ADDRESSES_MAX < NO_LOCAL, "ranks within a block fit 16 bits");
 _Static_assert(FLOW_BATCH_ROWS == SEGMENT_BLOCK_ROWS, "a full batch is a block");
 
 /* what the two ends of a flow say of an address: AS, prefix length, and which of them is known */
@@ -32,8 +32,8 @@ struct exception {
 struct block {
     uint64_t columns;           /* columns any row of the block has */
     uint64_t by_address;        /* columns kept as attributes of the address */
-    uint32_t first_pair;        /* of the block's distinct addresses */
-    uint32_t n_pairs;
+    uint32_t first_address;     /* of the block's distinct addresses */
+    uint32_t n_addresses;
     size_t packed, packed_bytes; /* its columns without addresses, in `packed` */
     size_t exceptions[2], n_exceptions[2]; /* source side, destination side */
     struct segment_cell cells[FLOW_N_COLUMNS + 1]; /* offsets from the block's begin, final when written */
@@ -52,10 +52,11 @@ struct segment_builder {
     struct flow_batch *pending; /* rows of the open block; observers hold numbers of `observers` */
     struct block *blocks;
     struct buf packed;
-    uint16_t *locals[FLOW_N_ADDRESSES]; /* per row; NULL while no row has the column */
-    struct growing pairs;      /* family 4: uint64_t, address << 32 | block << 16 | local */
-    struct growing wides;      /* family 6: struct wide_pair, where = block << 16 | local */
-    struct growing attributes; /* uint64_t parallel to the pairs; may end earlier: zero */
+    uint16_t *locals[FLOW_N_ADDRESSES]; /* per row: rank in the block; NULL while no row has the column */
+    struct growing addresses;  /* uint32_t or struct wide: distinct and sorted, block after block */
+    struct growing attributes; /* uint64_t parallel to the addresses; may end earlier: zero */
+    void *distinct, *spare;    /* pairs of the open block: uint64_t or struct wide_pair, with the number of arrival */
+    uint16_t *rank;            /* by number of arrival */
     struct growing exceptions;
     uint64_t *table; /* distinct addresses of the open block */
     uint32_t *numbers; /* scratch of one column */
@@ -73,15 +74,15 @@ void *growing_room(struct growing *g, size_t n, size_t size);
 /* segment_builder_flush - close the open block. Return: 0 or -ENOMEM. */
 int segment_builder_flush(struct segment_builder *b);
 
-/* --- segment_index.c: from pairs to entries ------------------------------------------ */
+/* --- segment_index.c: from addresses of blocks to entries ------------------------------------------ */
 
 struct segment_index {
     uint32_t n_entries;
-    uint32_t *code_of; /* of every pair, in order of blocks */
+    uint32_t *code_of; /* parallel to the builder's addresses */
     uint64_t *attributes; /* of every entry, with HAS_AS and HAS_MASK; NULL if none are kept */
     struct buf heads, groups, body, posting_groups, postings;
 };
 
-/* segment_index_build - sorts the pairs (and spends them). Return: 0 or -ENOMEM. */
+/* segment_index_build - Return: 0 or -ENOMEM. */
 int segment_index_build(struct segment_builder *b, struct segment_index *ret);
 void segment_index_fini(struct segment_index *x);

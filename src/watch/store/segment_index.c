@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pairs (address, block) of all blocks are sorted by address; blocks stay in order because the sort
- * is stable. One walk then gives entries, codes, postings and the attributes most pairs agree on.
+ * All blocks' sorted addresses are merged: the address space is cut into windows of a few thousand
+ * addresses, each window is gathered from all blocks and sorted in the cache, blocks staying in order.
+ * One walk then gives entries, codes, postings and attributes; a block's own arrays are touched in order.
  */
 #include "watch/store/segment_builder.h"
 
@@ -11,45 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- sorting ------------------------------------------------------------------------- */
-
-static int sort_pairs(struct segment_builder *b)
-{
-    size_t n4 = b->pairs.n, n6 = b->wides.n;
-    size_t bytes = n4 * sizeof(uint64_t) + n6 * sizeof(struct wide_pair);
-    void *spare = malloc(bytes ? bytes : 1);
-    if (!spare)
-        return -ENOMEM;
-    pages_large(spare, bytes);
-    if (b->family == 4)
-        pairs_sort4((uint64_t **)&b->pairs.p, (uint64_t **)&spare, n4);
-    else
-        pairs_sort6((struct wide_pair **)&b->wides.p, (struct wide_pair **)&spare, n6);
-    free(spare);
-    return 0;
-}
-
-/* --- walking ------------------------------------------------------------------------- */
-
-/* the sorted pairs, whichever family */
-struct pairs {
-    int family;
-    uint32_t n;
-    const uint64_t *v4;
-    const struct wide_pair *v6;
-};
-
-static bool is_same(const struct pairs *p, uint32_t i, uint32_t k)
-{
-    if (p->family == 4)
-        return p->v4[i] >> 32 == p->v4[k] >> 32;
-    return p->v6[i].a.high == p->v6[k].a.high && p->v6[i].a.low == p->v6[k].a.low;
-}
-
-static uint32_t where(const struct pairs *p, uint32_t i)
-{
-    return p->family == 4 ? (uint32_t)p->v4[i] : p->v6[i].where;
-}
+/* every SAMPLE-th address of a block helps to cut; WINDOW_SAMPLES samples to a window */
+enum { SAMPLE = 32, WINDOW_SAMPLES = 96, LEARN_MAX = 4 };
 
 /* the entry under construction */
 struct entry {
@@ -58,129 +22,234 @@ struct entry {
     uint64_t attributes; /* the first that were said; an AS number of 0 says "not known" and gives way */
 };
 
-static void learn(struct entry *e, uint64_t said)
-{
-    if ((said & HAS_AS) && (!(e->attributes & HAS_AS) || !(e->attributes & ATTRIBUTE_AS(-1))))
-        e->attributes |= (said & ATTRIBUTE_AS(-1)) | HAS_AS;
-    if ((said & HAS_MASK) && !(e->attributes & HAS_MASK))
-        e->attributes |= (said & ATTRIBUTE_MASK(-1)) | HAS_MASK;
-}
-
-static bool knows_all(const struct entry *e)
-{
-    return (e->attributes & HAS_AS) && (e->attributes & HAS_MASK) && (e->attributes & ATTRIBUTE_AS(-1));
-}
-
 /* group of the dictionary under construction */
 struct open_group {
     uint32_t n;
-    uint32_t v4[DICTIONARY_GROUP4];
-    struct wide v6[DICTIONARY_GROUP6];
+    union {
+        uint32_t v4[DICTIONARY_GROUP4];
+        struct wide v6[DICTIONARY_GROUP6];
+    };
 };
 
-static void close_group(struct segment_index *x, int family, struct open_group *g)
-{
-    if (family == 4)
-        dictionary_add4(g->v4, g->n, &x->heads, &x->groups, &x->body);
-    else
-        dictionary_add6(g->v6, g->n, &x->heads, &x->groups, &x->body);
-    g->n = 0;
-}
-
-static void add_entry(struct segment_index *x, const struct pairs *p, uint32_t i, struct open_group *g)
-{
-    if (p->family == 4)
-        g->v4[g->n++] = (uint32_t)(p->v4[i] >> 32);
-    else
-        g->v6[g->n++] = p->v6[i].a;
-    if (g->n == dictionary_group(p->family))
-        close_group(x, p->family, g);
-}
-
 struct walk {
-    struct segment_builder *b;
+    const struct segment_builder *b;
     struct segment_index *x;
-    struct pairs pairs;
-    uint32_t first_pair[SEGMENT_BLOCKS_MAX];
-    const uint64_t *said; /* attributes by pair, the first n_said of them */
+    bool is_v4;
+    uint32_t next[SEGMENT_BLOCKS_MAX]; /* first address of the block not yet walked */
+    uint32_t gathered[SEGMENT_BLOCKS_MAX], end[SEGMENT_BLOCKS_MAX];
+    const uint64_t *said; /* attributes by address, the first n_said of them */
     size_t n_said;
+    void *cuts, *spare_cuts; /* uint64_t (address << 32) or struct wide_pair */
+    size_t n_cuts;
+    void *pairs, *spare; /* of the window: with the block */
+    size_t n_pairs, capacity;
     struct open_group group;
     struct entry entry;
     struct postings_writer postings;
 };
 
-enum { AHEAD = 24, LEARN_MAX = 4 };
-
-/* fetch - pairs of one address are far apart in memory: what will be touched soon is asked for now. */
-static inline void fetch(const struct walk *w, uint32_t i)
+static size_t pair_bytes(const struct walk *w)
 {
-    uint32_t at = where(&w->pairs, i), pair = w->first_pair[at >> 16] + (at & 0xffff);
-    __builtin_prefetch(&w->x->code_of[pair], 1);
-    if (w->said && !is_same(&w->pairs, i, i - 1))
-        __builtin_prefetch(&w->said[pair]);
+    return w->is_v4 ? sizeof(uint64_t) : sizeof(struct wide_pair);
 }
 
-/* walk_entry - all pairs of one address from @i on. Return: the first of the next. */
-static uint32_t walk_entry(struct walk *w, uint32_t i)
+/* --- windows ------------------------------------------------------------------------- */
+
+static int make_cuts(struct walk *w)
+{
+    const struct segment_builder *b = w->b;
+    size_t most = b->addresses.n / SAMPLE + b->n_blocks + 1;
+    w->cuts = malloc(most * pair_bytes(w));
+    w->spare_cuts = malloc(most * pair_bytes(w));
+    if (!w->cuts || !w->spare_cuts)
+        return -ENOMEM;
+    for (uint32_t k = 0; k < b->n_blocks; k++)
+        for (uint32_t i = SAMPLE - 1; i < b->blocks[k].n_addresses; i += SAMPLE) {
+            size_t at = b->blocks[k].first_address + i;
+            if (w->is_v4)
+                ((uint64_t *)w->cuts)[w->n_cuts++] = (uint64_t)((const uint32_t *)b->addresses.p)[at] << 32;
+            else
+                ((struct wide_pair *)w->cuts)[w->n_cuts++].a = ((const struct wide *)b->addresses.p)[at];
+        }
+    if (w->is_v4)
+        pairs_sort4((uint64_t **)&w->cuts, (uint64_t **)&w->spare_cuts, w->n_cuts);
+    else
+        pairs_sort6((struct wide_pair **)&w->cuts, (struct wide_pair **)&w->spare_cuts, w->n_cuts);
+    /* between two samples of a block stand fewer than SAMPLE of its addresses */
+    w->capacity = ((size_t)WINDOW_SAMPLES + 2 * b->n_blocks) * SAMPLE;
+    w->pairs = malloc(w->capacity * pair_bytes(w));
+    w->spare = malloc(w->capacity * pair_bytes(w));
+    return w->pairs && w->spare ? 0 : -ENOMEM;
+}
+
+/* gather4, 6 - addresses below @cut (NULL: all) of all blocks, sorted. */
+static void gather4(struct walk *w, uint64_t cut)
+{
+    const uint32_t *all = w->b->addresses.p;
+    uint64_t *out = w->pairs;
+    size_t n = 0;
+    for (uint32_t k = 0; k < w->b->n_blocks; k++) {
+        uint32_t i = w->gathered[k], end = w->end[k];
+        for (; i < end && all[i] < cut; i++)
+            out[n++] = (uint64_t)all[i] << 32 | k;
+        w->gathered[k] = i;
+    }
+    w->n_pairs = n;
+    pairs_sort4((uint64_t **)&w->pairs, (uint64_t **)&w->spare, n);
+}
+
+static void gather6(struct walk *w, const struct wide *cut)
+{
+    const struct wide *all = w->b->addresses.p;
+    struct wide_pair *out = w->pairs;
+    size_t n = 0;
+    for (uint32_t k = 0; k < w->b->n_blocks; k++) {
+        uint32_t i = w->gathered[k], end = w->end[k];
+        for (; i < end && (!cut || wide_less(all[i], *cut)); i++)
+            out[n++] = (struct wide_pair){all[i], k};
+        w->gathered[k] = i;
+    }
+    w->n_pairs = n;
+    pairs_sort6((struct wide_pair **)&w->pairs, (struct wide_pair **)&w->spare, n);
+}
+
+/* --- walking ------------------------------------------------------------------------- */
+
+static void close_group(struct walk *w)
 {
     struct segment_index *x = w->x;
+    if (w->is_v4)
+        dictionary_add4(w->group.v4, w->group.n, &x->heads, &x->groups, &x->body);
+    else
+        dictionary_add6(w->group.v6, w->group.n, &x->heads, &x->groups, &x->body);
+    w->group.n = 0;
+}
+
+static void learn(struct entry *e, uint64_t said)
+{
+    if ((said & HAS_AS) && !(e->attributes & ATTRIBUTE_AS(-1)))
+        e->attributes |= (said & ATTRIBUTE_AS(-1)) | HAS_AS;
+    if ((said & HAS_MASK) && !(e->attributes & HAS_MASK))
+        e->attributes |= (said & ATTRIBUTE_MASK(-1)) | HAS_MASK;
+}
+
+/* add_pair - @block has the open entry. */
+static inline void add_pair(struct walk *w, uint32_t block, uint32_t code)
+{
     struct entry *e = &w->entry;
-    uint32_t first = i, code = x->n_entries++, n = w->pairs.n;
-    e->n_blocks = 0;
-    e->attributes = 0;
-    add_entry(x, &w->pairs, i, &w->group);
-    do {
-        if (i + AHEAD < n)
-            fetch(w, i + AHEAD);
-        uint32_t at = where(&w->pairs, i), pair = w->first_pair[at >> 16] + (at & 0xffff);
-        x->code_of[pair] = code;
-        e->blocks[e->n_blocks++] = (uint16_t)(at >> 16);
-        if (w->said && pair < w->n_said && i - first < LEARN_MAX && !knows_all(e))
-            learn(e, w->said[pair]);
-        i++;
-    } while (i < n && is_same(&w->pairs, i, first));
-    if (x->attributes)
-        x->attributes[code] = e->attributes;
-    postings_add(&w->postings, e->blocks, e->n_blocks);
-    return i;
+    uint32_t at = w->next[block]++;
+    w->x->code_of[at] = code;
+    if (at < w->n_said && e->n_blocks < LEARN_MAX)
+        learn(e, w->said[at]);
+    e->blocks[e->n_blocks++] = (uint16_t)block;
+}
+
+static void end_entry(struct walk *w)
+{
+    if (w->x->attributes)
+        w->x->attributes[w->x->n_entries] = w->entry.attributes;
+    w->x->n_entries++;
+    postings_add(&w->postings, w->entry.blocks, w->entry.n_blocks);
+    w->entry.n_blocks = 0;
+    w->entry.attributes = 0;
+    if (w->group.n == (w->is_v4 ? DICTIONARY_GROUP4 : DICTIONARY_GROUP6))
+        close_group(w);
+}
+
+static void walk_window4(struct walk *w)
+{
+    const uint64_t *v = w->pairs;
+    for (size_t i = 0; i < w->n_pairs;) {
+        uint64_t a = v[i] >> 32;
+        w->group.v4[w->group.n++] = (uint32_t)a;
+        do
+            add_pair(w, (uint32_t)v[i++], w->x->n_entries);
+        while (i < w->n_pairs && v[i] >> 32 == a);
+        end_entry(w);
+    }
+}
+
+static void walk_window6(struct walk *w)
+{
+    const struct wide_pair *v = w->pairs;
+    for (size_t i = 0; i < w->n_pairs;) {
+        struct wide a = v[i].a;
+        w->group.v6[w->group.n++] = a;
+        do
+            add_pair(w, (uint32_t)v[i++].what, w->x->n_entries);
+        while (i < w->n_pairs && v[i].a.high == a.high && v[i].a.low == a.low);
+        end_entry(w);
+    }
+}
+
+static void walk_window(struct walk *w, size_t cut)
+{
+    bool is_last = cut >= w->n_cuts;
+    if (w->is_v4) {
+        gather4(w, is_last ? UINT64_MAX : ((const uint64_t *)w->cuts)[cut] >> 32);
+        walk_window4(w);
+    } else {
+        gather6(w, is_last ? NULL : &((const struct wide_pair *)w->cuts)[cut].a);
+        walk_window6(w);
+    }
 }
 
 static int walk_all(struct walk *w)
 {
-    for (uint32_t i = 0; i < w->pairs.n;)
-        i = walk_entry(w, i);
+    int r = make_cuts(w);
+    if (r)
+        return r;
+    for (size_t cut = WINDOW_SAMPLES; cut < w->n_cuts; cut += WINDOW_SAMPLES)
+        walk_window(w, cut);
+    walk_window(w, w->n_cuts);
     if (w->group.n)
-        close_group(w->x, w->pairs.family, &w->group);
-    int r = postings_end(&w->postings);
-    return r || w->x->heads.is_bad || w->x->groups.is_bad || w->x->body.is_bad ? -ENOMEM : 0;
+        close_group(w);
+    return w->x->heads.is_bad || w->x->groups.is_bad || w->x->body.is_bad ? -ENOMEM : 0;
+}
+
+static void init_walk(struct walk *w, const struct segment_builder *b, struct segment_index *x)
+{
+    memset(w, 0, offsetof(struct walk, postings));
+    w->b = b;
+    w->x = x;
+    w->is_v4 = b->family == 4;
+    w->said = b->attributes.p;
+    w->n_said = b->attributes.n;
+    for (uint32_t k = 0; k < b->n_blocks; k++) {
+        w->next[k] = w->gathered[k] = b->blocks[k].first_address;
+        w->end[k] = w->next[k] + b->blocks[k].n_addresses;
+    }
+    postings_writer_init(&w->postings, b->n_blocks, &x->posting_groups, &x->postings);
+}
+
+static void free_walk(struct walk *w)
+{
+    free(w->cuts);
+    free(w->spare_cuts);
+    free(w->pairs);
+    free(w->spare);
+    free(w);
 }
 
 int segment_index_build(struct segment_builder *b, struct segment_index *ret)
 {
-    size_t n = b->family == 4 ? b->pairs.n : b->wides.n;
+    size_t n = b->addresses.n ? b->addresses.n : 1;
     struct walk *w = malloc(sizeof(*w));
     memset(ret, 0, sizeof(*ret));
     ret->heads.max = ret->groups.max = ret->body.max = ret->posting_groups.max = ret->postings.max = (size_t)1 << 32;
-    ret->code_of = malloc((n ? n : 1) * sizeof(*ret->code_of));
+    ret->code_of = malloc(n * sizeof(*ret->code_of));
     ret->attributes = b->attributes.n ? malloc(n * sizeof(*ret->attributes)) : NULL;
-    int r = -ENOMEM;
-    if (w && ret->code_of && (ret->attributes || !b->attributes.n))
-        r = sort_pairs(b);
-    if (!r)
-        pages_large(ret->code_of, n * sizeof(*ret->code_of));
+    int r = w && ret->code_of && (ret->attributes || !b->attributes.n) ? 0 : -ENOMEM;
     if (!r) {
-        w->b = b;
-        w->x = ret;
-        w->pairs = (struct pairs){b->family, (uint32_t)n, b->pairs.p, b->wides.p};
-        w->group.n = 0;
-        w->said = b->attributes.n ? b->attributes.p : NULL;
-        w->n_said = b->attributes.n;
-        for (uint32_t k = 0; k < b->n_blocks; k++)
-            w->first_pair[k] = b->blocks[k].first_pair;
-        postings_writer_init(&w->postings, b->n_blocks, &ret->posting_groups, &ret->postings);
+        pages_large(ret->code_of, n * sizeof(*ret->code_of));
+        init_walk(w, b, ret);
         r = walk_all(w);
+        int e = postings_end(&w->postings);
+        r = r ? r : e;
+        free_walk(w);
+    } else {
+        free(w);
     }
-    free(w);
     if (r)
         segment_index_fini(ret);
     return r;

@@ -78,7 +78,7 @@ static int put_codes(struct writer *w, uint32_t k, unsigned c, uint32_t n, size_
 {
     struct block *block = &w->b->blocks[k];
     const uint16_t *locals = w->b->locals[c] + (size_t)k * SEGMENT_BLOCK_ROWS;
-    const uint32_t *code_of = w->index.code_of + block->first_pair;
+    const uint32_t *code_of = w->index.code_of + block->first_address;
     uint32_t *codes = w->b->numbers, none = w->index.n_entries, min, max;
     for (uint32_t i = 0; i < n; i++)
         codes[i] = locals[i] == NO_LOCAL ? none : code_of[locals[i]];
@@ -99,7 +99,7 @@ static void said_by_rows(struct writer *w, uint32_t k, unsigned c, uint32_t n, u
     int by = segment_by_address(c);
     unsigned side = by == FLOW_DESTINATION_IP;
     const uint16_t *locals = w->b->locals[by] + (size_t)k * SEGMENT_BLOCK_ROWS;
-    const uint64_t *known = (const uint64_t *)w->b->attributes.p + block->first_pair;
+    const uint64_t *known = (const uint64_t *)w->b->attributes.p + block->first_address;
     const struct exception *e = (const struct exception *)w->b->exceptions.p + block->exceptions[side];
     for (uint32_t i = 0; i < n; i++)
         out[i] = locals[i] == NO_LOCAL ? 0 : attribute_of(known[locals[i]], segment_attribute(c));
@@ -114,7 +114,7 @@ static int put_exceptions(struct writer *w, uint32_t k, unsigned c, uint32_t n, 
     struct block *block = &w->b->blocks[k];
     struct segment_cell *cell = &block->cells[c];
     const uint16_t *locals = w->b->locals[segment_by_address(c)] + (size_t)k * SEGMENT_BLOCK_ROWS;
-    const uint32_t *code_of = w->index.code_of + block->first_pair;
+    const uint32_t *code_of = w->index.code_of + block->first_address;
     uint32_t n_rows = 0;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t v = locals[i] == NO_LOCAL ? 0
@@ -142,10 +142,10 @@ static int put_exceptions(struct writer *w, uint32_t k, unsigned c, uint32_t n, 
 /* deviations - which attributes (HAS_AS, HAS_MASK) some address of the block had otherwise than its entry. */
 static uint64_t deviations(const struct writer *w, const struct block *block)
 {
-    const uint64_t *known = (const uint64_t *)w->b->attributes.p + block->first_pair;
-    const uint32_t *code_of = w->index.code_of + block->first_pair;
+    const uint64_t *known = (const uint64_t *)w->b->attributes.p + block->first_address;
+    const uint32_t *code_of = w->index.code_of + block->first_address;
     uint64_t found = 0;
-    for (uint32_t i = 0; i < block->n_pairs; i++) {
+    for (uint32_t i = 0; i < block->n_addresses; i++) {
         uint64_t x = known[i] ^ w->index.attributes[code_of[i]];
         found |= (x & ATTRIBUTE_AS(-1)) ? known[i] & HAS_AS : 0;
         found |= (x & ATTRIBUTE_MASK(-1)) ? known[i] & HAS_MASK : 0;
@@ -166,7 +166,7 @@ static int put_few_exceptions(struct writer *w, uint32_t k, unsigned c, size_t b
     buf_add(&w->out, &n_rows, 4);
     for (size_t i = 0; i < n; i++) {
         uint16_t local = locals[e[i].row], row = (uint16_t)e[i].row;
-        uint64_t entry = local == NO_LOCAL ? 0 : w->index.attributes[w->index.code_of[block->first_pair + local]];
+        uint64_t entry = local == NO_LOCAL ? 0 : w->index.attributes[w->index.code_of[block->first_address + local]];
         values[n_rows] = attribute_of(e[i].attributes, s);
         if (values[n_rows] == attribute_of(entry, s))
             continue;
