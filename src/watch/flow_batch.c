@@ -5,6 +5,8 @@
  */
 #include "watch/flow_batch.h"
 
+#include "base/cursor.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,16 +126,21 @@ static void begin_columns(struct flow_batch *b, uint64_t added)
 /* put_addresses, put_numbers - @common: columns that every one of the rows has: no question per row. */
 static void put_addresses(struct flow_batch *b, const struct flow *f, uint32_t n, uint64_t common)
 {
-#define X(ID, member, ecs, alias)                                                 \
-    if (b->columns & FLOW_HAS_ADDRESS(FLOW_##ID)) {                               \
-        bool all = common & FLOW_HAS_ADDRESS(FLOW_##ID);                          \
-        for (uint32_t i = 0; i < n; i++) {                                        \
-            bool is = all || (f[i].present & FLOW_HAS_ADDRESS(FLOW_##ID));        \
-            if (b->family == 4)                                                   \
-                b->v4[FLOW_##ID][b->n + i] = is ? ip_v4(&f[i].member) : 0;        \
-            else                                                                  \
-                b->v6[FLOW_##ID][b->n + i] = is ? f[i].member : (struct ip){0};   \
-        }                                                                         \
+#define X(ID, member, ecs, alias)                                                      \
+    if (b->columns & FLOW_HAS_ADDRESS(FLOW_##ID)) {                                    \
+        const uint64_t bit = FLOW_HAS_ADDRESS(FLOW_##ID);                              \
+        if (b->family == 4) {                                                          \
+            uint32_t *to = b->v4[FLOW_##ID] + b->n;                                    \
+            if (common & bit)                                                          \
+                for (uint32_t i = 0; i < n; i++)                                       \
+                    to[i] = load_be32(f[i].member.b + 12);                             \
+            else                                                                       \
+                for (uint32_t i = 0; i < n; i++)                                       \
+                    to[i] = f[i].present & bit ? load_be32(f[i].member.b + 12) : 0;    \
+        } else {                                                                       \
+            for (uint32_t i = 0; i < n; i++)                                           \
+                b->v6[FLOW_##ID][b->n + i] = f[i].present & bit ? f[i].member : (struct ip){{0}}; \
+        }                                                                              \
     }
     FLOW_ADDRESSES(X)
 #undef X
