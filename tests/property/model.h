@@ -34,6 +34,7 @@ struct model {
     uint64_t state; /* of the random source */
     struct help_dir dir;
     int64_t span_us;
+    bool has_huge; /* counters near the end of their range */
 };
 
 __attribute__((unused)) static uint64_t model_random(struct model *m, uint64_t below)
@@ -62,6 +63,8 @@ __attribute__((unused)) static struct ip model_ip(struct model *m)
 static uint64_t model_counter(struct model *m)
 {
     uint64_t kind = model_random(m, 50);
+    if (!m->has_huge)
+        return model_random(m, 100000);
     return kind == 0 ? UINT64_MAX : kind == 1 ? 0 : help_random(&m->state) >> (20 + model_random(m, 44));
 }
 
@@ -146,6 +149,7 @@ __attribute__((unused)) static void model_clean(struct flow *f)
 
 __attribute__((unused)) static void model_fill(struct model *m, size_t n)
 {
+    m->has_huge = model_random(m, 2);
     m->rows = calloc(n + 1, sizeof(*m->rows));
     HELP_MUST(m->rows);
     for (m->n = 0; m->n < n; m->n++) {

@@ -106,6 +106,17 @@ int query_block_load(struct query_block *b, unsigned column)
     return 0;
 }
 
+int query_block_widen(struct query_block *b, unsigned column)
+{
+    if (!b->v64[column])
+        b->v64[column] = column_new(column, sizeof(uint64_t));
+    if (!b->v64[column])
+        return -ENOMEM;
+    for (uint32_t i = 0; i < b->n_rows; i++)
+        b->v64[column][i] = b->v32[column][i];
+    return 0;
+}
+
 int query_block_number(struct query_block *b, unsigned column, uint32_t row, uint64_t *ret)
 {
     if (!(b->loaded >> column & 1))

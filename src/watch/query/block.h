@@ -40,6 +40,8 @@ int query_block_all(struct query_block *b);
 int query_block_has(struct query_block *b, uint32_t row, uint64_t *ret);
 /* query_block_load - decode a column into v32 or v64. */
 int query_block_load(struct query_block *b, unsigned column);
+/* query_block_widen - a decoded column of v32 also into v64. */
+int query_block_widen(struct query_block *b, unsigned column);
 /* query_block_number - one value, from the decoded column or by random access. */
 int query_block_number(struct query_block *b, unsigned column, uint32_t row, uint64_t *ret);
 /* query_block_texts - the packed texts of a row; empty if it has none. */

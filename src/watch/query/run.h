@@ -25,6 +25,7 @@ struct query_run {
     atomic_size_t next;   /* segment to be taken */
     atomic_int failed;    /* first failure of any thread: all stop */
 
+    void *context;        /* of the way of answering */
     struct query_table groups; /* keys over all segments: presence, then two words a key */
     struct query_names names;
 };
