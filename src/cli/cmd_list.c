@@ -196,10 +196,7 @@ static void put_entry(struct table *t, const char *change, const struct list_ent
         table_text(t, (struct text){change, strlen(change)});
     table_text(t, (struct text){range, n});
     table_text(t, e->role == LIST_C2 ? TEXT("c2") : TEXT("bot"));
-    if (e->port || t->format == CLI_JSON)
-        table_number(t, e->port);
-    else
-        table_text(t, TEXT(""));
+    table_port(t, e->port);
     table_text(t, e->family);
     table_text(t, e->unit);
     table_time(t, e->first_us, e->first_us != 0);

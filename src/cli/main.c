@@ -10,8 +10,6 @@
 #include "cli/owner.h"
 #include "lab/sheet.h"
 #include "watch/indicator/list_read.h"
-#include "lab/sheet.h"
-#include "watch/indicator/list_read.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -227,13 +225,9 @@ static int finish(int status)
     return status;
 }
 
-/* spreadsheets are read in the jailed lab; the indicator room knows it only as two functions */
-static const struct list_xlsx sheets = {lab_sheet_open, lab_sheet_close};
-
 int main(int argc, char **argv)
 {
     struct cli_args a = {0};
-    list_xlsx = &sheets;
     static const struct list_xlsx sheets = {lab_sheet_open, lab_sheet_close};
     list_xlsx = &sheets; /* spreadsheets are read in the lab, wherever a list is read */
     signal(SIGPIPE, SIG_IGN);

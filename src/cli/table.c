@@ -126,6 +126,13 @@ void table_number(struct table *t, uint64_t value)
     put(t, (struct text){shown, strlen(shown)}, false);
 }
 
+void table_port(struct table *t, uint16_t port)
+{
+    char digits[8];
+    int n = port || t->format == CLI_JSON ? snprintf(digits, sizeof(digits), "%u", port) : 0;
+    put(t, (struct text){digits, (size_t)n}, false);
+}
+
 void table_time(struct table *t, int64_t us, bool is_known)
 {
     char text[TIME_TEXT_MAX];

@@ -36,6 +36,8 @@ void table_begin(struct table *t, enum cli_format format, const struct table_col
 /* cells of one row, in column order; the last one ends the row */
 void table_text(struct table *t, struct text value);
 void table_number(struct table *t, uint64_t value);
+/* table_port - a number that is a name: never grouped; empty (json: 0) when there is none. */
+void table_port(struct table *t, uint16_t port);
 /* table_time - csv and json: RFC 3339 UTC, table: local; empty when @is_known is false. */
 void table_time(struct table *t, int64_t us, bool is_known);
 /* table_end - prints the table. Return: 0, or 1 when memory was out and rows are missing (said on standard error). */
