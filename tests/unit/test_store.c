@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -499,6 +500,28 @@ static void readers_beside_a_writing_process_see_a_growing_prefix(void **state)
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+static void a_view_of_many_segments_keeps_few_descriptors(void **state)
+{
+    struct fixture *x = *state;
+    struct store *s = open_store(x, 10, 0);
+    for (int i = 0; i < 200; i++) {
+        struct sha256 content = sha256_of(&i, sizeof(i));
+        struct store_import *import;
+        struct flow_batch *b = next_batch(x, i & 1, 10);
+        must(x, store_import_begin(s, &content, "x", false, &import, &x->f), 0);
+        must(x, store_import_append(import, b, &x->f), 0);
+        must(x, store_import_commit(import, &x->f), 0);
+        help_rows_add_batch(&x->model, b);
+    }
+    store_close(s);
+    struct rlimit before, few = {48, 48};
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few.rlim_max = before.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    check_model(x);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 /* --- failures ------------------------------------------------------------------------------------------- */
 
 static const char *fail_at;
@@ -670,6 +693,7 @@ int main(void)
         TEST(a_killed_import_leaves_nothing_and_can_be_repeated),
         TEST(two_writer_threads_lose_and_double_nothing),
         TEST(readers_beside_a_writing_process_see_a_growing_prefix),
+        TEST(a_view_of_many_segments_keeps_few_descriptors),
         TEST(a_full_disk_is_reported_and_nothing_acknowledged_is_lost),
         TEST(a_directory_that_cannot_be_written_is_a_clear_message),
         TEST(a_lost_manifest_is_never_taken_for_an_empty_store),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Compaction keeps every row, retention only drops what may go, verify finds what is broken. */
 #include "store_help.h"
+#include "watch/store/segment_format.h"
 #include "watch/store/store.h"
 
 #include <pthread.h>
@@ -225,6 +226,40 @@ static void a_damaged_segment_does_not_stop_the_others_from_being_merged(void **
     assert_int_equal(store_view_n_damaged(v), 1); /* the record stays: a hunt says what it could not search */
     assert_int_equal(store_view_damaged(v, 0)->n_rows, 50);
     store_view_close(v);
+}
+
+static void read_header(const char *path, struct segment_header *h)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(file_pread_full(fd, h, sizeof(*h), 0), 0);
+    close(fd);
+}
+
+static void a_segment_of_an_earlier_major_format_is_written_anew(void **state)
+{
+    struct fixture *x = *state;
+    struct store *s = open_store(x, NULL);
+    struct segment_header h;
+    struct store_compaction c;
+    char path[300];
+    import(x, s, 0, 300);
+    snprintf(path, sizeof(path), "%s/store/segments/1.seg", x->dir.path);
+    read_header(path, &h);
+    assert_int_equal(h.major, SEGMENT_MAJOR);
+    h.major = SEGMENT_MAJOR - 1; /* the layout is the same; only the rewriting is in question */
+    h.checksum = XXH3_64bits(&h, offsetof(struct segment_header, checksum));
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, &h, sizeof(h), 0), sizeof(h));
+    close(fd);
+    check_model(x);
+    must(x, store_compact(s, &c, NULL, NULL, &x->f), 0);
+    assert_int_equal(c.segments_written, 1);
+    must(x, store_compact(s, &c, NULL, NULL, &x->f), 0);
+    assert_int_equal(c.segments_written, 0);
+    store_close(s);
+    check_model(x);
+    assert_int_equal(help_count_files(x->dir.path, "segments"), 1);
+    assert_int_equal(access(path, F_OK), -1);
 }
 
 /* --- retention -------------------------------------------------------------------------------------------- */
@@ -477,6 +512,7 @@ int main(void)
         TEST(one_large_segment_is_not_rewritten_for_every_small_newcomer),
         TEST(compaction_retention_and_import_may_run_at_once),
         TEST(a_damaged_segment_does_not_stop_the_others_from_being_merged),
+        TEST(a_segment_of_an_earlier_major_format_is_written_anew),
         TEST(what_arrived_first_goes_first_until_the_budget_holds),
         TEST(nothing_younger_than_the_legal_minimum_goes_and_the_alarm_counts),
         TEST(dictionaries_go_with_the_last_of_their_segments),

@@ -6,6 +6,7 @@
  * that have them open keep their mappings.
  */
 #include "watch/store/merged.h"
+#include "watch/store/segment_format.h"
 #include "watch/store/store_impl.h"
 
 #include "base/clock.h"
@@ -129,12 +130,15 @@ static int copy_rows(const struct segment *from, struct flow_batch *batch, struc
         if (r < 0)
             return r;
         if (taken != batch->n)
-            return -EOVERFLOW; /* the manifest counted fewer rows than the file holds */
+            return -EOVERFLOW;
     }
     return 0;
 }
 
-/* copy_segment - Return: 0, -EBADMSG (it was set aside: begin again without it) or another failure. */
+/*
+ * copy_segment - Return: 0, -EBADMSG (it was set aside: the run is not merged this time), -EOVERFLOW (together
+ * they do not fit one segment, for example in observers: they stay apart), or another failure.
+ */
 static int copy_segment(struct compaction *c, const struct manifest_segment *m, struct flow_batch *batch,
                         struct segment_builder *to)
 {
@@ -145,7 +149,7 @@ static int copy_segment(struct compaction *c, const struct manifest_segment *m, 
         r = copy_rows(from, batch, to);
     if (from)
         segment_close(from);
-    if (r == -EBADMSG || r == -EOVERFLOW || r == -ENOENT) {
+    if (r == -EBADMSG || r == -ENOENT) {
         char reason[160];
         SAY_TO(reason, sizeof(reason), store_unreadable);
         int e = store_quarantine(c->store, STORE_SEGMENT, m->id, why.text[0] ? why.text : reason, c->fault);
@@ -153,7 +157,7 @@ static int copy_segment(struct compaction *c, const struct manifest_segment *m, 
     }
     if (r == -ENOMEM)
         return FAULT(c->fault, r, store_no_memory, "store/segments");
-    if (r && c->fault)
+    if (r && r != -EOVERFLOW && c->fault)
         *c->fault = why;
     c->report->bytes_read += m->n_bytes;
     return r;
@@ -228,7 +232,7 @@ static int merge_run(struct compaction *c, const struct manifest_segment *m, siz
     flow_batch_free(batch);
     if (r) {
         segment_builder_free(builder);
-        return r == -EBADMSG ? 0 : r;
+        return r == -EBADMSG || r == -EOVERFLOW ? 0 : r;
     }
     r = build_write(c->store, builder, &merged, c->fault);
     if (r)
@@ -239,6 +243,38 @@ static int merge_run(struct compaction *c, const struct manifest_segment *m, siz
                      (unsigned long long)n_rows);
     }
     return swap_segments(c, m, n, &merged);
+}
+
+/* is_old_format - written by an earlier major version: readers take the one before, so that it gets rewritten. */
+static bool is_old_format(struct store *s, uint64_t id)
+{
+    struct {
+        char magic[8];
+        uint16_t major, minor;
+    } head;
+    char name[STORE_NAME_MAX];
+    store_file_name(STORE_SEGMENT, id, name);
+    _cleanup_close_ int fd = openat(s->segments_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return fd >= 0 && !file_pread_full(fd, &head, sizeof(head), 0) &&
+           !memcmp(head.magic, SEGMENT_MAGIC, sizeof(head.magic)) && head.major < SEGMENT_MAJOR;
+}
+
+static int upgrade_family(struct compaction *c, int family)
+{
+    struct manifest_segment *s;
+    size_t n;
+    int r = live_of_family(c->store, family, &s, &n, c->fault);
+    if (r)
+        return r;
+    for (size_t i = 0; !r && !c->is_stopped && i < n; i++) {
+        if (!is_old_format(c->store, s[i].id))
+            continue;
+        r = merge_run(c, &s[i], 1);
+        if (!r)
+            step_done(c);
+    }
+    free(s);
+    return r;
 }
 
 static int merge_family(struct compaction *c, int family)
@@ -462,6 +498,8 @@ int store_compact(struct store *s, struct store_compaction *ret,
     int r = build_pending(s, now_us, true, f);
     for (int family = 4; !r && !c.is_stopped && family <= 6; family += 2)
         r = merge_family(&c, family);
+    for (int family = 4; !r && !c.is_stopped && family <= 6; family += 2)
+        r = upgrade_family(&c, family);
     for (int family = 4; !r && !c.is_stopped && family <= 6; family += 2)
         r = build_dictionaries(&c, family, now_us);
     if (!r && !c.is_stopped)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * watch/store/segment_format - what stands in a segment file; for segment*.c only.
+ * watch/store/segment_format - what stands in a segment file; for segment*.c, and for compaction to tell old files.
  *
  *   header       SEGMENT_HEADER_BYTES, zero-padded, with its own checksum
  *   blocks       per block the columns' bytes, one behind the other
