@@ -139,6 +139,11 @@ static const struct one_case cases[] = {
      "2 1.2.3.4 family=Mirai\n4 1.2.3.5 port=80 family=Mozi\n", false},
     {"a header in a comment", "# first_seen_utc,ioc_value,malware\n\"2024-03-01 00:00:00\",\"1.2.3.4:443\",\"Mirai\"\n",
      "2 1.2.3.4 port=443 family=Mirai first=2024-03-01T00:00:00\n", false},
+    {"quotes after a blank", "# \"first_seen_utc\",\"ioc_id\",\"ioc_value\",\"threat_type\",\"malware_printable\"\n"
+     "\"2024-03-01 00:00:00\", \"17\", \"1.2.3.4:443\", \"botnet_cc\", \"Mirai\"\n",
+     "2 1.2.3.4 port=443 c2 family=Mirai first=2024-03-01T00:00:00\n", false},
+    {"a range by its two ends", "start_ip,end_ip,family\n1.2.3.4,1.2.3.9,x\n1.2.3.4,,y\n1.2.3.9,1.2.3.4,z\n",
+     "2 1.2.3.4-1.2.3.9 family=x\n3 1.2.3.4 family=y\n4 refused bad_address\n", false},
     {"the zone of a column", "ip,Thời gian (UTC)\n1.2.3.4,2024-03-01 00:00:00\n", "2 1.2.3.4 first=2024-03-01T00:00:00 last=2024-03-01T00:00:00\n", false},
     {"Shadowserver sinkhole events",
      "\"timestamp\",\"protocol\",\"src_ip\",\"src_port\",\"src_asn\",\"src_geo\",\"src_region\",\"src_city\",\"dst_ip\",\"dst_port\",\"dst_asn\",\"infection\",\"family\",\"tag\"\n"

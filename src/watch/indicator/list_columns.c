@@ -64,6 +64,26 @@ static const struct word words[] = {
     {"ioc value", LIST_COLUMN_IP, 2},
     {"value", LIST_COLUMN_IP, 3},
     {"ip port", LIST_COLUMN_IP, 1},
+    {"start ip", LIST_COLUMN_FIRST_IP, 0},
+    {"first ip", LIST_COLUMN_FIRST_IP, 0},
+    {"ip start", LIST_COLUMN_FIRST_IP, 0},
+    {"ip from", LIST_COLUMN_FIRST_IP, 0},
+    {"from ip", LIST_COLUMN_FIRST_IP, 0},
+    {"range start", LIST_COLUMN_FIRST_IP, 0},
+    {"tu ip", LIST_COLUMN_FIRST_IP, 0},
+    {"ip dau", LIST_COLUMN_FIRST_IP, 0},
+    {"ip bat dau", LIST_COLUMN_FIRST_IP, 0},
+    {"dia chi dau", LIST_COLUMN_FIRST_IP, 0},
+    {"end ip", LIST_COLUMN_LAST_IP, 0},
+    {"last ip", LIST_COLUMN_LAST_IP, 0},
+    {"ip end", LIST_COLUMN_LAST_IP, 0},
+    {"ip to", LIST_COLUMN_LAST_IP, 0},
+    {"to ip", LIST_COLUMN_LAST_IP, 0},
+    {"range end", LIST_COLUMN_LAST_IP, 0},
+    {"den ip", LIST_COLUMN_LAST_IP, 0},
+    {"ip cuoi", LIST_COLUMN_LAST_IP, 0},
+    {"ip ket thuc", LIST_COLUMN_LAST_IP, 0},
+    {"dia chi cuoi", LIST_COLUMN_LAST_IP, 0},
     {"port", LIST_COLUMN_PORT, 0},
     {"cong", LIST_COLUMN_PORT, 0},
     {"cong nguon", LIST_COLUMN_PORT, 0},
@@ -339,7 +359,7 @@ uint32_t list_columns_known(const struct text *cells, uint32_t n, bool is_space,
         int zone_s = 0;
         enum list_column c = list_column_of(list_column_name(cells, i), is_space, &zone_s);
         n_known += c != LIST_COLUMN_NONE;
-        *ret_address |= c == LIST_COLUMN_IP || c == LIST_COLUMN_C2_IP;
+        *ret_address |= c == LIST_COLUMN_IP || c == LIST_COLUMN_C2_IP || c == LIST_COLUMN_FIRST_IP;
     }
     return n_known;
 }

@@ -14,7 +14,7 @@
 /* what a column means; X(ID) - the synonyms stand in list_columns.c */
 #define LIST_COLUMNS(X)                                                                                       \
     X(IP) X(PORT) X(TIME) X(FIRST) X(LAST) X(FAMILY) X(C2_IP) X(C2_PORT) X(UNIT) X(ISP) X(ASN) X(PROVINCE)    \
-    X(COUNT) X(NOTE) X(ROLE) X(FROM) X(TO) X(TYPE)
+    X(COUNT) X(NOTE) X(ROLE) X(FROM) X(TO) X(TYPE) X(FIRST_IP) X(LAST_IP)
 enum list_column {
     LIST_COLUMN_NONE,
 #define X(id) LIST_COLUMN_##id,

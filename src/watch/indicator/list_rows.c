@@ -224,13 +224,35 @@ static int c2_of(const struct list_cells *c, struct address *a)
     return r && r != LIST_REFUSED_other_kind + 1 ? r : 0;
 }
 
+/* address_of - the address column, or a range given by its two ends in columns of their own. Return: a refusal plus 1, or 0 */
+static int address_of(const struct list_cells *c, struct address *a)
+{
+    struct text first = cell(c, LIST_COLUMN_FIRST_IP), last = cell(c, LIST_COLUMN_LAST_IP);
+    char both[256];
+    a->value = cell(c, LIST_COLUMN_IP);
+    if (a->value.n || !first.n) {
+        int r = a->value.n ? list_address_parse(a->value, &a->range, &a->port, &a->had_host_bits) : 0;
+        a->is_given = a->value.n && !r;
+        return r;
+    }
+    a->value = first;
+    if (first.n + last.n + 2 > sizeof(both))
+        return LIST_REFUSED_bad_address + 1;
+    memcpy(both, first.p, first.n);
+    both[first.n] = '-';
+    memcpy(both + first.n + 1, last.p, last.n);
+    struct text range = {both, first.n + (last.n ? 1 + last.n : 0)};
+    int r = list_address_parse(range, &a->range, &a->port, &a->had_host_bits);
+    a->is_given = !r;
+    return r;
+}
+
 void list_row_cells(struct list_parse *p, uint64_t at, const struct list_cells *c, struct text whole)
 {
     struct list_row row = {.row = at};
-    struct address a = {.value = cell(c, LIST_COLUMN_IP)}, c2 = {.is_given = false};
+    struct address a = {.is_given = false}, c2 = {.is_given = false};
     struct text bad = whole;
-    int r = a.value.n ? list_address_parse(a.value, &a.range, &a.port, &a.had_host_bits) : 0;
-    a.is_given = a.value.n && !r;
+    int r = address_of(c, &a);
     if (r) {
         list_row_refuse(p, at, (enum list_refusal)(r - 1), a.value);
         return;

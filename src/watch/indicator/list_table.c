@@ -48,7 +48,16 @@ static void learn(struct table *t, const struct csv_record *r, bool is_space)
         if (zone_s != INT32_MAX)
             t->zone_s[c] = zone_s;
     }
-    t->is_guessed = !t->of[LIST_COLUMN_IP].n && !t->of[LIST_COLUMN_C2_IP].n;
+    t->is_guessed = !t->of[LIST_COLUMN_IP].n && !t->of[LIST_COLUMN_C2_IP].n && !t->of[LIST_COLUMN_FIRST_IP].n;
+}
+
+/* bare - some writers put a blank between the comma and the quote, which leaves the quotes in the cell */
+static struct text bare(struct text cell)
+{
+    cell = text_trim(cell);
+    if (cell.n >= 2 && cell.p[0] == '"' && cell.p[cell.n - 1] == '"')
+        return text_trim((struct text){cell.p + 1, cell.n - 2});
+    return cell;
 }
 
 /* without a header: the first field that is an address, and the first that is a time */
@@ -60,7 +69,7 @@ static void guess(const struct csv_record *r, struct list_cells *c)
         uint16_t port;
         bool bits;
         int64_t at;
-        struct text t = text_trim(r->fields[i]);
+        struct text t = bare(r->fields[i]);
         if (!has_address && !list_address_parse(t, &range, &port, &bits)) {
             c->of[LIST_COLUMN_IP] = t;
             has_address = true;
@@ -135,7 +144,7 @@ static void take_record(struct list_parse *p, struct table *t, const struct csv_
     for (int c = 1; c < LIST_N_COLUMNS; c++)
         for (uint32_t k = 0; k < t->of[c].n && !cells.of[c].n; k++)
             if (t->of[c].at[k] < r->n)
-                cells.of[c] = text_trim(r->fields[t->of[c].at[k]]);
+                cells.of[c] = bare(r->fields[t->of[c].at[k]]);
     list_row_cells(p, r->line, &cells, t->is_guessed ? cells.of[LIST_COLUMN_IP] : r->raw);
 }
 

@@ -64,6 +64,8 @@ static int read_rows(struct intake *in, int fd, bool is_space, struct fault *f)
                                   .is_own = in->own ? is_own : NULL};
     f->code = 0;
     int r = list_read(fd, &o, in->report, f);
+    if (r == -ENOMEM && !f->code)
+        return FAULT(f, r, no_memory, "list_add");
     if (r)
         return f->code ? r : FAULT(f, r, list_too_large, strerror(-r));
     if (!in->report->kept)
