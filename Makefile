@@ -8,7 +8,7 @@ DESTDIR =
 FUZZ_SECONDS = 600
 SOAK_ROUNDS = 1000
 
-.PHONY: all help build debug tsan asan test check lint bench fuzz soak install deb clean
+.PHONY: all help build debug tsan asan test check lint bench fuzz soak install deb pictures clean
 
 all: build
 
@@ -65,6 +65,10 @@ install: build
 deb: build
 	@tools/deps.sh deb
 	@packaging/deb.sh
+
+# The pictures of README and ARCHITECTURE, from the sample and the program itself.
+pictures: build
+	@tools/pictures.sh
 
 clean:
 	rm -rf build

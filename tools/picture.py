@@ -1,11 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""picture.py way | terminal TITLE < TEXT - the pictures of the documents, as SVG on standard output.
+"""picture.py way | run COLUMNS TITLE COMMAND... - the pictures of the documents, as SVG on standard output.
 
-way       the way of an event, from the table below
-terminal  what a command printed, as a terminal shows it; a line that begins with "$ " is the command
+way  the way of an event, from the table below
+run  what each COMMAND (words split as in sh) prints on a terminal of that many columns; `make pictures` calls it
 """
+import fcntl
+import os
+import pty
+import re
+import shlex
+import struct
 import sys
+import termios
 import unicodedata
 from xml.sax.saxutils import escape
 
@@ -34,6 +41,39 @@ def terminal(title, text):
                    f'textLength="{width_of(line) * cell:.1f}" lengthAdjust="spacingAndGlyphs">{escape(line)}</text>'
                    if line.strip() else "")
     return "\n".join(line for line in out if line) + "\n</svg>\n"
+
+
+def on_terminal(columns, words):
+    """What the command prints with a terminal as its standard output; its standard error too."""
+    go_read, go_write = os.pipe()
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.read(go_read, 1)
+        os.execvp(words[0], words)
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    os.write(go_write, b"x")
+    out = b""
+    while True:
+        try:
+            piece = os.read(fd, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        out += piece
+    os.waitpid(pid, 0)
+    text = out.decode("utf-8", "replace").replace("\r\n", "\n")
+    return re.sub(r"[^\n]*\r?\x1b\[K", "", text)  # progress that was wiped out again
+
+
+def run(columns, title, commands):
+    text = ""
+    for command in commands:
+        words = shlex.split(command)
+        shown = " ".join("'" + w + "'" if re.search(r"[^\w./:=-]", w) else w for w in [os.path.basename(words[0])] + words[1:])
+        shown = re.sub(r" --data \S+| --lang en", "", shown)
+        text += "$ " + shown + "\n" + on_terminal(columns, words) + "\n"
+    return terminal(title, text)
 
 
 # (column, row, rows high, name, what happens there)
@@ -88,7 +128,7 @@ def way():
 
 if sys.argv[1:] == ["way"]:
     sys.stdout.write(way())
-elif len(sys.argv) == 3 and sys.argv[1] == "terminal":
-    sys.stdout.write(terminal(sys.argv[2], sys.stdin.read()))
+elif len(sys.argv) > 4 and sys.argv[1] == "run":
+    sys.stdout.write(run(int(sys.argv[2]), sys.argv[3], sys.argv[4:]))
 else:
     sys.exit(__doc__)

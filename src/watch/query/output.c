@@ -4,6 +4,7 @@
  */
 #include "watch/query/output.h"
 
+#include "base/message.h"
 #include "format/csv.h"
 #include "format/json.h"
 #include "watch/query/output_table.h"
@@ -216,8 +217,20 @@ static int json_row(struct output *o, const struct query_value *values, struct t
 
 /* --- table ------------------------------------------------------------------------------ */
 
+/* title_of - what people read above a column: the catalogue's word (col_NAME), else the name itself. */
+static struct text title_of(struct text name, char key[64])
+{
+    if (name.n >= 64)
+        return name;
+    memcpy(key, name.p, name.n);
+    key[name.n] = '\0';
+    const char *title = message_find("col_", key);
+    return (struct text){title, strlen(title)};
+}
+
 static int table_header(struct output *o)
 {
+    char key[64];
     int r = 0;
     for (size_t i = 0; !r && i < o->n_columns; i++) {
         enum query_kind kind = o->columns[i].kind;
@@ -225,7 +238,7 @@ static int table_header(struct output *o)
         for (size_t s = 0; s < sizeof(shown_of_rows) / sizeof(*shown_of_rows); s++)
             o->is_shown[i] = o->is_shown[i] || text_is(o->columns[i].name, shown_of_rows[s]);
         if (o->is_shown[i])
-            r = output_table_column(&o->table, o->columns[i].name,
+            r = output_table_column(&o->table, title_of(o->columns[i].name, key),
                                     kind == QUERY_NUMBER || kind == QUERY_SIGNED || kind == QUERY_REAL);
     }
     return r;
