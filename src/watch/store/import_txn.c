@@ -25,13 +25,20 @@ struct store_import {
     struct build_group group;
 };
 
+static void say_kept(struct fault *f, const char *name, const struct manifest_import *kept)
+{
+    char before[256];
+    manifest_unescape(kept->name, before, sizeof(before));
+    (void)FAULT(f, STORE_ALREADY_KEPT, store_already_kept, name, before);
+}
+
 int store_import_begin(struct store *s, const struct sha256 *content, const char *name, bool again,
                        struct store_import **ret, struct fault *f)
 {
     pthread_mutex_lock(&s->lock);
     const struct manifest_import *kept = again ? NULL : manifest_find_import(&s->manifest, content);
     if (kept)
-        fault_set(f, STORE_ALREADY_KEPT, MSG_store_already_kept, name, kept->name);
+        say_kept(f, name, kept);
     pthread_mutex_unlock(&s->lock);
     if (kept)
         return STORE_ALREADY_KEPT;
@@ -132,7 +139,7 @@ static bool is_kept(struct store_import *i, struct fault *f)
     pthread_mutex_lock(&s->lock);
     const struct manifest_import *kept = i->is_again ? NULL : manifest_find_import(&s->manifest, &i->content);
     if (kept)
-        fault_set(f, STORE_ALREADY_KEPT, MSG_store_already_kept, i->name, kept->name);
+        say_kept(f, i->name, kept);
     pthread_mutex_unlock(&s->lock);
     return kept != NULL;
 }

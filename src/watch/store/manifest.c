@@ -90,6 +90,20 @@ static char *copy_text(struct text t)
     return p;
 }
 
+void manifest_unescape(const char *p, char *out, size_t n_out)
+{
+    size_t n = 0;
+    for (; *p && n + 1 < n_out; p++) {
+        unsigned c;
+        if (*p == '%' && sscanf(p + 1, "%2x", &c) == 1 && p[1] && p[2]) {
+            out[n++] = (char)c;
+            p += 2;
+        } else
+            out[n++] = *p;
+    }
+    out[n] = '\0';
+}
+
 /* --- segments ------------------------------------------------------------------ */
 
 /* segment_place - index of the first element whose id is >= @id. */

@@ -120,6 +120,9 @@ bool manifest_has_journal(const struct manifest *m, uint64_t id);
 /* manifest_note_set - keep @value under a key if @sequence is the highest so far. Return: 0, -ENOMEM or -ENOBUFS (full). */
 int manifest_note_set(struct manifest_notes *notes, const void *key, size_t n_key, uint64_t value, uint64_t sequence);
 
+/* manifest_unescape - a name or reason as it was given; cut to @n_out with the zero. */
+void manifest_unescape(const char *p, char *out, size_t n_out);
+
 /* --- transactions ------------------------------------------------------------- */
 
 void manifest_change_fini(struct manifest_change *c);

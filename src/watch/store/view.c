@@ -58,27 +58,12 @@ void view_add_damage(struct store_view *v, const char *file, uint64_t n_rows, co
     pthread_mutex_unlock(&v->lock);
 }
 
-/* unescape - %XX as manifest_log.c wrote it. */
-static void unescape(const char *p, char *out, size_t n_out)
-{
-    size_t n = 0;
-    for (; *p && n + 1 < n_out; p++) {
-        unsigned c;
-        if (*p == '%' && sscanf(p + 1, "%2x", &c) == 1) {
-            out[n++] = (char)c;
-            p += 2;
-        } else
-            out[n++] = *p;
-    }
-    out[n] = '\0';
-}
-
 static void add_recorded_damage(struct opening *o)
 {
     for (size_t i = 0; i < o->manifest.n_damages; i++) {
         const struct manifest_damage *d = &o->manifest.damages[i];
         char shown[STORE_SHOWN_MAX], reason[160];
-        unescape(d->reason, reason, sizeof(reason));
+        manifest_unescape(d->reason, reason, sizeof(reason));
         enum store_kind kind = d->kind == 's' ? STORE_SEGMENT : STORE_JOURNAL;
         if (d->kind != 'd') /* a lost dictionary loses no row */
             view_add_damage(o->view, store_file_shown(kind, d->id, shown), d->n_rows, reason);
