@@ -93,6 +93,10 @@ int cli_store_verify(const struct cli_args *a)
     struct fault f = {0};
     struct verifying v = {0};
     uint64_t n_segments = 0, n_rows = 0;
+    if (access(a->data_dir, F_OK)) {
+        FAULT(&f, -errno, cli_cannot_read, a->data_dir, strerror(errno));
+        return cli_fail(&f);
+    }
     int r = store_verify(a->data_dir, verify_progress, show_damage, &v, &n_segments, &n_rows, &f);
     if (r == STORE_EMPTY) {
         SAY(stderr, store_is_empty, a->data_dir);
