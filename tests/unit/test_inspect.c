@@ -171,6 +171,62 @@ static void dns_over_tcp_waits_for_its_length(void **state)
     inspector_free(s);
 }
 
+static void first_words_tell_the_protocol(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t protocol;
+        const char *bytes;
+        size_t n;
+        const char *want; /* NULL: none */
+    } rows[] = {
+        {6, "SSH-2.0-OpenSSH_9.2\r\n", 21, "ssh"},
+        {6, "HTTP/1.0 404 Not Found\r\n", 24, "http"},
+        {6, "\0\0\0\x85\xfeSMB@\0", 10, "smb"},
+        {6, "NICK bot1234\r\n", 14, "irc"},
+        {6, "220 mail.example ESMTP ready\r\n", 30, "smtp"},
+        {6, "220-Welcome to the FTP service\r\n", 32, "ftp"},
+        {6, "220 hello\r\nSMTP", 15, NULL},
+        {6, "EHLO client.example\r\n", 21, "smtp"},
+        {6, "\x16\3\3\0\x40\2\0\0\x3c", 9, "tls"},
+        {6, "\x13" "BitTorrent protocol", 20, "bittorrent"},
+        {6, "\x13" "BitTorrent protoco", 19, NULL},
+        {17, "\0\1\0\0\x21\x12\xa4\x42", 8, "stun"},
+        {17, "d1:ad2:id20:abcdefghij", 22, "bittorrent"},
+        {17, "REGISTER sip:example.com SIP/2.0", 32, "sip"},
+        {17, "SSH-2.0", 7, NULL},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct inspector *s = inspector_new(4, 1 << 20);
+        struct inspection f = {0};
+        struct text v;
+        struct packet k = segment(1, rows[i].bytes, rows[i].n, 0x18);
+        k.protocol = rows[i].protocol;
+        k.has_tcp = rows[i].protocol == 6;
+        assert_int_equal(inspect(s, &f, &k, 0), 0);
+        bool is_there = flow_text_get((struct text){(const char *)f.texts, f.n_texts}, "network.protocol", &v);
+        if (is_there != (rows[i].want != NULL) || (is_there && !text_is(v, rows[i].want)))
+            fail_msg("row %zu", i);
+        inspection_fini(s, &f);
+        inspector_free(s);
+    }
+}
+
+static void a_tls_hello_behind_starttls_is_found(void **state)
+{
+    (void)state;
+    struct inspector *s = inspector_new(4, 1 << 20);
+    struct inspection f = {0};
+    chrome();
+    give(s, &f, 1, "EHLO a\r\n", 8, 0x18);
+    give(s, &f, 9, "STARTTLS\r\n", 10, 0x18);
+    give(s, &f, 19, h.p, h.n, 0x18);
+    assert_true(has(&f, "network.protocol", "smtp"));
+    assert_true(has(&f, "tls.client.ja4", JA4));
+    inspection_fini(s, &f);
+    inspector_free(s);
+}
+
 static void unfinished_messages_are_bounded(void **state)
 {
     (void)state;
@@ -257,6 +313,8 @@ int main(void)
         cmocka_unit_test(a_hello_later_in_the_stream_is_found),
         cmocka_unit_test(a_request_whose_host_comes_late_is_read),
         cmocka_unit_test(dns_over_tcp_waits_for_its_length),
+        cmocka_unit_test(first_words_tell_the_protocol),
+        cmocka_unit_test(a_tls_hello_behind_starttls_is_found),
         cmocka_unit_test(unfinished_messages_are_bounded),
         cmocka_unit_test(every_allocation_may_fail_once),
     };

@@ -142,13 +142,19 @@ static int look_dns(struct inspector *s, struct inspection *f, const uint8_t *p,
     return 0;
 }
 
+/* The answer tells the protocol where the question was not captured, or was an SSL 2 hello (RFC 5246 E.2). */
+static bool is_server_hello(const uint8_t *p, size_t n)
+{
+    return n >= 6 && p[0] == 22 && p[1] == 3 && p[2] <= 4 && p[5] == 2;
+}
+
 static enum look look_tls(struct inspector *s, struct inspection *f, const uint8_t *p, size_t n)
 {
     struct tls_hello hello;
     int e = tls_hello_read(p, n, &hello);
     if (e == TLS_MORE)
         return LOOK_MORE;
-    if (e == TLS_NOT_HELLO)
+    if (e == TLS_NOT_HELLO && !is_server_hello(p, n))
         return LOOK_NOTHING;
     protocol_text(s, f, "tls");
     if (!e)
@@ -171,26 +177,57 @@ static enum look look_http(struct inspector *s, struct inspection *f, const uint
     return LOOK_NOTHING; /* behind a proxy the next request of the connection has another host */
 }
 
-/* what a protocol's first words tell at once */
-static enum look look_words(struct inspector *s, struct inspection *f, const uint8_t *p, size_t n)
+/* what the first words of a protocol tell at once; where it may turn to TLS later, the next segments are looked at too */
+struct opening {
+    uint8_t at, n;
+    const char *bytes, *protocol;
+    bool is_last;
+};
+#define OPENING(at, bytes, protocol, is_last) {at, sizeof(bytes) - 1, bytes, protocol, is_last}
+
+static const struct opening tcp_openings[] = {
+    OPENING(0, "SSH-", "ssh", true),          OPENING(0, "HTTP/1.", "http", true),
+    OPENING(0, "PRI * HTTP/2.0", "http", true), OPENING(0, "RFB 00", "rfb", true),
+    OPENING(0, "\x13" "BitTorrent protocol", "bittorrent", true),
+    OPENING(4, "\xffSMB", "smb", true),       OPENING(4, "\xfeSMB", "smb", true),
+    OPENING(0, "NICK ", "irc", true),         OPENING(0, "CAP LS", "irc", true),
+    OPENING(0, "EHLO ", "smtp", false),       OPENING(0, "HELO ", "smtp", false),
+    OPENING(0, "* OK ", "imap", false),       OPENING(0, "+OK ", "pop3", false),
+    OPENING(0, "INVITE sip:", "sip", true),   OPENING(0, "REGISTER sip:", "sip", true),
+    OPENING(0, "OPTIONS sip:", "sip", true),  OPENING(0, "SIP/2.0 ", "sip", true),
+};
+static const struct opening udp_openings[] = {
+    OPENING(0, "INVITE sip:", "sip", true),   OPENING(0, "REGISTER sip:", "sip", true),
+    OPENING(0, "OPTIONS sip:", "sip", true),  OPENING(0, "SIP/2.0 ", "sip", true),
+    OPENING(4, "\x21\x12\xa4\x42", "stun", true), /* RFC 8489 5 */
+    OPENING(9, "Q02", "quic", true),          OPENING(9, "Q03", "quic", true), /* before the IETF: Q024 to Q046 */
+    OPENING(9, "Q04", "quic", true),
+    OPENING(0, "d1:ad2:id20:", "bittorrent", true), OPENING(0, "d1:rd2:id20:", "bittorrent", true),
+};
+
+static enum look look_openings(struct inspector *s, struct inspection *f, const struct opening *o, size_t n_openings,
+                               const uint8_t *p, size_t n)
 {
-    static const struct {
-        const char *words, *protocol;
-    } openings[] = {
-        {"SSH-", "ssh"},
-        {"HTTP/1.", "http"},
-        {"PRI * HTTP/2.0", "http"},
-        {"RFB 00", "rfb"},
-        {"\x13" "BitTorrent protocol", "bittorrent"},
-    };
-    for (size_t i = 0; i < sizeof(openings) / sizeof(*openings); i++) {
-        size_t n_words = strlen(openings[i].words);
-        if (n < n_words || memcmp(p, openings[i].words, n_words))
+    for (size_t i = 0; i < n_openings; i++, o++) {
+        if (n < (size_t)o->at + o->n || memcmp(p + o->at, o->bytes, o->n))
             continue;
-        protocol_text(s, f, openings[i].protocol);
-        return LOOK_DONE;
+        protocol_text(s, f, o->protocol);
+        return o->is_last ? LOOK_DONE : LOOK_NOTHING;
     }
     return LOOK_NOTHING;
+}
+
+/* A greeting "220" is that of FTP or of SMTP: its line says which. */
+static void look_greeting(struct inspector *s, struct inspection *f, const uint8_t *p, size_t n)
+{
+    if (n < 4 || memcmp(p, "220", 3) || (p[3] != ' ' && p[3] != '-'))
+        return;
+    const uint8_t *end = memchr(p, '\n', n);
+    n = end ? (size_t)(end - p) : n;
+    if (memmem(p, n, "SMTP", 4))
+        protocol_text(s, f, "smtp");
+    else if (memmem(p, n, "FTP", 3))
+        protocol_text(s, f, "ftp");
 }
 
 /* DNS over TCP announces its length, RFC 1035 4.2.2. */
@@ -206,7 +243,8 @@ static enum look look(struct inspector *s, struct inspection *f, const uint8_t *
 {
     if (is_dns)
         return look_dns_tcp(s, f, p, n);
-    enum look l = look_words(s, f, p, n);
+    enum look l = look_openings(s, f, tcp_openings, sizeof(tcp_openings) / sizeof(*tcp_openings), p, n);
+    look_greeting(s, f, p, n);
     if (l == LOOK_NOTHING)
         l = look_tls(s, f, p, n);
     return l == LOOK_NOTHING ? look_http(s, f, p, n, is_end) : l;
@@ -388,6 +426,8 @@ static int inspect_udp(struct inspector *s, struct inspection *f, const struct p
         hello_texts(s, f, &hello);
         f->is_done[side] = true;
     }
+    if (look_openings(s, f, udp_openings, sizeof(udp_openings) / sizeof(*udp_openings), p, n) == LOOK_DONE)
+        f->is_done[side] = true;
     return 0;
 }
 
