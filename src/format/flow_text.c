@@ -104,9 +104,11 @@ static int flush(struct flow_text_reader *r)
     for (uint32_t i = 0; i < r->n; i++) {
         size_t end = i + 1 < r->n ? r->text_at[i + 1] : r->texts.n;
         struct flow *f = &r->flows[i];
-        f->texts = (struct text){(const char *)r->texts.p + r->text_at[i], end - r->text_at[i]};
-        if (f->texts.n)
-            f->present |= FLOW_HAS_TEXT;
+        f->texts = (struct text){NULL, end - r->text_at[i]};
+        if (!f->texts.n)
+            continue; /* and perhaps no buffer at all: nothing may be added to NULL */
+        f->texts.p = (const char *)r->texts.p + r->text_at[i];
+        f->present |= FLOW_HAS_TEXT;
     }
     bool has_observer = memcmp(&r->observer, &none, sizeof(none)) != 0;
     uint32_t n = r->n;
