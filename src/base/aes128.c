@@ -125,14 +125,11 @@ struct sha256 hmac_sha256(const uint8_t *key, size_t n_key, const void *p, size_
 
 void hkdf_expand_label(const struct sha256 *secret, const char *label, uint8_t *out, size_t n_out)
 {
-    uint8_t info[64] = {0};
-    size_t n_label = strlen(label);
-    if (n_label > 48)
-        n_label = 48;
-    info[1] = (uint8_t)n_out;
+    uint8_t info[64] = {0, (uint8_t)n_out, 0, 't', 'l', 's', '1', '3', ' '};
+    size_t n_label = 0;
+    for (; n_label < 48 && label[n_label]; n_label++)
+        info[9 + n_label] = (uint8_t)label[n_label];
     info[2] = (uint8_t)(6 + n_label);
-    memcpy(info + 3, "tls13 ", 6);
-    memcpy(info + 9, label, n_label);
     /* behind the label: the empty context, and the counter of the first and only block */
     info[9 + n_label + 1] = 1;
     struct sha256 block = hmac_sha256(secret->b, 32, info, 9 + n_label + 2);

@@ -179,11 +179,11 @@ static enum look look_http(struct inspector *s, struct inspection *f, const uint
 
 /* what the first words of a protocol tell at once; where it may turn to TLS later, the next segments are looked at too */
 struct opening {
-    uint8_t at, n;
     const char *bytes, *protocol;
+    uint8_t at, n;
     bool is_last;
 };
-#define OPENING(at, bytes, protocol, is_last) {at, sizeof(bytes) - 1, bytes, protocol, is_last}
+#define OPENING(at, bytes, protocol, is_last) {bytes, protocol, at, sizeof(bytes) - 1, is_last}
 
 static const struct opening tcp_openings[] = {
     OPENING(0, "SSH-", "ssh", true),          OPENING(0, "HTTP/1.", "http", true),
