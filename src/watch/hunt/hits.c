@@ -16,8 +16,8 @@ struct hit {
     struct ip own, remote;
     uint32_t list;
     bool has_remote;
-    enum hunt_listed listed;
-    enum hunt_direction direction;
+    enum hit_listed listed;
+    enum hit_direction direction;
     int64_t direction_us, unit_us; /* of the records that told them */
     int64_t first_us, last_us;
     struct text unit; /* borrowed from the space */
@@ -117,8 +117,8 @@ static bool interval_of(const struct hunt_row *r, int64_t *ret_low, int64_t *ret
 struct sight {
     const struct ip *own, *remote; /* remote NULL: own_listed */
     uint32_t list;
-    enum hunt_listed listed;
-    enum hunt_direction direction;
+    enum hit_listed listed;
+    enum hit_direction direction;
     struct text unit;
     const struct ip *partner; /* the other end, whoever it is */
     bool has_port;
@@ -155,9 +155,9 @@ static struct hit *hit_of(struct hits *h, const struct sight *s)
     return hit;
 }
 
-static bool goes_first(enum hunt_direction a, enum hunt_direction b)
+static bool goes_first(enum hit_direction a, enum hit_direction b)
 {
-    static const int rank[] = {[HUNT_OUTBOUND] = 0, [HUNT_INBOUND] = 1, [HUNT_INTERNAL] = 2, [HUNT_EXTERNAL] = 3};
+    static const int rank[] = {[HIT_OUTBOUND] = 0, [HIT_INBOUND] = 1, [HIT_INTERNAL] = 2, [HIT_EXTERNAL] = 3};
     return rank[a] < rank[b];
 }
 
@@ -209,25 +209,17 @@ struct ends {
 
 static int count_list(struct hits *h, const struct ends *e, uint32_t list, const struct hunt_row *r)
 {
-    bool is_internal = e->is_own[0] && e->is_own[1], is_both = e->is_listed[0] && e->is_listed[1];
-    /* which end stands for own: 0 source, 1 destination */
-    unsigned own;
-    if (e->is_own[0] != e->is_own[1])
-        own = e->is_own[1];
-    else if (is_both)
-        own = 0;
-    else
-        own = is_internal ? e->is_listed[1] : e->is_listed[0]; /* internal: the listed end; unknown: the unlisted one */
+    struct hit hit = hit_decide(h->space != NULL, e->is_own[0], e->is_own[1], e->is_listed[0], e->is_listed[1]);
+    unsigned own = hit.own_is_source ? 0 : 1; /* which end stands for own: 0 source, 1 destination */
     unsigned far = 1 - own;
-    bool has_remote = e->is_listed[far]; /* else our own address is what is listed */
     bool has_ports = !(r->has_protocol && (r->protocol == 1 || r->protocol == 58)); /* ICMP has none */
     struct sight s = {
         .own = e->ip[own],
-        .remote = has_remote ? e->ip[far] : NULL,
+        .remote = hit.kind == HIT_CONTACT ? e->ip[far] : NULL, /* else our own address is what is listed */
         .partner = e->ip[far],
         .list = list,
-        .listed = is_both ? HUNT_BOTH : has_remote ? HUNT_REMOTE : HUNT_OWN,
-        .direction = is_internal ? HUNT_INTERNAL : e->is_own[0] ? HUNT_OUTBOUND : e->is_own[1] ? HUNT_INBOUND : HUNT_EXTERNAL,
+        .listed = hit.listed,
+        .direction = hit.direction,
         .unit = e->unit[own],
         .has_port = has_ports && (far ? r->has_destination_port : r->has_source_port),
         .port = far ? r->destination_port : r->source_port,

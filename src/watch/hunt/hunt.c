@@ -12,19 +12,6 @@
 
 enum { DENSE_ROWS = 512 }; /* of a block: above, columns are decoded whole */
 
-const char *hunt_direction_name(enum hunt_direction d)
-{
-    static const char *const names[] = {[HUNT_INBOUND] = "inbound", [HUNT_OUTBOUND] = "outbound",
-                                        [HUNT_INTERNAL] = "internal", [HUNT_EXTERNAL] = "external"};
-    return names[d];
-}
-
-const char *hunt_listed_name(enum hunt_listed l)
-{
-    static const char *const names[] = {[HUNT_OWN] = "own", [HUNT_REMOTE] = "remote", [HUNT_BOTH] = "both"};
-    return names[l];
-}
-
 static int scan(struct store_view *v, struct list *const *lists, size_t n_lists, const struct hunt_options *o,
                 hunt_scan_each each, void *context, struct hunt_coverage *coverage, struct fault *f)
 {

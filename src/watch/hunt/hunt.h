@@ -33,6 +33,7 @@
 
 #include "base/fault.h"
 #include "format/flow.h"
+#include "watch/indicator/hit.h"
 #include "watch/indicator/list.h"
 #include "watch/indicator/space.h"
 
@@ -46,17 +47,14 @@
 
 struct store_view;
 
-enum hunt_listed { HUNT_OWN = 1, HUNT_REMOTE = 2, HUNT_BOTH = 3 };
-enum hunt_direction { HUNT_INBOUND, HUNT_OUTBOUND, HUNT_INTERNAL, HUNT_EXTERNAL };
-
 /* one line of the answer; texts borrowed for the call */
 struct hunt_hit {
     struct ip own, remote;
     bool has_remote; /* false: own_listed */
     struct text unit, list, family;
     size_t list_index; /* in the array given */
-    enum hunt_direction direction;
-    enum hunt_listed listed;
+    enum hit_direction direction;
+    enum hit_listed listed;
     int64_t first_seen_us, last_seen_us; /* least start, greatest end; first > last: no record has a time */
     uint64_t flows, packets, bytes;      /* saturating */
     uint32_t ports[HUNT_PORTS];          /* most frequent first, then ascending */
@@ -127,6 +125,3 @@ struct hunt_totals {
 /* hunt_total - count, sum and max over the records of hunt_rows. */
 int hunt_total(struct store_view *v, struct list *const *lists, size_t n_lists, const struct hunt_options *o,
                struct hunt_totals *ret, struct hunt_coverage *ret_coverage, struct fault *f);
-
-const char *hunt_direction_name(enum hunt_direction d); /* as csv prints it */
-const char *hunt_listed_name(enum hunt_listed l);

@@ -108,14 +108,14 @@ int hunt_output_hit(void *context, const struct hunt_hit *h)
         ip_of(&h->remote, h->has_remote),
         text_of(h->list),
         text_of(h->family),
-        name_of(hunt_direction_name(h->direction)),
+        name_of(hit_direction_name(h->direction)),
         time_of(h->first_seen_us, has_time),
         time_of(h->last_seen_us, has_time),
         number_of(h->flows, true),
         number_of(h->packets, true),
         number_of(h->bytes, true),
         text_of((struct text){ports, n_ports}),
-        name_of(hunt_listed_name(h->listed)),
+        name_of(hit_listed_name(h->listed)),
     };
     struct buf texts = {.max = TEXTS_BYTES};
     put_remotes(&texts, h);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FEW_CODES = 4096, COMPARED_CODES = 6 };
+enum { FEW_CODES = 4096, COMPARED_CODES = 6, STRETCH = 128 };
 
 struct scan {
     const struct hunt_options *o;
@@ -119,10 +119,37 @@ static int make_bits(struct scan *c, const struct segment *s, const uint32_t *co
 
 /* --- rows of a block ----------------------------------------------------------------------- */
 
-static void compare(const uint32_t *v, uint32_t n, uint32_t code, uint8_t bit, uint8_t *ends)
+/* does @code occur in these rows? */
+static uint32_t occurs(const uint32_t *v, uint32_t n, uint32_t code)
 {
+    uint32_t any = 0;
     for (uint32_t i = 0; i < n; i++)
-        ends[i] |= v[i] == code ? bit : 0;
+        any |= (uint32_t)(v[i] == code);
+    return any;
+}
+
+/* rows with one of few codes: stretches without any are passed over at the speed of reading them */
+static uint32_t compare(struct scan *c, const uint32_t *const v[2], uint32_t n_rows, const uint32_t *codes, uint32_t n_codes)
+{
+    uint32_t n = 0;
+    for (uint32_t from = 0; from < n_rows; from += STRETCH) {
+        uint32_t some = n_rows - from < STRETCH ? n_rows - from : STRETCH, any = 0;
+        for (uint32_t k = 0; k < n_codes; k++)
+            for (unsigned end = 0; end < 2; end++)
+                any |= v[end] ? some == STRETCH ? occurs(v[end] + from, STRETCH, codes[k]) : occurs(v[end] + from, some, codes[k])
+                              : 0;
+        for (uint32_t i = from; any && i < from + some; i++) {
+            uint8_t ends = 0;
+            for (uint32_t k = 0; k < n_codes; k++) {
+                ends |= v[0] && v[0][i] == codes[k] ? HUNT_END_SOURCE : 0;
+                ends |= v[1] && v[1][i] == codes[k] ? HUNT_END_DESTINATION : 0;
+            }
+            c->rows[n] = i;
+            c->found_ends[n] = ends;
+            n += ends != 0;
+        }
+    }
+    return n;
 }
 
 static void look_up(const uint32_t *v, uint32_t n, const uint64_t *bits, uint8_t shift, uint8_t *ends)
@@ -210,22 +237,26 @@ static int scan_block(struct scan *c, const struct segment *s, uint32_t block, c
 {
     static const unsigned columns[2] = {FLOW_SOURCE_IP, FLOW_DESTINATION_IP};
     struct query_block *b = &c->block;
+    const uint32_t *v[2] = {NULL, NULL};
     query_block_open(b, s, block);
-    memset(c->ends, 0, b->n_rows);
     for (unsigned i = 0; i < 2; i++) {
         struct segment_bounds bounds;
         segment_bounds(s, block, columns[i], &bounds);
-        if (bounds.is_absent)
-            continue;
-        int r = query_block_load(b, columns[i]);
-        if (r)
-            return r;
-        for (uint32_t k = 0; of_block && k < n_of_block; k++)
-            compare(b->v32[columns[i]], b->n_rows, of_block[k], (uint8_t)(1 << i), c->ends);
-        if (!of_block)
-            look_up(b->v32[columns[i]], b->n_rows, c->bits, (uint8_t)i, c->ends);
+        int x = bounds.is_absent ? 0 : query_block_load(b, columns[i]);
+        if (x)
+            return x;
+        v[i] = bounds.is_absent ? NULL : b->v32[columns[i]];
     }
-    uint32_t n = gather(c, b->n_rows);
+    uint32_t n;
+    if (of_block) {
+        n = compare(c, v, b->n_rows, of_block, n_of_block);
+    } else {
+        memset(c->ends, 0, b->n_rows);
+        for (unsigned i = 0; i < 2; i++)
+            if (v[i])
+                look_up(v[i], b->n_rows, c->bits, (uint8_t)i, c->ends);
+        n = gather(c, b->n_rows);
+    }
     int r = n ? keep_window(c, &n) : 0;
     if (r || !n)
         return r;

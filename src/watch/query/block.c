@@ -69,14 +69,9 @@ int query_block_all(struct query_block *b)
 
 int query_block_has(struct query_block *b, uint32_t row, uint64_t *ret)
 {
-    struct segment_bounds bounds;
-    if (!b->has_present) {
-        segment_bounds(b->segment, b->block, SEGMENT_COLUMN_PRESENT, &bounds);
-        int r = bounds.is_constant ? query_block_all(b) : query_block_present(b);
-        if (r)
-            return r;
-    }
-    *ret = b->has_present ? b->present[row] : b->present_all;
+    if (!b->has_present)
+        return segment_present_get(b->segment, b->block, row, ret);
+    *ret = b->present[row];
     return 0;
 }
 

@@ -64,6 +64,8 @@ int segment_read64(const struct segment *s, uint32_t block, unsigned column, uin
 int segment_get(const struct segment *s, uint32_t block, unsigned column, uint32_t row, uint64_t *ret);
 /* segment_present - FLOW_HAS bits of every row of the block. */
 int segment_present(const struct segment *s, uint32_t block, uint64_t *out);
+/* segment_present_get - of one row. */
+int segment_present_get(const struct segment *s, uint32_t block, uint32_t row, uint64_t *ret);
 
 /* texts of a block: a reader that inflates once; rows by index inside the block */
 struct segment_texts;

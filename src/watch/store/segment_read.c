@@ -264,6 +264,11 @@ int segment_get(const struct segment *s, uint32_t block, unsigned column, uint32
     return 0;
 }
 
+int segment_present_get(const struct segment *s, uint32_t block, uint32_t row, uint64_t *ret)
+{
+    return get_any(s, block, SEGMENT_PRESENCE, row, ret) || *ret & ~s->info.columns ? -EBADMSG : 0;
+}
+
 /* --- texts ---------------------------------------------------------------------------------------- */
 
 struct segment_texts {
