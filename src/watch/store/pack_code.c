@@ -155,7 +155,15 @@ struct distinct {
 /* find_distinct - Return: true if at most DICTIONARY_MAX values, few enough early on to be worth the walk. */
 static bool find_distinct(const struct mini *m, struct distinct *d)
 {
-    uint16_t slots[HASH_SLOTS] = {0};
+    uint64_t seen[4] = {0}, n_seen = 0;
+    uint16_t slots[HASH_SLOTS] UNSET;
+    for (uint32_t i = 0; i < 64 && i < m->n; i++) /* a look at the first values that costs little */
+        seen[m->low[i] * UINT32_C(0x9e3779b1) >> 30] |= UINT64_C(1) << (m->low[i] * UINT32_C(0x9e3779b1) >> 24 & 63);
+    for (unsigned i = 0; i < 4; i++)
+        n_seen += (unsigned)__builtin_popcountll(seen[i]);
+    if (n_seen > 36)
+        return false;
+    memset(slots, 0, sizeof(slots));
     d->n = 0;
     for (uint32_t i = 0; i < m->n; i++) {
         uint64_t v = mini_value(m, i);
@@ -163,7 +171,7 @@ static bool find_distinct(const struct mini *m, struct distinct *d)
         while (slots[h] && d->value[slots[h] - 1] != v)
             h = (h + 1) % HASH_SLOTS;
         if (!slots[h]) {
-            if (d->n == DICTIONARY_MAX || (i < 64 && d->n > 40) || (i < 256 && d->n > 128))
+            if (d->n == DICTIONARY_MAX || (i < 64 && d->n > 36) || (i < 256 && d->n > 96))
                 return false;
             d->value[d->n++] = v;
             slots[h] = (uint16_t)d->n;

@@ -26,32 +26,56 @@ static unsigned passes_of(unsigned bits, unsigned *ret_width)
     return n;
 }
 
+static void count_digits4(const uint64_t *v, size_t n, unsigned low, unsigned width, unsigned passes, uint32_t (*count)[DIGITS])
+{
+    const uint64_t mask = (UINT64_C(1) << width) - 1;
+    uint32_t *first = count[0], *second = count[passes > 1], *third = count[passes > 2 ? 2 : 0];
+    for (unsigned k = 0; k < passes; k++)
+        memset(count[k], 0, (mask + 1) * sizeof(uint32_t));
+    if (passes == 3)
+        for (size_t i = 0; i < n; i++) {
+            uint64_t x = v[i] >> low;
+            first[x & mask]++;
+            second[x >> width & mask]++;
+            third[x >> 2 * width & mask]++;
+        }
+    else if (passes == 2)
+        for (size_t i = 0; i < n; i++) {
+            uint64_t x = v[i] >> low;
+            first[x & mask]++;
+            second[x >> width & mask]++;
+        }
+    else
+        for (size_t i = 0; i < n; i++)
+            first[v[i] >> low & mask]++;
+}
+
+static void move4(const uint64_t *from, uint64_t *to, size_t n, unsigned low, uint64_t mask, uint32_t *next)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint64_t x = from[i];
+        to[next[x >> low & mask]++] = x;
+    }
+}
+
 void pairs_sort4(uint64_t **v, uint64_t **spare, size_t n)
 {
-    uint32_t count[3][DIGITS];
+    uint32_t count[3][DIGITS] __attribute__((uninitialized));
+    const uint64_t *all = *v;
     uint64_t differs = 0;
     unsigned width;
     for (size_t i = 1; i < n; i++)
-        differs |= (*v)[i] ^ (*v)[0];
+        differs |= all[i] ^ all[0];
     if (!(differs >> 32))
         return;
     unsigned low = 32 + (unsigned)__builtin_ctzll(differs >> 32), bits = 64 - (unsigned)__builtin_clzll(differs) - low;
     unsigned passes = passes_of(bits, &width);
-    uint64_t mask = (UINT64_C(1) << width) - 1;
-    for (unsigned k = 0; k < passes; k++)
-        memset(count[k], 0, (mask + 1) * sizeof(uint32_t));
-    for (size_t i = 0; i < n; i++) {
-        uint64_t x = (*v)[i] >> low;
-        for (unsigned k = 0; k < passes; k++, x >>= width)
-            count[k][x & mask]++;
-    }
+    count_digits4(all, n, low, width, passes, count);
     for (unsigned k = 0; k < passes; k++, low += width) {
-        const uint64_t *from = *v;
-        uint64_t *to = *spare;
-        starts(count[k], (uint32_t)mask + 1);
-        for (size_t i = 0; i < n; i++)
-            to[count[k][from[i] >> low & mask]++] = from[i];
-        *spare = *v;
+        uint64_t *from = *v, *to = *spare;
+        starts(count[k], 1u << width);
+        move4(from, to, n, low, (UINT64_C(1) << width) - 1, count[k]);
+        *spare = from;
         *v = to;
     }
 }
@@ -59,7 +83,7 @@ void pairs_sort4(uint64_t **v, uint64_t **spare, size_t n)
 /* sort6_half - by the bits of one half that differ. */
 static void sort6_half(struct wide_pair **v, struct wide_pair **spare, size_t n, bool is_high)
 {
-    uint32_t count[DIGITS];
+    uint32_t count[DIGITS] __attribute__((uninitialized));
     uint64_t differs = 0;
     unsigned width;
 #define HALF(p) (is_high ? (p)->a.high : (p)->a.low)

@@ -14,7 +14,7 @@
 #include <xxhash.h>
 #include <zstd.h>
 
-enum { TABLE_SMALL = 1 << 15, TABLE_LARGE = 1 << 17, TEXT_LEVEL = 1 };
+enum { TABLE_SMALL = 1 << 15, TABLE_LARGE = 1 << 17, TEXT_LEVEL = 1, USUAL_BYTES = 16 };
 /* a segment whose packed columns pass this is full: texts may be long */
 #define PACKED_MAX ((size_t)1 << 30)
 
@@ -141,15 +141,16 @@ static int put_array32(struct segment_builder *b, struct block *block, unsigned 
 static const uint32_t *load32(struct segment_builder *b, const struct flow_batch *x, unsigned c)
 {
     const void *p = x->number[c - FLOW_N_ADDRESSES];
+    uint32_t *out = b->numbers, n = x->n;
     switch (flow_columns[c].width) {
     case 1:
-        for (uint32_t i = 0; i < x->n; i++)
-            b->numbers[i] = ((const uint8_t *)p)[i];
-        return b->numbers;
+        for (uint32_t i = 0; i < n; i++)
+            out[i] = ((const uint8_t *)p)[i];
+        return out;
     case 2:
-        for (uint32_t i = 0; i < x->n; i++)
-            b->numbers[i] = ((const uint16_t *)p)[i];
-        return b->numbers;
+        for (uint32_t i = 0; i < n; i++)
+            out[i] = ((const uint16_t *)p)[i];
+        return out;
     default: return p;
     }
 }
@@ -176,15 +177,16 @@ static int pack_end(struct segment_builder *b, struct block *block, const struct
 {
     const uint64_t sign = UINT64_C(1) << 63;
     const uint64_t *start = x->number[FLOW_START], *end = x->number[FLOW_END];
-    uint64_t min, max;
+    uint64_t *since = b->numbers64, min, max;
+    uint32_t n = x->n;
     if (!(x->columns & FLOW_HAS(FLOW_START)))
         return 1;
-    for (uint32_t i = 0; i < x->n; i++)
-        b->numbers64[i] = (end[i] - start[i]) ^ sign;
-    pack_bounds64(b->numbers64, x->n, false, &min, &max);
+    for (uint32_t i = 0; i < n; i++)
+        since[i] = (end[i] - start[i]) ^ sign;
+    pack_bounds64(since, n, false, &min, &max);
     if (max - min >= span)
         return 1;
-    return put_array64(b, block, c, KIND_SINCE_START, b->numbers64, x->n);
+    return put_array64(b, block, c, KIND_SINCE_START, since, n);
 }
 
 static int pack_wide(struct segment_builder *b, struct block *block, const struct flow_batch *x, unsigned c)
@@ -202,18 +204,20 @@ static int pack_wide(struct segment_builder *b, struct block *block, const struc
             return r;
     }
     if (sign) {
-        for (uint32_t i = 0; i < x->n; i++)
-            b->numbers64[i] = v[i] ^ sign;
-        v = b->numbers64;
+        uint64_t *turned = b->numbers64;
+        for (uint32_t i = 0, n = x->n; i < n; i++)
+            turned[i] = v[i] ^ sign;
+        v = turned;
     }
     return put_array64(b, block, c, KIND_PLAIN, v, x->n);
 }
 
 static int pack_presence(struct segment_builder *b, struct block *block, const struct flow_batch *x)
 {
-    uint64_t first = x->present[0], other = 0;
-    for (uint32_t i = 1; i < x->n; i++)
-        other |= x->present[i] ^ first;
+    const uint64_t *present = x->present;
+    uint64_t first = present[0], other = 0;
+    for (uint32_t i = 1, n = x->n; i < n; i++)
+        other |= present[i] ^ first;
     put_constant(block, SEGMENT_PRESENCE, first);
     if (!other)
         return 0;
@@ -255,9 +259,9 @@ enum { AHEAD = 16 };
 #define SLOT_STAMP UINT64_C(0xffff0000)
 #define SLOT_NUMBER UINT64_C(0xffff)
 
-static inline uint32_t hash4(const struct distinct *d, uint32_t a)
+static inline uint32_t hash4(uint32_t a, unsigned shift)
 {
-    return a * UINT32_C(0x9e3779b1) >> d->shift;
+    return a * UINT32_C(0x9e3779b1) >> shift;
 }
 
 /* probe4 - the slow way: another address stood in the first slot. Return: the number; new when it equals d->n. */
@@ -277,17 +281,19 @@ static inline __attribute__((always_inline)) void number_rows4(struct distinct *
                                                                const uint64_t *present, uint64_t bit, uint16_t *out)
 {
     uint64_t *table = d->table, *pairs = d->b->distinct;
-    uint32_t n_distinct = d->n;
+    const uint64_t stamp = d->stamp;
+    const unsigned shift = d->shift;
+    uint32_t n_distinct = d->n, last = n - 1;
     for (uint32_t i = 0; i < n; i++) {
         /* the table leaves the cache between blocks, and a guess that waits for memory is dear when wrong */
-        __builtin_prefetch(&table[hash4(d, v[i + AHEAD < n ? i + AHEAD : i])], 1);
+        __builtin_prefetch(&table[hash4(v[i + AHEAD < last ? i + AHEAD : last], shift)], 1);
         if (present && !(present[i] & bit)) {
             out[i] = NO_LOCAL;
             continue;
         }
-        uint32_t at = hash4(d, v[i]), id;
-        uint64_t wanted = (uint64_t)v[i] << 32 | d->stamp, slot = table[at];
-        bool is_match = (slot & ~SLOT_NUMBER) == wanted, is_free = (slot & SLOT_STAMP) != d->stamp;
+        uint32_t a = v[i], at = hash4(a, shift), id;
+        uint64_t wanted = (uint64_t)a << 32 | stamp, slot = table[at];
+        bool is_match = (slot & ~SLOT_NUMBER) == wanted, is_free = (slot & SLOT_STAMP) != stamp;
         if (__builtin_expect(is_match | is_free, true)) { /* known or new: no branch between the two */
             id = is_match ? (uint32_t)(slot & SLOT_NUMBER) : n_distinct;
             table[at] = wanted | id;
@@ -295,7 +301,7 @@ static inline __attribute__((always_inline)) void number_rows4(struct distinct *
             d->n = n_distinct;
             id = probe4(d, at, wanted);
         }
-        pairs[n_distinct] = (uint64_t)v[i] << 32 | n_distinct;
+        pairs[n_distinct] = (uint64_t)a << 32 | n_distinct;
         n_distinct += id == n_distinct;
         out[i] = (uint16_t)id;
     }
@@ -347,22 +353,24 @@ static void put_locals6(struct distinct *d, const struct ip *v, uint32_t n, cons
 static int keep_sorted(struct segment_builder *b, uint32_t n)
 {
     size_t size = b->family == 4 ? sizeof(uint32_t) : sizeof(struct wide);
+    uint16_t *rank = b->rank;
     void *room = growing_room(&b->addresses, n, size);
     if (!room)
         return -ENOMEM;
     if (b->family == 4) {
         pairs_sort4((uint64_t **)&b->distinct, (uint64_t **)&b->spare, n);
         const uint64_t *v = b->distinct;
+        uint32_t *to = room;
         for (uint32_t i = 0; i < n; i++) {
-            ((uint32_t *)room)[i] = (uint32_t)(v[i] >> 32);
-            b->rank[v[i] & SLOT_NUMBER] = (uint16_t)i;
+            to[i] = (uint32_t)(v[i] >> 32);
+            rank[v[i] & SLOT_NUMBER] = (uint16_t)i;
         }
     } else {
         pairs_sort6((struct wide_pair **)&b->distinct, (struct wide_pair **)&b->spare, n);
         const struct wide_pair *v = b->distinct;
         for (uint32_t i = 0; i < n; i++) {
             ((struct wide *)room)[i] = v[i].a;
-            b->rank[v[i].what] = (uint16_t)i;
+            rank[v[i].what] = (uint16_t)i;
         }
     }
     b->addresses.n += n;
@@ -381,6 +389,12 @@ static uint16_t *room_for_locals(struct segment_builder *b, unsigned c)
         }
     }
     return b->locals[c] ? b->locals[c] + (size_t)b->n_blocks * SEGMENT_BLOCK_ROWS : NULL;
+}
+
+static void to_ranks(uint16_t *v, uint32_t n, const uint16_t *rank)
+{
+    for (uint32_t i = 0; i < n; i++)
+        v[i] = rank[v[i]];
 }
 
 static int put_addresses(struct segment_builder *b, struct block *block, const struct flow_batch *x)
@@ -409,8 +423,8 @@ static int put_addresses(struct segment_builder *b, struct block *block, const s
     int r = keep_sorted(b, d.n);
     b->rank[NO_LOCAL] = NO_LOCAL;
     for (unsigned c = 0; !r && c < FLOW_N_ADDRESSES; c++)
-        for (uint32_t i = 0; locals[c] && i < x->n; i++)
-            locals[c][i] = b->rank[locals[c][i]];
+        if (locals[c])
+            to_ranks(locals[c], x->n, b->rank);
     return r;
 }
 
@@ -436,37 +450,44 @@ static void differ(uint64_t *known, uint64_t said, struct exception *out, uint32
         out[(*n)++] = (struct exception){row, said};
 }
 
+/* learn_rows - Return: exceptions written to @out. */
+static uint32_t learn_rows(const uint16_t *locals, const uint32_t *as, const uint8_t *mask, uint32_t n, uint64_t bits,
+                           uint64_t *known, struct exception *out)
+{
+    uint64_t flags = bits & (HAS_AS | HAS_MASK);
+    uint32_t n_out = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t said = ((as[i] | ATTRIBUTE_MASK(mask[i])) & bits) | flags;
+        uint32_t at = locals[i];
+        if (__builtin_expect(at == NO_LOCAL, false)) {
+            out[n_out++] = (struct exception){i, said};
+            continue;
+        }
+        uint64_t old = known[at], new = old ? old : said; /* the first to speak; no branch, it could not be guessed */
+        known[at] = new;
+        if (__builtin_expect(((new ^ said) & bits) != 0, false))
+            differ(&known[at], said, out, &n_out, i);
+    }
+    return n_out;
+}
+
 static int learn_side(struct segment_builder *b, struct block *block, const struct flow_batch *x, unsigned side)
 {
     unsigned as = side ? FLOW_DESTINATION_AS : FLOW_SOURCE_AS, mask = side ? FLOW_DESTINATION_MASK : FLOW_SOURCE_MASK;
     const uint16_t *locals = b->locals[side ? FLOW_DESTINATION_IP : FLOW_SOURCE_IP];
-    bool has_as = block->by_address & FLOW_HAS(as), has_mask = block->by_address & FLOW_HAS(mask);
+    uint64_t bits = (block->by_address & FLOW_HAS(as) ? HAS_AS | ATTRIBUTE_AS(-1) : 0) |
+                    (block->by_address & FLOW_HAS(mask) ? HAS_MASK | ATTRIBUTE_MASK(-1) : 0);
     block->exceptions[side] = b->exceptions.n;
     block->n_exceptions[side] = 0;
-    if (!has_as && !has_mask)
+    if (!bits)
         return 0;
     struct exception *out = growing_room(&b->exceptions, x->n, sizeof(*out));
     if (!out)
         return -ENOMEM;
-    const uint32_t *as_v = x->number[as];
-    const uint8_t *mask_v = x->number[mask];
-    uint64_t *known = (uint64_t *)b->attributes.p + block->first_address;
-    uint64_t bits = (has_as ? HAS_AS | ATTRIBUTE_AS(-1) : 0) | (has_mask ? HAS_MASK | ATTRIBUTE_MASK(-1) : 0);
-    uint32_t n = 0;
-    locals += (size_t)b->n_blocks * SEGMENT_BLOCK_ROWS;
-    for (uint32_t i = 0; i < x->n; i++) {
-        uint64_t said = (has_as ? as_v[i] | HAS_AS : 0) | (has_mask ? ATTRIBUTE_MASK(mask_v[i]) | HAS_MASK : 0);
-        if (__builtin_expect(locals[i] == NO_LOCAL, false)) {
-            out[n++] = (struct exception){i, said};
-            continue;
-        }
-        uint64_t *k = &known[locals[i]], old = *k;
-        *k = old ? old : said; /* the first to speak; no branch, it could not be guessed */
-        if (__builtin_expect(((*k ^ said) & bits) != 0, false))
-            differ(k, said, out, &n, i);
-    }
-    block->n_exceptions[side] = n;
-    b->exceptions.n += n;
+    block->n_exceptions[side] = learn_rows(locals + (size_t)b->n_blocks * SEGMENT_BLOCK_ROWS, x->number[as],
+                                           x->number[mask], x->n, bits,
+                                           (uint64_t *)b->attributes.p + block->first_address, out);
+    b->exceptions.n += block->n_exceptions[side];
     return 0;
 }
 
@@ -497,11 +518,12 @@ static void note_column(const struct block *block, const struct flow_batch *x, u
 {
     const int64_t *v = x->number[number];
     const struct segment_cell *cell = &block->cells[FLOW_COLUMN_NUMBER(number)];
+    const uint64_t *present = x->present;
     uint64_t all = FLOW_HAS(number);
     if (!(x->columns & FLOW_HAS(number)))
         return;
-    for (uint32_t i = 0; i < x->n; i++)
-        all &= x->present[i];
+    for (uint32_t i = 0, n = x->n; i < n; i++)
+        all &= present[i];
     if (all) {
         extend(min, max, (int64_t)cell->min, (int64_t)cell->max);
         return;
@@ -555,9 +577,21 @@ static int fill_block(struct segment_builder *b, struct block *block, const stru
     return r ? r : learn_attributes(b, block, x);
 }
 
+/* reserve - room for what the rows of a segment usually pack to; only what is touched becomes memory. */
+static void reserve(struct segment_builder *b)
+{
+    size_t n = (size_t)b->max_rows * USUAL_BYTES;
+    uint8_t *p = buf_room(&b->packed, n);
+    if (p)
+        pages_large(p, n);
+    b->packed.is_bad = false; /* it will grow as it is filled */
+}
+
 static int close_block(struct segment_builder *b, const struct flow_batch *x, const uint32_t *observer)
 {
     struct block *block = &b->blocks[b->n_blocks];
+    if (!b->packed.p)
+        reserve(b);
     size_t packed = b->packed.n, addresses = b->addresses.n;
     size_t attributes = b->attributes.n, exceptions = b->exceptions.n;
     int r = fill_block(b, block, x, observer);
