@@ -173,7 +173,7 @@ static int group_column(struct query_parser *p, unsigned *ret)
         if (!query_keyword(p, figures[i].name))
             continue;
         bool is_same = figures[i].figure == q->figure;
-        if (query_take(p, '(')) {
+        if (is_same && query_take(p, '(')) {
             if (q->figure != QUERY_COUNT) {
                 int r = query_field_next(p, &f);
                 if (r)
