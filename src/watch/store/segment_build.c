@@ -29,7 +29,7 @@ void pages_large(void *p, size_t n_bytes)
 void *growing_room(struct growing *g, size_t n, size_t size)
 {
     if (g->n + n > g->capacity) {
-        size_t capacity = g->capacity ? g->capacity * 2 : 65536;
+        size_t capacity = g->capacity ? g->capacity * 2 : g->usual ? g->usual : 65536;
         while (capacity < g->n + n)
             capacity *= 2;
         void *p = realloc(g->p, capacity * size); /* bounded by SEGMENT_ROWS * columns: no overflow */
@@ -40,6 +40,37 @@ void *growing_room(struct growing *g, size_t n, size_t size)
         g->capacity = capacity;
     }
     return (uint8_t *)g->p + g->n * size;
+}
+
+/* carve - @n bytes of the scratch area, a cache line apart from its neighbours. */
+static void *carve(uint8_t **at, size_t n)
+{
+    void *p = *at;
+    *at += (n + 127) / 64 * 64;
+    return p;
+}
+
+/* make_scratch - all that the work on one block touches at random, on as few large pages as hold it. */
+static int make_scratch(struct segment_builder *b)
+{
+    const size_t large = (size_t)2 << 20, n_pairs = BLOCK_ADDRESSES_MAX + 1; /* one more: written before it is known to count */
+    size_t pair = b->family == 4 ? sizeof(uint64_t) : sizeof(struct wide_pair);
+    size_t n = TABLE_LARGE * sizeof(*b->table) + 2 * n_pairs * pair + (NO_LOCAL + 1u) * sizeof(*b->rank) +
+               SEGMENT_BLOCK_ROWS * (sizeof(*b->numbers) + sizeof(*b->numbers64)) + 1024;
+    n = (n + large - 1) / large * large;
+    b->scratch = aligned_alloc(large, n);
+    if (!b->scratch)
+        return -ENOMEM;
+    pages_large(b->scratch, n);
+    uint8_t *at = b->scratch;
+    b->table = carve(&at, TABLE_LARGE * sizeof(*b->table));
+    b->distinct = carve(&at, n_pairs * pair);
+    b->spare = carve(&at, n_pairs * pair);
+    b->rank = carve(&at, (NO_LOCAL + 1u) * sizeof(*b->rank));
+    b->numbers = carve(&at, SEGMENT_BLOCK_ROWS * sizeof(*b->numbers));
+    b->numbers64 = carve(&at, SEGMENT_BLOCK_ROWS * sizeof(*b->numbers64));
+    memset(b->table, 0, TABLE_LARGE * sizeof(*b->table));
+    return 0;
 }
 
 struct segment_builder *segment_builder_new(int family, uint32_t max_rows)
@@ -55,16 +86,10 @@ struct segment_builder *segment_builder_new(int family, uint32_t max_rows)
     b->event_max_us = b->arrived_max_us = INT64_MIN;
     b->packed.max = PACKED_MAX * 2;
     b->texts.max = FLOW_BATCH_TEXT_MAX * 3;
+    b->addresses.usual = b->attributes.usual = max_rows + max_rows / 4;
     b->pending = flow_batch_new(family);
     b->blocks = calloc((max_rows + SEGMENT_BLOCK_ROWS - 1) / SEGMENT_BLOCK_ROWS, sizeof(*b->blocks));
-    b->table = calloc(TABLE_LARGE, sizeof(*b->table));
-    b->numbers = malloc(SEGMENT_BLOCK_ROWS * sizeof(*b->numbers));
-    b->numbers64 = malloc(SEGMENT_BLOCK_ROWS * sizeof(*b->numbers64));
-    size_t size = family == 4 ? sizeof(uint64_t) : sizeof(struct wide_pair);
-    b->distinct = malloc((BLOCK_ADDRESSES_MAX + 1) * size); /* one more: written before it is known whether it counts */
-    b->spare = malloc((BLOCK_ADDRESSES_MAX + 1) * size);
-    b->rank = malloc((NO_LOCAL + 1u) * sizeof(*b->rank));
-    if (b->pending && b->blocks && b->table && b->numbers && b->numbers64 && b->distinct && b->spare && b->rank)
+    if (b->pending && b->blocks && !make_scratch(b))
         return b;
     segment_builder_free(b);
     return NULL;
@@ -78,14 +103,9 @@ void segment_builder_free(struct segment_builder *b)
     for (unsigned c = 0; c < FLOW_N_ADDRESSES; c++)
         free(b->locals[c]);
     free(b->blocks);
-    free(b->table);
-    free(b->numbers);
-    free(b->numbers64);
+    free(b->scratch);
     free(b->observers);
     free(b->addresses.p);
-    free(b->distinct);
-    free(b->spare);
-    free(b->rank);
     free(b->attributes.p);
     free(b->exceptions.p);
     buf_fini(&b->packed);

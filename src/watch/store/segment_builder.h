@@ -42,6 +42,7 @@ struct block {
 struct growing {
     void *p;
     size_t n, capacity; /* in items */
+    size_t usual;       /* the first capacity; 0: a small one */
 };
 
 struct segment_builder {
@@ -58,6 +59,7 @@ struct segment_builder {
     void *distinct, *spare;    /* pairs of the open block: uint64_t or struct wide_pair, with the number of arrival */
     uint16_t *rank;            /* by number of arrival */
     struct growing exceptions;
+    void *scratch;   /* holds what follows */
     uint64_t *table; /* distinct addresses of the open block */
     uint32_t *numbers; /* scratch of one column */
     uint64_t *numbers64;
