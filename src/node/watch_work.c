@@ -65,7 +65,11 @@ static int count_row(void *context, const struct hunt_row *r)
     int64_t window_us = live_window(&p->live, r->start_us);
     if (window_us < p->since_us || window_us > p->until_us) /* its window lies outside: it is not recounted */
         return 0;
-    struct flow f = {.present = r->has_received ? FLOW_HAS(FLOW_RECEIVED) : 0,
+    uint64_t present = (r->has_received ? FLOW_HAS(FLOW_RECEIVED) : 0) |
+                       (r->has_source_port ? FLOW_HAS(FLOW_SOURCE_PORT) : 0) |
+                       (r->has_destination_port ? FLOW_HAS(FLOW_DESTINATION_PORT) : 0);
+    struct flow f = {.present = present,
+                     .protocol = r->has_protocol ? r->protocol : 0,
                      .source_ip = r->source,
                      .destination_ip = r->destination,
                      .source_port = r->source_port,

@@ -176,12 +176,12 @@ static bool has_end(const struct flow *f, int end)
     return f->present & (end ? FLOW_HAS_ADDRESS(FLOW_DESTINATION_IP) : FLOW_HAS_ADDRESS(FLOW_SOURCE_IP));
 }
 
-struct hit {
+struct model_hit {
     struct ip own, remote;
     bool has_remote;
     size_t list;
-    enum hunt_listed listed;
-    enum hunt_direction direction;
+    enum hit_listed listed;
+    enum hit_direction direction;
     int64_t direction_us, first_us, last_us, unit_us;
     const struct own *unit;
     uint64_t flows, packets, bytes;
@@ -192,7 +192,7 @@ struct hit {
 };
 
 struct hits {
-    struct hit *p;
+    struct model_hit *p;
     size_t n, room;
 };
 
@@ -209,25 +209,25 @@ static void see(struct trial *t, struct hits *hits, const struct flow *f, size_t
     at = f->present & FLOW_HAS(FLOW_START) ? f->start_us : has_time ? low : 0;
     const struct own *source_own = has_end(f, 0) ? own_of(t, source, at) : NULL;
     const struct own *destination_own = has_end(f, 1) ? own_of(t, destination, at) : NULL;
-    struct hit h = {.list = list, .listed = source_listed && destination_listed ? HUNT_BOTH : HUNT_REMOTE, .has_remote = true};
+    struct model_hit h = {.list = list, .listed = source_listed && destination_listed ? HIT_LISTED_BOTH : HIT_LISTED_REMOTE, .has_remote = true};
     bool own_is_source = true;
-    h.direction = source_own && destination_own ? HUNT_INTERNAL : source_own ? HUNT_OUTBOUND : destination_own ? HUNT_INBOUND : HUNT_EXTERNAL;
-    if (t->space && h.direction == HUNT_EXTERNAL)
+    h.direction = source_own && destination_own ? HIT_INTERNAL : source_own ? HIT_OUTBOUND : destination_own ? HIT_INBOUND : HIT_EXTERNAL;
+    if (t->space && h.direction == HIT_EXTERNAL)
         return;
     switch (h.direction) {
-    case HUNT_OUTBOUND:
-    case HUNT_INBOUND:
-        own_is_source = h.direction == HUNT_OUTBOUND;
+    case HIT_OUTBOUND:
+    case HIT_INBOUND:
+        own_is_source = h.direction == HIT_OUTBOUND;
         h.has_remote = own_is_source ? destination_listed : source_listed;
         break;
-    case HUNT_INTERNAL:
+    case HIT_INTERNAL:
         own_is_source = source_listed;
         h.has_remote = source_listed && destination_listed;
         break;
-    case HUNT_EXTERNAL: own_is_source = destination_listed; break;
+    case HIT_EXTERNAL: own_is_source = destination_listed; break;
     }
     if (!h.has_remote)
-        h.listed = HUNT_OWN;
+        h.listed = HIT_LISTED_OWN;
     h.own = own_is_source ? *source : *destination;
     if (h.has_remote)
         h.remote = own_is_source ? *destination : *source;
@@ -246,12 +246,12 @@ static void see(struct trial *t, struct hits *hits, const struct flow *f, size_t
         h.unit = own_is_source ? source_own : destination_own;
         hits->p[hits->n++] = h;
     }
-    struct hit *to = &hits->p[i];
+    struct model_hit *to = &hits->p[i];
     to->flows++;
     to->packets = plus(to->packets, plus(f->source_packets, f->destination_packets));
     to->bytes = plus(to->bytes, plus(f->source_bytes, f->destination_bytes));
     int64_t begin = has_time ? low : INT64_MAX;
-    static const int rank[] = {[HUNT_OUTBOUND] = 0, [HUNT_INBOUND] = 1, [HUNT_INTERNAL] = 2, [HUNT_EXTERNAL] = 3};
+    static const int rank[] = {[HIT_OUTBOUND] = 0, [HIT_INBOUND] = 1, [HIT_INTERNAL] = 2, [HIT_EXTERNAL] = 3};
     if (begin < to->direction_us || (begin == to->direction_us && rank[h.direction] < rank[to->direction])) {
         to->direction_us = begin;
         to->direction = h.direction;
@@ -367,7 +367,7 @@ static struct query_value ip_value(const struct ip *a, bool is)
 }
 
 /* ten times the most frequent of what is left, the lower first */
-static void ports_text(struct hit *h, char *out, size_t n)
+static void ports_text(struct model_hit *h, char *out, size_t n)
 {
     *out = '\0';
     for (int i = 0; i < 10; i++) {
@@ -382,7 +382,7 @@ static void ports_text(struct hit *h, char *out, size_t n)
     }
 }
 
-static void want_hit(struct trial *t, struct hit *h, struct lines *want)
+static void want_hit(struct trial *t, struct model_hit *h, struct lines *want)
 {
     char name[16], family[256], ports[80];
     snprintf(name, sizeof(name), "list%zu", h->list);
@@ -394,14 +394,14 @@ static void want_hit(struct trial *t, struct hit *h, struct lines *want)
                                    ip_value(&h->remote, h->has_remote),
                                    text_value(name),
                                    text_value(family),
-                                   text_value(hunt_direction_name(h->direction)),
+                                   text_value(hit_direction_name(h->direction)),
                                    time_value(h->first_us, has_time),
                                    time_value(h->last_us, has_time),
                                    number_value(h->flows, true),
                                    number_value(h->packets, true),
                                    number_value(h->bytes, true),
                                    text_value(ports),
-                                   text_value(hunt_listed_name(h->listed))};
+                                   text_value(hit_listed_name(h->listed))};
     lines_add(want, values, sizeof(values) / sizeof(*values));
     free(h->ports);
 }

@@ -89,7 +89,9 @@ static int count(struct live *l, const struct flow *f, const struct match_list *
                            .direction = (uint8_t)h.direction,
                            .listed = (uint8_t)h.listed,
                            .key = key};
-    sighting_count_port(&one, h.own_is_source ? f->destination_port : f->source_port, 1);
+    uint64_t port = h.own_is_source ? FLOW_HAS(FLOW_DESTINATION_PORT) : FLOW_HAS(FLOW_SOURCE_PORT);
+    if ((f->present & port) && f->protocol != 1 && f->protocol != 58) /* ICMP has none */
+        sighting_count_port(&one, h.own_is_source ? f->destination_port : f->source_port, 1);
     if (h.kind == HIT_OWN_LISTED)
         sighting_count_peer(&one, remote, 1);
     struct sighting *s;

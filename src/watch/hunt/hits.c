@@ -12,7 +12,7 @@
 
 enum { KEY_WORDS = 5, CACHE = 4096, FAMILY_BYTES = 512 };
 
-struct hit {
+struct entry_hit {
     struct ip own, remote;
     uint32_t list;
     bool has_remote;
@@ -34,7 +34,7 @@ struct hits {
     struct list *const *lists;
     size_t n_lists, n_words;
     const struct space *space;
-    struct hit *hits;
+    struct entry_hit *hits;
     size_t n, room, max;
     struct query_table index;   /* own, remote, list -> n = hit + 1 */
     struct query_table ports;   /* hit << 16 | port -> n */
@@ -52,7 +52,7 @@ struct hits *hits_new(struct list *const *lists, size_t n_lists, const struct sp
     h->n_lists = n_lists;
     h->n_words = n_lists / 64 + 1;
     h->space = space;
-    h->max = memory_bytes / 4 / sizeof(struct hit);
+    h->max = memory_bytes / 4 / sizeof(struct entry_hit);
     h->index.n_key_words = KEY_WORDS;
     h->ports.n_key_words = 1;
     h->remotes.n_key_words = 3;
@@ -125,7 +125,7 @@ struct sight {
     uint16_t port;
 };
 
-static struct hit *hit_of(struct hits *h, const struct sight *s)
+static struct entry_hit *hit_of(struct hits *h, const struct sight *s)
 {
     uint64_t key[KEY_WORDS] = {0};
     memcpy(key, s->own->b, 16);
@@ -139,14 +139,14 @@ static struct hit *hit_of(struct hits *h, const struct sight *s)
         return &h->hits[at->n - 1];
     if (h->n == h->room) {
         size_t room = h->room ? 2 * h->room : 256;
-        struct hit *more = room <= h->max && room <= UINT32_MAX ? realloc(h->hits, room * sizeof(*more)) : NULL;
+        struct entry_hit *more = room <= h->max && room <= UINT32_MAX ? realloc(h->hits, room * sizeof(*more)) : NULL;
         if (!more)
             return NULL;
         h->hits = more;
         h->room = room;
     }
-    struct hit *hit = &h->hits[h->n++];
-    *hit = (struct hit){.own = *s->own, .list = s->list, .has_remote = s->remote != NULL, .listed = s->listed,
+    struct entry_hit *hit = &h->hits[h->n++];
+    *hit = (struct entry_hit){.own = *s->own, .list = s->list, .has_remote = s->remote != NULL, .listed = s->listed,
                         .direction = s->direction, .direction_us = INT64_MAX, .unit_us = INT64_MIN, .unit = s->unit,
                         .first_us = INT64_MAX, .last_us = INT64_MIN};
     if (s->remote)
@@ -163,7 +163,7 @@ static bool goes_first(enum hit_direction a, enum hit_direction b)
 
 static int count(struct hits *h, const struct sight *s, const struct hunt_row *r)
 {
-    struct hit *hit = hit_of(h, s);
+    struct entry_hit *hit = hit_of(h, s);
     if (!hit)
         return -ENOMEM;
     int64_t low, high, begin = INT64_MAX;
@@ -312,7 +312,7 @@ static size_t first_rank(const struct rank *ranks, size_t n, uint32_t hit)
 static int order_hits(const void *a, const void *b, void *context)
 {
     const struct hits *h = context;
-    const struct hit *x = &h->hits[*(const uint32_t *)a], *y = &h->hits[*(const uint32_t *)b];
+    const struct entry_hit *x = &h->hits[*(const uint32_t *)a], *y = &h->hits[*(const uint32_t *)b];
     if (x->last_us != y->last_us)
         return x->last_us > y->last_us ? -1 : 1;
     int order = ip_compare(&x->own, &y->own);
@@ -326,7 +326,7 @@ static int order_hits(const void *a, const void *b, void *context)
 static int give(const struct hits *h, uint32_t i, const struct rank *ports, const struct rank *remotes,
                 int (*each)(void *context, const struct hunt_hit *hit), void *context)
 {
-    const struct hit *hit = &h->hits[i];
+    const struct entry_hit *hit = &h->hits[i];
     const struct list *list = h->lists[hit->list];
     char family[FAMILY_BYTES];
     size_t n_family = list_family(list, hit->has_remote ? &hit->remote : &hit->own, family, sizeof(family));
