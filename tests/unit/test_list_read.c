@@ -153,6 +153,8 @@ static const struct one_case cases[] = {
     {"JSON lines", "{\"ip\":\"1.2.3.4\",\"family\":\"Mirai\",\"port\":23}\n{\"source\":{\"ip\":\"1.2.3.5\"},\"c2_ip\":\"5.6.7.8\"}\n{\"ip\":\n{\"ip\":\"x\"}\n",
      "1 1.2.3.4 port=23 family=Mirai\n2 1.2.3.5\n2 5.6.7.8 c2\n3 refused bad_json\n4 refused bad_address\n", false},
     {"a JSON array of objects or texts", "[\n {\"ip\": \"1.2.3.4\"},\n \"1.2.3.5\"\n]\n", "1 1.2.3.4\n2 1.2.3.5\n", false},
+    {"a registry's JSON document", "{\n \"country\": \"Vietnam\",\n \"status\": [\"allocated\"],\n \"subnets\": {\"ipv4\": [\"1.52.0.0/14\", \"14.0.16.0/20\"],\n"
+     " \"ipv6\": [\"2001:dc8::/32\"]}\n}\n", "1 1.52.0.0/14\n2 14.0.16.0/20\n3 2001:dc8::/32\n", true},
     {"STIX 2.1 indicators",
      "{\"type\":\"bundle\",\"id\":\"bundle--1\",\"objects\":["
      "{\"type\":\"malware\",\"id\":\"malware--1\",\"name\":\"Mozi\"},"

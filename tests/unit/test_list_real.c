@@ -175,6 +175,7 @@ static void registry_files_become_own_space(void **state)
     } files[] = {{"vn/net/rir-vn-ipv4-aggregated.txt", "grep -cv '^ *#\\|^$' $D/vn/net/rir-vn-ipv4-aggregated.txt", "1.52.0.1", ""},
                  {"vn/net/rir-vn-ipv6-aggregated.txt", "grep -cv '^ *#\\|^$' $D/vn/net/rir-vn-ipv6-aggregated.txt", "2001:dc8::1", ""},
                  {"vn/net/country-ip-blocks-vn.cidr", "grep -c . $D/vn/net/country-ip-blocks-vn.cidr", "14.160.0.1", ""},
+                 {"vn/net/rir-vn-aggregated.json", "grep -cE '\"[0-9a-f.:]+/[0-9]+\"' $D/vn/net/rir-vn-aggregated.json", "1.52.0.1", ""},
                  {"vn/net/vn-operators-prefixes.csv", "tail -n +2 $D/vn/net/vn-operators-prefixes.csv | grep -c .", "27.64.0.1", "Viettel Group"}};
     for (size_t i = 0; i < COUNT_OF(files); i++) {
         struct list_report report = {0};

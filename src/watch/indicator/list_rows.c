@@ -174,7 +174,7 @@ static uint32_t asn_of(struct text t)
 static int role_of(struct text t)
 {
     static const char *const c2[] = {"c2", "c&c", "cc", "cnc", "c and c", "c2 server", "botnet cc", "control", "controller",
-                                     "command and control", "may chu dieu khien", "may chu c&c", "may chu c2", "dieu khien"};
+                                     "command and control", "ip dst", "may chu dieu khien", "may chu c&c", "may chu c2", "dieu khien"};
     char name[64];
     text_fold(t, name, sizeof(name));
     for (size_t i = 0; i < sizeof(c2) / sizeof(c2[0]); i++)

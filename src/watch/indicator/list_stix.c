@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON documents: STIX 2.0/2.1 bundles and envelopes, and arrays of rows. A row
+ * JSON documents: STIX 2.0/2.1 bundles and envelopes, arrays of rows, and objects that hold such arrays. A row
  * is an indicator (or an element); its number counts the objects from 1. What a
  * bundle says by relationship (this indicator indicates that malware) names the
  * family.
@@ -156,7 +156,8 @@ static void take_element(struct list_parse *p, uint64_t number, const json_t *o)
     free(line);
 }
 
-static void take_objects(struct list_parse *p, json_t *objects, bool is_bundle)
+/* take_objects - @before: rows that earlier arrays of the document gave. Return: how many elements there were */
+static uint64_t take_objects(struct list_parse *p, json_t *objects, bool is_bundle, uint64_t before)
 {
     json_t *families = families_of(objects), *o;
     size_t i;
@@ -166,11 +167,60 @@ static void take_objects(struct list_parse *p, json_t *objects, bool is_bundle)
         bool is_indicator = text_is(text_at(o, "type"), "indicator") && json_object_get(o, "pattern");
         const char *id = json_string_value(json_object_get(o, "id"));
         if (is_indicator)
-            take_indicator(p, i + 1, o, id ? text_at(families, id) : (struct text){"", 0});
+            take_indicator(p, before + i + 1, o, id ? text_at(families, id) : (struct text){"", 0});
         else if (!is_bundle)
-            take_element(p, i + 1, o);
+            take_element(p, before + i + 1, o);
     }
     json_decref(families);
+    return json_array_size(objects);
+}
+
+/* take_arrays - a registry's or a feed's document: rows in arrays below a few names; scalars beside them describe it */
+static uint64_t take_arrays(struct list_parse *p, json_t *o, unsigned depth, uint64_t before)
+{
+    const char *key;
+    json_t *v;
+    uint64_t n = 0;
+    json_object_foreach(o, key, v) {
+        json_t *first = json_array_get(v, 0);
+        bool is_address = false;
+        if (json_is_string(first)) {
+            struct ip_range range;
+            uint16_t port;
+            is_address = !list_address_parse((struct text){json_string_value(first), json_string_length(first)}, &range, &port, &is_address);
+        }
+        if (is_address || json_is_object(first))
+            n += take_objects(p, v, false, before + n);
+        else if (json_is_object(v) && depth)
+            n += take_arrays(p, v, depth - 1, before + n);
+    }
+    return n;
+}
+
+static bool names_address(json_t *o, bool is_space)
+{
+    const char *key;
+    json_t *v;
+    json_object_foreach(o, key, v) {
+        int zone_s = 0;
+        enum list_column c = list_column_of((struct text){key, strlen(key)}, is_space, &zone_s);
+        if ((c == LIST_COLUMN_IP || c == LIST_COLUMN_C2_IP || c == LIST_COLUMN_FIRST_IP) && json_is_string(v))
+            return true;
+    }
+    return false;
+}
+
+static void take_one(struct list_parse *p, json_t *o)
+{
+    bool is_row = !json_is_object(o) || names_address(o, p->o->is_space) || json_object_get(o, "pattern");
+    if (!is_row && take_arrays(p, o, 2, 0))
+        return;
+    json_t *one = json_array();
+    if (json_array_append(one, o))
+        p->rc = -ENOMEM;
+    else
+        take_objects(p, one, false, 0);
+    json_decref(one);
 }
 
 void list_row_stix_line(struct list_parse *p, uint64_t row, struct text line)
@@ -213,16 +263,12 @@ int list_read_json_document(struct list_parse *p)
     if (!all)
         return FAULT(p->fault, -EBADMSG, list_bad_document, e.line, e.column, e.text);
     json_t *objects = json_object_get(all, "objects");
-    if (json_is_array(objects)) {
-        take_objects(p, objects, true);
-    } else if (json_is_array(all)) {
-        take_objects(p, all, false);
-    } else {
-        json_t *one = json_array();
-        json_array_append(one, all);
-        take_objects(p, one, false);
-        json_decref(one);
-    }
+    if (json_is_array(objects))
+        take_objects(p, objects, true, 0);
+    else if (json_is_array(all))
+        take_objects(p, all, false, 0);
+    else
+        take_one(p, all);
     json_decref(all);
     return p->rc;
 }
