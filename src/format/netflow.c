@@ -28,6 +28,7 @@ struct netflow {
     struct buf texts;
     nat_sink nat;
     void *nat_context;
+    netflow5_sink v5_sink;
 };
 
 /* one datagram under work */
@@ -51,6 +52,11 @@ struct netflow *netflow_new(const struct netflow_options *o)
         return NULL;
     }
     return n;
+}
+
+void netflow_set_v5_sink(struct netflow *n, netflow5_sink sink)
+{
+    n->v5_sink = sink;
 }
 
 void netflow_free(struct netflow *n)
@@ -405,7 +411,7 @@ static int decode_v5(struct work *w, const struct netflow_datagram *d)
 {
     struct netflow_result *r = w->result;
     struct netflow5_header h;
-    int e = netflow5_decode(d->p, d->n_bytes, d->received_us, w->n->v5, &h);
+    int e = netflow5_header_read(d->p, d->n_bytes, &h);
     if (e) {
         refuse(w, e == NETFLOW5_COUNT ? NETFLOW_COUNT : NETFLOW_SHORT, 1);
         return 0;
@@ -421,6 +427,11 @@ static int decode_v5(struct work *w, const struct netflow_datagram *d)
     r->exported_us = h.exported_us;
     r->uptime_ms = h.uptime_ms;
     r->n_flows = h.n_present;
+    if (w->n->v5_sink && h.sampling <= 1) {
+        e = w->n->v5_sink(w->context, d->p + NETFLOW5_HEADER_BYTES, &h, d->received_us, &r->observer);
+        return e < 0 ? e : 0;
+    }
+    (void)netflow5_decode(d->p, d->n_bytes, d->received_us, w->n->v5, &h); /* its header is good */
     e = w->sink(w->context, w->n->v5, h.n_present, &r->observer);
     return e < 0 ? e : 0;
 }

@@ -107,6 +107,17 @@ void netflow_free(struct netflow *n);
 void netflow_set_nat_sink(struct netflow *n, nat_sink sink, void *context);
 
 /*
+ * netflow5_sink - who takes the records of unsampled version 5 datagrams as they stand in the datagram, in place of
+ * the flow_sink: for the hot path, which decodes them column by column (netflow5_decode_columns).
+ * @records: h->n_present records, borrowed for the call. Return: 0 or <0, handed up.
+ */
+struct netflow5_header;
+typedef int (*netflow5_sink)(void *context, const uint8_t *records, const struct netflow5_header *h,
+                             int64_t received_us, const struct flow_observer *o);
+/* netflow_set_v5_sink - NULL (the default): they go to the flow_sink as all others. */
+void netflow_set_v5_sink(struct netflow *n, netflow5_sink sink);
+
+/*
  * netflow_decode - one datagram.
  * @ret: always written, whole.
  * Return: 0 (also when things were refused: see @ret), what a sink answered below 0, or -ENOMEM.

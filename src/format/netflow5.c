@@ -9,7 +9,7 @@
 
 #include "base/cursor.h"
 
-static const uint64_t PRESENT =
+const uint64_t netflow5_present =
     FLOW_HAS_ADDRESS(FLOW_SOURCE_IP) | FLOW_HAS_ADDRESS(FLOW_DESTINATION_IP) | FLOW_HAS_ADDRESS(FLOW_NEXT_HOP) |
     FLOW_HAS(FLOW_START) | FLOW_HAS(FLOW_END) | FLOW_HAS(FLOW_RECEIVED) | FLOW_HAS(FLOW_CLOCK_OFFSET) |
     FLOW_HAS(FLOW_SOURCE_BYTES) | FLOW_HAS(FLOW_SOURCE_PACKETS) | FLOW_HAS(FLOW_INPUT_IF) | FLOW_HAS(FLOW_OUTPUT_IF) |
@@ -19,7 +19,7 @@ static const uint64_t PRESENT =
 
 static void decode_record(const uint8_t *p, const struct netflow5_header *h, int64_t received_us, struct flow *f)
 {
-    f->present = PRESENT;
+    f->present = netflow5_present;
     f->source_ip = ip_from_v4(load_be32(p));
     f->destination_ip = ip_from_v4(load_be32(p + 4));
     f->next_hop = ip_from_v4(load_be32(p + 8));
@@ -49,8 +49,7 @@ static void decode_record(const uint8_t *p, const struct netflow5_header *h, int
     flow_sampled(f, h->sampling);
 }
 
-int netflow5_decode(const uint8_t *p, size_t n_bytes, int64_t received_us, struct flow out[NETFLOW5_MAX_RECORDS],
-                    struct netflow5_header *ret)
+int netflow5_header_read(const uint8_t *p, size_t n_bytes, struct netflow5_header *ret)
 {
     if (n_bytes < 2 || load_be16(p) != 5)
         return NETFLOW5_NOT_V5;
@@ -69,8 +68,52 @@ int netflow5_decode(const uint8_t *p, size_t n_bytes, int64_t received_us, struc
     if (!h.n_claimed || h.n_claimed > NETFLOW5_MAX_RECORDS || !n_whole)
         return NETFLOW5_COUNT;
     h.n_present = (uint16_t)(n_whole < h.n_claimed ? n_whole : h.n_claimed);
-    for (uint32_t i = 0; i < h.n_present; i++)
-        decode_record(p + NETFLOW5_HEADER_BYTES + i * NETFLOW5_RECORD_BYTES, &h, received_us, &out[i]);
     *ret = h;
     return 0;
+}
+
+int netflow5_decode(const uint8_t *p, size_t n_bytes, int64_t received_us, struct flow out[NETFLOW5_MAX_RECORDS],
+                    struct netflow5_header *ret)
+{
+    int e = netflow5_header_read(p, n_bytes, ret);
+    if (e)
+        return e;
+    for (uint32_t i = 0; i < ret->n_present; i++)
+        decode_record(p + NETFLOW5_HEADER_BYTES + i * NETFLOW5_RECORD_BYTES, ret, received_us, &out[i]);
+    return 0;
+}
+
+void netflow5_decode_columns(const uint8_t *p, const struct netflow5_header *h, int64_t received_us,
+                             const struct netflow5_columns *to)
+{
+    const uint32_t n = h->n_present;
+    const int64_t offset_us = received_us - h->exported_us;
+#define EACH(column, value)                                                     \
+    for (uint32_t i = 0; i < n; i++) {                                          \
+        const uint8_t *record = p + (size_t)i * NETFLOW5_RECORD_BYTES;          \
+        to->column[i] = (value);                                                \
+    }
+    EACH(source_ip, load_be32(record))
+    EACH(destination_ip, load_be32(record + 4))
+    EACH(next_hop, load_be32(record + 8))
+    EACH(input_if, load_be16(record + 12))
+    EACH(output_if, load_be16(record + 14))
+    EACH(source_packets, load_be32(record + 16))
+    EACH(source_bytes, load_be32(record + 20))
+    EACH(start_us, netflow_uptime_us(h->exported_us, h->uptime_ms, load_be32(record + 24)))
+    EACH(end_us, netflow_uptime_us(h->exported_us, h->uptime_ms, load_be32(record + 28)))
+    EACH(source_port, load_be16(record + 32))
+    EACH(destination_port, load_be16(record + 34))
+    EACH(tcp_flags, record[37])
+    EACH(protocol, record[38])
+    EACH(tos, record[39])
+    EACH(source_as, load_be16(record + 40))
+    EACH(destination_as, load_be16(record + 42))
+    EACH(source_mask, record[44])
+    EACH(destination_mask, record[45])
+#undef EACH
+    for (uint32_t i = 0; i < n; i++) {
+        to->received_us[i] = received_us;
+        to->clock_offset_us[i] = offset_us;
+    }
 }

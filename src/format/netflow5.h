@@ -44,6 +44,27 @@ struct netflow5_header {
 int netflow5_decode(const uint8_t *p, size_t n_bytes, int64_t received_us, struct flow out[NETFLOW5_MAX_RECORDS],
                     struct netflow5_header *ret);
 
+/* netflow5_header_read - the first half of netflow5_decode. Return: as there. */
+int netflow5_header_read(const uint8_t *p, size_t n_bytes, struct netflow5_header *ret);
+
+/* where the values of the first record go; the next ones stand behind them */
+struct netflow5_columns {
+    uint32_t *source_ip, *destination_ip, *next_hop, *input_if, *output_if, *source_as, *destination_as;
+    int64_t *start_us, *end_us, *received_us, *clock_offset_us;
+    uint64_t *source_packets, *source_bytes;
+    uint16_t *source_port, *destination_port, *tcp_flags;
+    uint8_t *protocol, *tos, *source_mask, *destination_mask;
+};
+/* the fields every record has; ICMP records have FLOW_ICMP besides, which equals their destination port */
+extern const uint64_t netflow5_present;
+/*
+ * netflow5_decode_columns - the records of a datagram whose header was read, a column at a time; for unsampled
+ * traffic only (h->sampling 0 or 1): nothing is multiplied.
+ * @p: the first record; @h->n_present records are there.
+ */
+void netflow5_decode_columns(const uint8_t *p, const struct netflow5_header *h, int64_t received_us,
+                             const struct netflow5_columns *to);
+
 /* netflow_uptime_us - the time of sysUpTime @then_ms when the clock showed @exported_us at @uptime_ms; both wrap after 49.7 days. */
 static inline int64_t netflow_uptime_us(int64_t exported_us, uint32_t uptime_ms, uint32_t then_ms)
 {

@@ -211,6 +211,57 @@ int flow_batch_add(struct flow_batch *b, const struct flow *flows, uint32_t n, u
     return r;
 }
 
+/* zero_columns - @columns of the rows [from, from + n). */
+static void zero_columns(struct flow_batch *b, uint64_t columns, uint32_t from, uint32_t n)
+{
+    for (; columns; columns &= columns - 1) {
+        unsigned c = (unsigned)__builtin_ctzll(columns);
+        if (c == FLOW_COLUMN_TEXT) {
+            for (uint32_t i = from; i < from + n; i++)
+                b->text_end[i] = (uint32_t)b->text.n;
+            continue;
+        }
+        size_t width = column_width(b, c);
+        memset((uint8_t *)column_base(b, c) + from * width, 0, n * width);
+    }
+}
+
+int flow_batch_open(struct flow_batch *b, uint64_t present, uint32_t n)
+{
+    if (n > FLOW_BATCH_ROWS - b->n)
+        return FLOW_BATCH_FULL;
+    begin_columns(b, present & ~b->columns);
+    zero_columns(b, b->columns & ~present, b->n, n);
+    b->columns |= present;
+    for (uint32_t i = b->n; i < b->n + n; i++)
+        b->present[i] = present;
+    return 0;
+}
+
+void flow_batch_close(struct flow_batch *b, uint32_t n)
+{
+    b->n += n;
+}
+
+void flow_batch_mark_icmp(struct flow_batch *b, uint32_t n)
+{
+    const uint8_t *protocol = (const uint8_t *)b->number[FLOW_PROTOCOL];
+    const uint16_t *port = (const uint16_t *)b->number[FLOW_DESTINATION_PORT];
+    uint16_t *icmp = (uint16_t *)b->number[FLOW_ICMP];
+    bool is_known = b->columns & FLOW_HAS(FLOW_ICMP);
+    for (uint32_t i = b->n; i < b->n + n; i++) {
+        if (protocol[i] != 1)
+            continue;
+        if (!is_known) { /* the first of the batch: zeros for every row before and beside it */
+            memset(icmp, 0, (b->n + n) * sizeof(*icmp));
+            b->columns |= FLOW_HAS(FLOW_ICMP);
+            is_known = true;
+        }
+        icmp[i] = port[i];
+        b->present[i] |= FLOW_HAS(FLOW_ICMP);
+    }
+}
+
 uint64_t flow_batch_number(const struct flow_batch *b, enum flow_number n, uint32_t i)
 {
     switch (flow_columns[FLOW_COLUMN_NUMBER(n)].width) {
@@ -312,6 +363,32 @@ static int put_run(struct flow_sorter *s, bool is_v6, const struct flow *flows, 
         n -= taken;
     }
     return 0;
+}
+
+int flow_sorter_open(struct flow_sorter *s, uint64_t present, uint32_t n, const struct flow_observer *o,
+                     struct flow_batch **ret)
+{
+    uint32_t observer = 0;
+    if (s->v4 && n > FLOW_BATCH_ROWS - s->v4->n) {
+        int r = hand_on(s, s->v4);
+        if (r < 0)
+            return r;
+    }
+    int r = open_batch(s, false, o, ret, &observer);
+    if (r < 0)
+        return r;
+    r = flow_batch_open(*ret, o ? present | FLOW_HAS(FLOW_OBSERVER) : present, n);
+    if (r) /* the batch is empty: more rows than one can hold */
+        return -EINVAL;
+    for (uint32_t i = 0; o && i < n; i++)
+        ((uint32_t *)(*ret)->number[FLOW_OBSERVER])[(*ret)->n + i] = observer;
+    return 0;
+}
+
+int flow_sorter_close(struct flow_sorter *s, struct flow_batch *b, uint32_t n)
+{
+    flow_batch_close(b, n);
+    return b->n == FLOW_BATCH_ROWS ? hand_on(s, b) : 0;
 }
 
 int flow_sorter_put(struct flow_sorter *s, const struct flow *flows, uint32_t n, const struct flow_observer *o)

@@ -59,6 +59,19 @@ bool flow_needs_v6(const struct flow *f);
  */
 int flow_batch_add(struct flow_batch *b, const struct flow *flows, uint32_t n, uint32_t *ret_taken);
 
+/*
+ * flow_batch_open - make place for @n rows that all have just the fields @present (family 4, no texts), whose columns
+ * the caller then writes itself at index b->n..b->n + n - 1 of v4[] and number[]; present[] is written here.
+ * flow_batch_close - they are written. Return of open: 0, or FLOW_BATCH_FULL (fewer than @n rows are free: hand it on).
+ */
+int flow_batch_open(struct flow_batch *b, uint64_t present, uint32_t n);
+void flow_batch_close(struct flow_batch *b, uint32_t n);
+/*
+ * flow_batch_mark_icmp - of @n opened rows: those of protocol 1 get FLOW_ICMP from their destination port, where
+ * NetFlow version 5 keeps type * 256 + code.
+ */
+void flow_batch_mark_icmp(struct flow_batch *b, uint32_t n);
+
 /* flow_batch_get - row @i as a struct flow; texts borrowed from the batch. */
 void flow_batch_get(const struct flow_batch *b, uint32_t i, struct flow *ret);
 /* flow_batch_number - value of a number column as 64 bits (signed types sign-extended). */
@@ -78,6 +91,13 @@ struct flow_sorter {
 
 /* flow_sorter_put - rows from one observer (NULL: rows carry none). Return: 0 or <0. */
 int flow_sorter_put(struct flow_sorter *s, const struct flow *flows, uint32_t n, const struct flow_observer *o);
+/*
+ * flow_sorter_open - the batch of family 4 with @n rows made ready as by flow_batch_open and its observer written;
+ * flow_sorter_close - they are written; a full batch is handed on. Return: 0 or <0.
+ */
+int flow_sorter_open(struct flow_sorter *s, uint64_t present, uint32_t n, const struct flow_observer *o,
+                     struct flow_batch **ret);
+int flow_sorter_close(struct flow_sorter *s, struct flow_batch *b, uint32_t n);
 /* flow_sorter_flush - hand on what is there. Return: 0 or <0. */
 int flow_sorter_flush(struct flow_sorter *s);
 void flow_sorter_fini(struct flow_sorter *s);

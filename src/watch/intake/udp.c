@@ -7,6 +7,7 @@
 #include "watch/intake/udp.h"
 
 #include "base/clock.h"
+#include "format/netflow5.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -78,6 +79,9 @@ int udp_steer(int fd, uint32_t n_group)
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)) ? -errno : 0;
 }
 
+static int take_v5(void *context, const uint8_t *records, const struct netflow5_header *h, int64_t received_us,
+                   const struct flow_observer *o);
+
 static int store_batch(void *context, struct flow_batch *b)
 {
     struct udp_receiver *r = context;
@@ -101,6 +105,7 @@ int udp_receiver_init(struct udp_receiver *r, const struct udp_options *o)
     r->netflow = netflow_new(NULL);
     if (!r->netflow)
         return -ENOMEM;
+    netflow_set_v5_sink(r->netflow, take_v5);
     int e = exporters_init(&r->exporters);
     if (e) {
         netflow_free(r->netflow);
@@ -131,6 +136,44 @@ static int take_flows(void *context, const struct flow *flows, uint32_t n, const
 {
     struct udp_receiver *r = context;
     return flow_sorter_put(&r->sorter, flows, n, o);
+}
+
+#define AT(ID, type) ((type *)b->number[FLOW_##ID] + b->n)
+
+/* take_v5 - the hot path: records of version 5 go straight into the columns of the open batch. */
+static int take_v5(void *context, const uint8_t *records, const struct netflow5_header *h, int64_t received_us,
+                   const struct flow_observer *o)
+{
+    struct udp_receiver *r = context;
+    struct flow_batch *b;
+    int e = flow_sorter_open(&r->sorter, netflow5_present, h->n_present, o, &b);
+    if (e < 0)
+        return e;
+    struct netflow5_columns to = {
+        .source_ip = b->v4[FLOW_SOURCE_IP] + b->n,
+        .destination_ip = b->v4[FLOW_DESTINATION_IP] + b->n,
+        .next_hop = b->v4[FLOW_NEXT_HOP] + b->n,
+        .input_if = AT(INPUT_IF, uint32_t),
+        .output_if = AT(OUTPUT_IF, uint32_t),
+        .source_as = AT(SOURCE_AS, uint32_t),
+        .destination_as = AT(DESTINATION_AS, uint32_t),
+        .start_us = AT(START, int64_t),
+        .end_us = AT(END, int64_t),
+        .received_us = AT(RECEIVED, int64_t),
+        .clock_offset_us = AT(CLOCK_OFFSET, int64_t),
+        .source_packets = AT(SOURCE_PACKETS, uint64_t),
+        .source_bytes = AT(SOURCE_BYTES, uint64_t),
+        .source_port = AT(SOURCE_PORT, uint16_t),
+        .destination_port = AT(DESTINATION_PORT, uint16_t),
+        .tcp_flags = AT(TCP_FLAGS, uint16_t),
+        .protocol = AT(PROTOCOL, uint8_t),
+        .tos = AT(TOS, uint8_t),
+        .source_mask = AT(SOURCE_MASK, uint8_t),
+        .destination_mask = AT(DESTINATION_MASK, uint8_t),
+    };
+    netflow5_decode_columns(records, h, received_us, &to);
+    flow_batch_mark_icmp(b, h->n_present);
+    return flow_sorter_close(&r->sorter, b, h->n_present);
 }
 
 /* feed - the lock of the exporters is held. */
