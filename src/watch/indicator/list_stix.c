@@ -187,7 +187,8 @@ static uint64_t take_arrays(struct list_parse *p, json_t *o, unsigned depth, uin
         if (json_is_string(first)) {
             struct ip_range range;
             uint16_t port;
-            is_address = !list_address_parse((struct text){json_string_value(first), json_string_length(first)}, &range, &port, &is_address);
+            struct text t = {json_string_value(first), json_string_length(first)};
+            is_address = !list_address_parse(t, &range, &port, &is_address);
         }
         if (is_address || json_is_object(first))
             n += take_objects(p, v, false, before + n);
