@@ -693,7 +693,7 @@ static void check_top_in_parts(struct trial *t)
         return;
     t->options.memory_bytes = 0;
     struct lines want = ask(t, chosen);
-    t->options.memory_bytes = 100000;
+    t->options.memory_bytes = 300000;
     struct lines got = ask(t, chosen);
     t->options.memory_bytes = 0;
     must_equal(t, chosen, &got, &want);

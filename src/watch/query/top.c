@@ -1,47 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Top addresses the fast way: an array by code takes the sums of a segment; then the segments' sorted dictionaries are
- * walked side by side, piece of the address space by piece, and each piece is summed in a small hash table that stays
- * in the cache. Only the best are kept.
+ * Top addresses the fast way: an array by code takes the sums of a segment. Where the arrays of all segments fit into
+ * memory, an address can only be among the best N if some segment alone gives it its share of a known N-th best: those
+ * few are looked up in all segments (top_share.c). Else, or where nothing stands out, the segments' sorted dictionaries
+ * are walked side by side, piece of the address space by piece, and each piece is summed in a small hash table that
+ * stays in the cache. Only the best are kept.
  *
  * Serves `top N address by count | sum(field)` where no sum can reach bit 63, which marks a code as seen.
  */
 #include "watch/query/mask.h"
-#include "watch/query/run.h"
+#include "watch/query/top.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SEEN (UINT64_C(1) << 63)
+#include <sys/mman.h>
 
 enum {
     PIECE_ENTRIES = 1 << 15, /* of all segments together: 2^16 slots of 16 bytes */
-    DECODED = 4096
-};
-#define SUM_MAX (UINT64_C(1) << 40) /* of a value: 2^22 rows stay below bit 63 */
-
-/* the sums of one segment: addresses ascending */
-struct sums {
-    uint32_t *v4;
-    struct ip *v6;
-    uint64_t *v;
-    size_t n, at;
-};
-
-struct best {
-    struct ip ip;
-    uint64_t v;
-};
-
-struct top {
-    struct sums *v4, *v6; /* per segment */
-    atomic_size_t n_bytes;
-    size_t max_bytes;
-    struct best *heap; /* the least first */
-    size_t n_heap, wanted;
-    uint32_t first, last; /* IPv4 addresses of this pass */
-    bool has_v6;          /* IPv6 is of this pass */
+    DECODED = 4096,
+    AHEAD = 24, /* rows, of the prefetch */
+    HUGE_PAGE = 2 << 20
 };
 
 static struct top *top_of(const struct query_worker *w)
@@ -69,7 +48,7 @@ static bool is_small(const struct query_run *run)
             for (size_t c = 0; c < n_columns; c++) {
                 struct segment_bounds bounds;
                 segment_bounds(run->segments[i], b, columns[c], &bounds);
-                if (!bounds.is_absent && bounds.max >= SUM_MAX)
+                if (!bounds.is_absent && bounds.max >= TOP_VALUE_MAX)
                     return false;
             }
     return true;
@@ -80,21 +59,27 @@ static bool is_small(const struct query_run *run)
 static void add_all(uint64_t *sums, const uint32_t *codes, const uint64_t *a, const uint64_t *b, uint32_t n)
 {
     if (a && b) {
-        for (uint32_t i = 0; i < n; i++)
-            sums[codes[i]] = (sums[codes[i]] + a[i] + b[i]) | SEEN;
+        for (uint32_t i = 0; i < n; i++) {
+            __builtin_prefetch(&sums[codes[i + AHEAD < n ? i + AHEAD : i]], 1);
+            sums[codes[i]] = (sums[codes[i]] + a[i] + b[i]) | TOP_SEEN;
+        }
     } else if (a) {
-        for (uint32_t i = 0; i < n; i++)
-            sums[codes[i]] = (sums[codes[i]] + a[i]) | SEEN;
+        for (uint32_t i = 0; i < n; i++) {
+            __builtin_prefetch(&sums[codes[i + AHEAD < n ? i + AHEAD : i]], 1);
+            sums[codes[i]] = (sums[codes[i]] + a[i]) | TOP_SEEN;
+        }
     } else {
         for (uint32_t i = 0; i < n; i++)
-            sums[codes[i]] |= SEEN;
+            sums[codes[i]] |= TOP_SEEN;
     }
 }
 
 static void add_counts(uint64_t *sums, const uint32_t *codes, uint32_t n)
 {
-    for (uint32_t i = 0; i < n; i++)
-        sums[codes[i]] = (sums[codes[i]] + 1) | SEEN;
+    for (uint32_t i = 0; i < n; i++) {
+        __builtin_prefetch(&sums[codes[i + AHEAD < n ? i + AHEAD : i]], 1);
+        sums[codes[i]] = (sums[codes[i]] + 1) | TOP_SEEN;
+    }
 }
 
 static void add_some(struct query_worker *w, const uint32_t *codes, const uint64_t *a, const uint64_t *b, bool is_count)
@@ -103,7 +88,7 @@ static void add_some(struct query_worker *w, const uint32_t *codes, const uint64
     for (uint32_t i = 0; i < n; i++) {
         uint32_t row = w->rows[i];
         uint64_t v = is_count ? 1 : (a ? a[row] : 0) + (b ? b[row] : 0);
-        w->sums[codes[row]] = (w->sums[codes[row]] + v) | SEEN;
+        w->sums[codes[row]] = (w->sums[codes[row]] + v) | TOP_SEEN;
     }
 }
 
@@ -139,26 +124,33 @@ static int top_block(struct query_worker *w, uint32_t n)
     return 0;
 }
 
+/* Large arrays that are hit at random want large pages. */
 static int room_sums(struct query_worker *w, size_t n)
 {
+    size_t bytes = (n * sizeof(*w->sums) + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
     if (n > w->sums_room) {
+        bool is_large = bytes > HUGE_PAGE;
         free(w->sums);
-        w->sums = malloc(n * sizeof(*w->sums));
+        w->sums = is_large ? aligned_alloc(HUGE_PAGE, bytes) : malloc(bytes);
         w->sums_room = w->sums ? n : 0;
         if (!w->sums)
             return -ENOMEM;
+        if (is_large)
+            (void)madvise(w->sums, bytes, MADV_HUGEPAGE);
     }
     memset(w->sums, 0, n * sizeof(*w->sums));
     return 0;
 }
 
-static int sums_new(struct top *t, struct sums *s, size_t n, bool is_v6)
+static int sums_new(struct top *t, struct top_sums *s, size_t n, bool is_v6)
 {
     size_t bytes = n * ((is_v6 ? sizeof(*s->v6) : sizeof(*s->v4)) + sizeof(*s->v));
     if (!n)
         return 0;
-    if (atomic_fetch_add(&t->n_bytes, bytes) + bytes > t->max_bytes)
+    if (atomic_fetch_add(&t->n_bytes, bytes) + bytes > t->max_bytes) {
+        atomic_store(&t->is_over, true);
         return -ENOMEM;
+    }
     s->v = malloc(n * sizeof(*s->v));
     if (is_v6)
         s->v6 = malloc(n * sizeof(*s->v6));
@@ -178,7 +170,7 @@ static struct code_span span_of(const struct top *t, const struct segment *s)
     return (struct code_span){segment_lower_bound(s, &first), segment_lower_bound(s, &after)};
 }
 
-static int keep4(struct query_worker *w, const struct segment *s, struct sums *out, struct code_span span)
+static int keep4(const uint64_t *sums, const struct segment *s, struct top_sums *out, struct code_span span)
 {
     uint32_t decoded[DECODED];
     for (uint32_t from = span.from; from < span.to; from += DECODED) {
@@ -187,26 +179,26 @@ static int keep4(struct query_worker *w, const struct segment *s, struct sums *o
             return -EBADMSG;
         for (uint32_t i = 0; i < some; i++) {
             out->v4[out->n] = decoded[i];
-            out->v[out->n] = w->sums[from + i] & ~SEEN;
-            out->n += w->sums[from + i] >> 63;
+            out->v[out->n] = sums[from + i] & ~TOP_SEEN;
+            out->n += sums[from + i] >> 63;
         }
     }
     return 0;
 }
 
 /* segments of family 6 hold IPv4 addresses too: those join the others */
-static void keep6(struct query_worker *w, const struct segment *s, struct sums *v4, struct sums *v6, struct code_span span)
+static void keep6(const struct top *t, const uint64_t *sums, const struct segment *s, size_t at, struct code_span span)
 {
-    const struct top *t = top_of(w);
+    struct top_sums *v4 = &t->v4[at], *v6 = &t->v6[at];
     uint32_t n = segment_info(s)->n_entries;
     for (uint32_t i = 0; i < n; i++) {
-        if (!w->sums[i] || (!t->has_v6 && (i < span.from || i >= span.to)))
+        if (!sums[i] || (!t->has_v6 && (i < span.from || i >= span.to)))
             continue;
         struct ip a = segment_address(s, i);
         if (ip_is_v4(&a) && (i < span.from || i >= span.to))
             continue;
-        struct sums *to = ip_is_v4(&a) ? v4 : v6;
-        to->v[to->n] = w->sums[i] & ~SEEN;
+        struct top_sums *to = ip_is_v4(&a) ? v4 : v6;
+        to->v[to->n] = sums[i] & ~TOP_SEEN;
         if (to == v4)
             to->v4[to->n++] = ip_v4(&a);
         else
@@ -214,44 +206,57 @@ static void keep6(struct query_worker *w, const struct segment *s, struct sums *
     }
 }
 
-static int top_segment(struct query_worker *w, size_t i)
+/* the entries of this pass out of the array of a segment */
+static int keep(struct query_run *run, struct top *t, size_t i, const uint64_t *sums)
 {
-    struct top *t = top_of(w);
-    const struct segment *s = w->run->segments[i];
+    const struct segment *s = run->segments[i];
     const struct segment_info *info = segment_info(s);
     size_t n_seen = 0;
-    int r = room_sums(w, (size_t)info->n_entries + 1);
-    if (!r)
-        r = query_each_block(w, i, top_block);
     struct code_span span = span_of(t, s);
     bool is_all = info->family == 6 && t->has_v6;
-    for (uint32_t c = is_all ? 0 : span.from; !r && c < (is_all ? info->n_entries : span.to); c++)
-        n_seen += w->sums[c] >> 63;
-    if (r || !n_seen)
-        return r;
-    r = sums_new(t, &t->v4[i], n_seen + 1, false); /* one more: the loop of keep4 writes before it counts */
+    for (uint32_t c = is_all ? 0 : span.from; c < (is_all ? info->n_entries : span.to); c++)
+        n_seen += sums[c] >> 63;
+    if (!n_seen)
+        return 0;
+    int r = sums_new(t, &t->v4[i], n_seen + 1, false); /* one more: the loop of keep4 writes before it counts */
     if (!r && is_all)
         r = sums_new(t, &t->v6[i], n_seen, true);
     if (!r && info->family == 4)
-        r = keep4(w, s, &t->v4[i], span);
+        r = keep4(sums, s, &t->v4[i], span);
     else if (!r)
-        keep6(w, s, &t->v4[i], &t->v6[i], span);
+        keep6(t, sums, s, i, span);
     if (r == -EBADMSG) { /* its addresses cannot be read */
         t->v4[i].n = 0;
-        query_damaged(w->run, s, info->n_blocks);
+        query_damaged(run, s, info->n_blocks);
         r = 0;
     }
     return r;
 }
 
+static int top_segment(struct query_worker *w, size_t i)
+{
+    struct top *t = top_of(w);
+    int r = room_sums(w, (size_t)segment_info(w->run->segments[i])->n_entries + 1);
+    if (!r)
+        r = query_each_block(w, i, top_block);
+    if (r)
+        return r;
+    if (!t->keeps_arrays)
+        return keep(w->run, t, i, w->sums);
+    t->by_code[i] = w->sums;
+    w->sums = NULL;
+    w->sums_room = 0;
+    return 0;
+}
+
 /* --- the best -------------------------------------------------------------------------------------- */
 
-static bool is_worse(const struct best *a, const struct best *b)
+static bool is_worse(const struct top_best *a, const struct top_best *b)
 {
     return a->v != b->v ? a->v < b->v : ip_compare(&a->ip, &b->ip) > 0;
 }
 
-static void sink_down(struct best *heap, size_t n, size_t i)
+static void sink_down(struct top_best *heap, size_t n, size_t i)
 {
     for (;;) {
         size_t worst = i, left = 2 * i + 1;
@@ -261,16 +266,16 @@ static void sink_down(struct best *heap, size_t n, size_t i)
             worst = left + 1;
         if (worst == i)
             return;
-        struct best swap = heap[i];
+        struct top_best swap = heap[i];
         heap[i] = heap[worst];
         heap[worst] = swap;
         i = worst;
     }
 }
 
-static void offer(struct top *t, const struct ip *ip, uint64_t v)
+void top_offer(struct top *t, const struct ip *ip, uint64_t v)
 {
-    struct best b = {*ip, v};
+    struct top_best b = {*ip, v};
     if (t->n_heap == t->wanted) {
         if (!is_worse(&t->heap[0], &b))
             return;
@@ -287,14 +292,8 @@ static void offer(struct top *t, const struct ip *ip, uint64_t v)
 
 struct slot {
     uint32_t key;
-    uint64_t v; /* with SEEN */
+    uint64_t v; /* with TOP_SEEN */
 };
-
-static uint64_t plus(uint64_t a, uint64_t b)
-{
-    uint64_t s = (a & ~SEEN) + (b & ~SEEN); /* two numbers of 63 bits */
-    return s < SEEN ? s : SEEN - 1;
-}
 
 /* entries of all segments up to @last, into the table, and its best into the heap */
 static void sum_piece(struct top *t, size_t n, uint32_t last, struct slot *slots, size_t n_slots)
@@ -302,28 +301,28 @@ static void sum_piece(struct top *t, size_t n, uint32_t last, struct slot *slots
     memset(slots, 0, n_slots * sizeof(*slots));
     unsigned shift = 32u - (unsigned)__builtin_ctzll(n_slots);
     for (size_t i = 0; i < n; i++) {
-        struct sums *s = &t->v4[i];
+        struct top_sums *s = &t->v4[i];
         size_t at = s->at;
         for (; at < s->n && s->v4[at] <= last; at++) {
             size_t k = (uint32_t)(s->v4[at] * UINT32_C(2654435769)) >> shift; /* Fibonacci hashing */
             while (slots[k].v && slots[k].key != s->v4[at])
                 k = (k + 1) & (n_slots - 1);
             slots[k].key = s->v4[at];
-            slots[k].v = plus(slots[k].v, s->v[at]) | SEEN;
+            slots[k].v = top_plus(slots[k].v, s->v[at]) | TOP_SEEN;
         }
         s->at = at;
     }
-    uint64_t least = t->n_heap == t->wanted ? t->heap[0].v : 0;
+    uint64_t least = TOP_SEEN | (t->n_heap == t->wanted ? t->heap[0].v : 0); /* free slots lie below too */
     for (size_t k = 0; k < n_slots; k++) {
-        if (!slots[k].v || (slots[k].v & ~SEEN) < least)
+        if (slots[k].v < least)
             continue;
         struct ip a = ip_from_v4(slots[k].key);
-        offer(t, &a, slots[k].v & ~SEEN);
-        least = t->n_heap == t->wanted ? t->heap[0].v : 0;
+        top_offer(t, &a, slots[k].v & ~TOP_SEEN);
+        least = TOP_SEEN | (t->n_heap == t->wanted ? t->heap[0].v : 0);
     }
 }
 
-static size_t upper_bound(const struct sums *s, uint32_t last)
+static size_t upper_bound(const struct top_sums *s, uint32_t last)
 {
     size_t low = s->at, high = s->n;
     while (low < high) {
@@ -393,12 +392,12 @@ static int sum_v6(struct query_run *run, struct top *t)
             struct query_sums *sums = query_table_at(&all, key);
             r = sums ? 0 : -ENOMEM;
             if (sums)
-                sums->value = plus(sums->value, t->v6[i].v[k]);
+                sums->value = top_plus(sums->value, t->v6[i].v[k]);
         }
     for (uint32_t i = 0; !r && i < all.n; i++) {
         struct ip a;
         memcpy(a.b, query_table_key(&all, i), 16);
-        offer(t, &a, query_table_sums(&all, i)->value);
+        top_offer(t, &a, query_table_sums(&all, i)->value);
     }
     query_table_fini(&all);
     return r;
@@ -422,12 +421,14 @@ static int to_groups(struct query_run *run, const struct top *t)
 static void sums_clear(struct top *t, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        struct sums *both[2] = {&t->v4[i], &t->v6[i]};
+        free(t->by_code[i]);
+        t->by_code[i] = NULL;
+        struct top_sums *both[2] = {&t->v4[i], &t->v6[i]};
         for (size_t k = 0; k < 2; k++) {
             free(both[k]->v4);
             free(both[k]->v6);
             free(both[k]->v);
-            *both[k] = (struct sums){0};
+            *both[k] = (struct top_sums){0};
         }
     }
     atomic_store(&t->n_bytes, 0);
@@ -436,29 +437,49 @@ static void sums_clear(struct top *t, size_t n)
 /* --- passes: where the sums of all addresses would not fit, the address space is done in parts ------------- */
 
 /* how many parts, judged by the dictionaries; the largest segment says where they end */
-static size_t n_passes(const struct query_run *run, const struct top *t, const struct segment **ret_largest)
+static size_t n_passes(const struct query_run *run, struct top *t, const struct segment **ret_largest)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, array_bytes = 0;
     *ret_largest = NULL;
     for (size_t i = 0; i < run->n_segments; i++) {
         const struct segment_info *info = segment_info(run->segments[i]);
         bytes += (uint64_t)info->n_entries * (info->family == 4 ? 12 : 36);
+        array_bytes += (uint64_t)info->n_entries * 8 + HUGE_PAGE;
         if (info->family == 4 && (!*ret_largest || info->n_entries > segment_info(*ret_largest)->n_entries))
             *ret_largest = run->segments[i];
     }
-    return bytes <= t->max_bytes ? 1 : (size_t)(bytes / (t->max_bytes / 2 + 1)) + 1;
+    t->keeps_arrays = array_bytes <= t->max_bytes;
+    return t->keeps_arrays || bytes <= t->max_bytes ? 1 : (size_t)(bytes / (t->max_bytes / 2 + 1)) + 1;
 }
 
+enum { TOO_WIDE = 1 };
+
+/* one part of the address space; Return: 0, TOO_WIDE (nothing was offered), or what failed */
 static int pass(struct query_run *run, struct top *t)
 {
     struct query_report before = *run->report;
     atomic_store(&run->next, 0);
+    atomic_store(&run->failed, 0);
+    atomic_store(&t->is_over, false);
     *run->report = (struct query_report){0}; /* every pass reads the same: the last one counts */
-    int r = query_parallel(run, top_segment);
-    if (!r)
-        r = sum_v4(t, run->n_segments);
-    if (!r && t->has_v6)
+    int r = query_parallel(run, top_segment), by_share = 1;
+    if (!r && t->keeps_arrays)
+        by_share = top_by_share(run, t);
+    if (by_share < 0)
+        r = by_share;
+    for (size_t i = 0; !r && by_share == 1 && t->keeps_arrays && i < run->n_segments; i++) {
+        r = keep(run, t, i, t->by_code[i]);
+        free(t->by_code[i]);
+        t->by_code[i] = NULL;
+    }
+    if (r && atomic_load(&t->is_over)) {
+        t->keeps_arrays = false;
+        r = TOO_WIDE;
+    }
+    if (!r && by_share == 1 && t->has_v6)
         r = sum_v6(run, t);
+    if (!r && by_share == 1)
+        r = sum_v4(t, run->n_segments);
     if (run->report->n_damaged_blocks < before.n_damaged_blocks)
         *run->report = before;
     sums_clear(t, run->n_segments);
@@ -471,7 +492,7 @@ static int all_passes(struct query_run *run, struct top *t)
     size_t n = n_passes(run, t, &largest);
     uint64_t first = 0;
     int r = 0;
-    for (size_t i = 0; !r && i < n; i++) {
+    for (size_t i = 0; !r && first <= UINT32_MAX; i++) {
         uint64_t last = UINT32_MAX;
         if (i + 1 < n && largest) {
             struct ip a = segment_address(largest, (uint32_t)((uint64_t)segment_info(largest)->n_entries * (i + 1) / n));
@@ -482,8 +503,9 @@ static int all_passes(struct query_run *run, struct top *t)
         t->first = (uint32_t)first;
         t->last = (uint32_t)last;
         t->has_v6 = !first;
-        r = pass(run, t);
-        first = last + 1;
+        while ((r = pass(run, t)) == TOO_WIDE && t->last > t->first)
+            t->last = t->first + (t->last - t->first) / 2;
+        first = (uint64_t)t->last + 1;
     }
     return r;
 }
@@ -496,16 +518,23 @@ int query_run_top(struct query_run *run)
     struct top t = {.max_bytes = run->memory_bytes / 2, .wanted = (size_t)(q->top < q->limit_before ? q->top : q->limit_before)};
     t.v4 = calloc(run->n_segments + 1, sizeof(*t.v4));
     t.v6 = calloc(run->n_segments + 1, sizeof(*t.v6));
+    t.by_code = calloc(run->n_segments + 1, sizeof(*t.by_code));
     t.heap = malloc((t.wanted + 1) * sizeof(*t.heap));
     run->context = &t;
-    int r = t.v4 && t.v6 && t.heap ? all_passes(run, &t) : -ENOMEM;
+    int r = t.v4 && t.v6 && t.by_code && t.heap ? all_passes(run, &t) : -ENOMEM;
+    if (r == TOO_WIDE) { /* IPv6 alone is too much: groups need less for each */
+        atomic_store(&run->next, 0);
+        atomic_store(&run->failed, 0);
+        *run->report = (struct query_report){0};
+    }
     if (!r)
         r = to_groups(run, &t);
     r = r == -ENOMEM ? query_over_memory(run) : r;
     if (!r)
         r = query_group_give(run);
-    if (t.v4 && t.v6)
+    if (t.v4 && t.v6 && t.by_code)
         sums_clear(&t, run->n_segments);
+    free(t.by_code);
     free(t.v4);
     free(t.v6);
     free(t.heap);
