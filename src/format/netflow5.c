@@ -83,16 +83,18 @@ int netflow5_decode(const uint8_t *p, size_t n_bytes, int64_t received_us, struc
     return 0;
 }
 
-void netflow5_decode_columns(const uint8_t *p, const struct netflow5_header *h, int64_t received_us,
+void netflow5_decode_columns(const uint8_t *p, uint32_t n, const struct netflow5_header *h, int64_t received_us,
                              const struct netflow5_columns *to)
 {
-    const uint32_t n = h->n_present;
     const int64_t offset_us = received_us - h->exported_us;
-#define EACH(column, value)                                                     \
-    for (uint32_t i = 0; i < n; i++) {                                          \
-        const uint8_t *record = p + (size_t)i * NETFLOW5_RECORD_BYTES;          \
-        to->column[i] = (value);                                                \
-    }
+#define EACH(column, value)                                           \
+    do {                                                              \
+        __typeof__(to->column) out = to->column;                      \
+        const uint8_t *record = p;                                    \
+        _Pragma("GCC unroll 6")                                       \
+        for (uint32_t i = 0; i < n; i++, record += NETFLOW5_RECORD_BYTES) \
+            out[i] = (value);                                         \
+    } while (0);
     EACH(source_ip, load_be32(record))
     EACH(destination_ip, load_be32(record + 4))
     EACH(next_hop, load_be32(record + 8))

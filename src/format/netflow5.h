@@ -60,9 +60,9 @@ extern const uint64_t netflow5_present;
 /*
  * netflow5_decode_columns - the records of a datagram whose header was read, a column at a time; for unsampled
  * traffic only (h->sampling 0 or 1): nothing is multiplied.
- * @p: the first record; @h->n_present records are there.
+ * @p, @n: records of it, all there.
  */
-void netflow5_decode_columns(const uint8_t *p, const struct netflow5_header *h, int64_t received_us,
+void netflow5_decode_columns(const uint8_t *p, uint32_t n, const struct netflow5_header *h, int64_t received_us,
                              const struct netflow5_columns *to);
 
 /* netflow_uptime_us - the time of sysUpTime @then_ms when the clock showed @exported_us at @uptime_ms; both wrap after 49.7 days. */

@@ -366,22 +366,18 @@ static int put_run(struct flow_sorter *s, bool is_v6, const struct flow *flows, 
 }
 
 int flow_sorter_open(struct flow_sorter *s, uint64_t present, uint32_t n, const struct flow_observer *o,
-                     struct flow_batch **ret)
+                     struct flow_batch **ret, uint32_t *ret_n)
 {
     uint32_t observer = 0;
-    if (s->v4 && n > FLOW_BATCH_ROWS - s->v4->n) {
-        int r = hand_on(s, s->v4);
-        if (r < 0)
-            return r;
-    }
-    int r = open_batch(s, false, o, ret, &observer);
+    int r = open_batch(s, false, o, ret, &observer); /* never full: full ones were handed on */
     if (r < 0)
         return r;
-    r = flow_batch_open(*ret, o ? present | FLOW_HAS(FLOW_OBSERVER) : present, n);
-    if (r) /* the batch is empty: more rows than one can hold */
-        return -EINVAL;
-    for (uint32_t i = 0; o && i < n; i++)
-        ((uint32_t *)(*ret)->number[FLOW_OBSERVER])[(*ret)->n + i] = observer;
+    struct flow_batch *b = *ret;
+    *ret_n = n < FLOW_BATCH_ROWS - b->n ? n : FLOW_BATCH_ROWS - b->n;
+    (void)flow_batch_open(b, o ? present | FLOW_HAS(FLOW_OBSERVER) : present, *ret_n);
+    uint32_t *to = (uint32_t *)b->number[FLOW_OBSERVER] + b->n;
+    for (uint32_t i = 0; o && i < *ret_n; i++)
+        to[i] = observer;
     return 0;
 }
 

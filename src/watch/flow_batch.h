@@ -92,11 +92,12 @@ struct flow_sorter {
 /* flow_sorter_put - rows from one observer (NULL: rows carry none). Return: 0 or <0. */
 int flow_sorter_put(struct flow_sorter *s, const struct flow *flows, uint32_t n, const struct flow_observer *o);
 /*
- * flow_sorter_open - the batch of family 4 with @n rows made ready as by flow_batch_open and its observer written;
+ * flow_sorter_open - the batch of family 4 with up to @n rows made ready as by flow_batch_open and their observer
+ * written; @ret_n: how many, at least one (batches are filled to the last row: whole ones need no second copy).
  * flow_sorter_close - they are written; a full batch is handed on. Return: 0 or <0.
  */
 int flow_sorter_open(struct flow_sorter *s, uint64_t present, uint32_t n, const struct flow_observer *o,
-                     struct flow_batch **ret);
+                     struct flow_batch **ret, uint32_t *ret_n);
 int flow_sorter_close(struct flow_sorter *s, struct flow_batch *b, uint32_t n);
 /* flow_sorter_flush - hand on what is there. Return: 0 or <0. */
 int flow_sorter_flush(struct flow_sorter *s);

@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -140,16 +141,10 @@ static int take_flows(void *context, const struct flow *flows, uint32_t n, const
 
 #define AT(ID, type) ((type *)b->number[FLOW_##ID] + b->n)
 
-/* take_v5 - the hot path: records of version 5 go straight into the columns of the open batch. */
-static int take_v5(void *context, const uint8_t *records, const struct netflow5_header *h, int64_t received_us,
-                   const struct flow_observer *o)
+/* v5_columns - where the next rows of @b go. */
+static struct netflow5_columns v5_columns(const struct flow_batch *b)
 {
-    struct udp_receiver *r = context;
-    struct flow_batch *b;
-    int e = flow_sorter_open(&r->sorter, netflow5_present, h->n_present, o, &b);
-    if (e < 0)
-        return e;
-    struct netflow5_columns to = {
+    return (struct netflow5_columns){
         .source_ip = b->v4[FLOW_SOURCE_IP] + b->n,
         .destination_ip = b->v4[FLOW_DESTINATION_IP] + b->n,
         .next_hop = b->v4[FLOW_NEXT_HOP] + b->n,
@@ -171,9 +166,27 @@ static int take_v5(void *context, const uint8_t *records, const struct netflow5_
         .source_mask = AT(SOURCE_MASK, uint8_t),
         .destination_mask = AT(DESTINATION_MASK, uint8_t),
     };
-    netflow5_decode_columns(records, h, received_us, &to);
-    flow_batch_mark_icmp(b, h->n_present);
-    return flow_sorter_close(&r->sorter, b, h->n_present);
+}
+
+#undef AT
+
+/* take_v5 - the hot path: records of version 5 go straight into the columns of the open batch. */
+static int take_v5(void *context, const uint8_t *records, const struct netflow5_header *h, int64_t received_us,
+                   const struct flow_observer *o)
+{
+    struct udp_receiver *r = context;
+    int e = 0;
+    for (uint32_t at = 0, n; at < h->n_present && e >= 0; at += n) {
+        struct flow_batch *b;
+        e = flow_sorter_open(&r->sorter, netflow5_present, h->n_present - at, o, &b, &n);
+        if (e < 0)
+            return e;
+        struct netflow5_columns to = v5_columns(b);
+        netflow5_decode_columns(records + (size_t)at * NETFLOW5_RECORD_BYTES, n, h, received_us, &to);
+        flow_batch_mark_icmp(b, n);
+        e = flow_sorter_close(&r->sorter, b, n);
+    }
+    return e;
 }
 
 /* feed - the lock of the exporters is held. */
@@ -219,16 +232,34 @@ static void read_peer(const struct sockaddr_storage *from, struct netflow_datagr
     d->peer_port = ntohs(a->sin6_port);
 }
 
+/* note_drops - @total: since the socket was opened, modulo 2^32; an older figure than the last one says nothing new. */
+static void note_drops(struct udp_receiver *r, uint32_t total)
+{
+    int32_t more = (int32_t)(total - r->drops_seen);
+    if (more <= 0)
+        return;
+    atomic_fetch_add_explicit(&r->kernel_drops, (uint32_t)more, memory_order_relaxed);
+    r->drops_seen = total;
+}
+
 static void read_drops(struct udp_receiver *r, struct msghdr *h)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_RXQ_OVFL)
             continue;
-        uint32_t total; /* since the socket was opened, modulo 2^32 */
+        uint32_t total;
         memcpy(&total, CMSG_DATA(c), sizeof(total));
-        atomic_fetch_add_explicit(&r->kernel_drops, (uint32_t)(total - r->drops_seen), memory_order_relaxed);
-        r->drops_seen = total;
+        note_drops(r, total);
     }
+}
+
+/* ask_drops - SO_RXQ_OVFL speaks only with the next datagram: what was dropped after the last one would stay unseen. */
+static void ask_drops(struct udp_receiver *r)
+{
+    uint32_t memory[SK_MEMINFO_VARS];
+    socklen_t n = sizeof(memory);
+    if (!getsockopt(r->o.fd, SOL_SOCKET, SO_MEMINFO, memory, &n) && n > SK_MEMINFO_DROPS * sizeof(*memory))
+        note_drops(r, memory[SK_MEMINFO_DROPS]);
 }
 
 /* receive - one recvmmsg. Return: datagrams taken, 0 when there are none, <0 when storing failed. */
@@ -279,6 +310,7 @@ static int tick(struct udp_receiver *r)
     if (now_us - r->last_flush_us < FLUSH_US)
         return 0;
     r->last_flush_us = now_us;
+    ask_drops(r);
     int e = flow_sorter_flush(&r->sorter);
     if (e >= 0)
         e = note_sequence(r);
@@ -305,6 +337,7 @@ static int run(struct udp_receiver *r, struct ring *ring)
         if (e >= 0)
             e = tick(r);
     }
+    ask_drops(r);
     int last = e < 0 ? e : flow_sorter_flush(&r->sorter);
     if (last >= 0)
         last = note_sequence(r);
