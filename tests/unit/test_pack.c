@@ -202,6 +202,55 @@ static void damaged_minis_are_refused_or_read_inside_their_bytes(void **unused)
     }
 }
 
+static int compare32(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* sorted_distinct - Return: how many of @n random values remain. */
+static uint32_t sorted_distinct(uint32_t *v, uint32_t n, uint32_t range)
+{
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < n; i++)
+        v[i] = range ? (uint32_t)(next_random() % range) : (uint32_t)next_random();
+    qsort(v, n, sizeof(*v), compare32);
+    for (uint32_t i = 0; i < n; i++)
+        if (!k || v[k - 1] != v[i])
+            v[k++] = v[i];
+    return k;
+}
+
+static void common_values_are_marked_and_no_others(void **unused)
+{
+    static uint32_t raw[2000], keys[5000];
+    (void)unused;
+    for (unsigned round = 0; round < 4000; round++) {
+        uint32_t range = round % 3 ? 100 + (uint32_t)(next_random() % 8000) : 0;
+        uint32_t n = sorted_distinct(raw, 1 + (uint32_t)(next_random() % 2000), range), k;
+        n = n > PACK_UNIT ? PACK_UNIT : n;
+        uint32_t *v = malloc(n * sizeof(*v)), n_keys = sorted_distinct(keys, (uint32_t)(next_random() % 5000), range), want = 0;
+        assert_non_null(v);
+        memcpy(v, raw, n * sizeof(*v));
+        if (n_keys && round % 5 == 0)
+            keys[n_keys - 1] = UINT32_MAX;
+        uint32_t last = round % 4 ? v[n - 1] + (uint32_t)(next_random() % 3) : UINT32_MAX;
+        last = last < v[n - 1] ? UINT32_MAX : last;
+        while (want < n_keys && keys[want] <= last)
+            want++;
+        for (int is_plain = 0; is_plain < 2; is_plain++) {
+            uint64_t bits[PACK_UNIT / 64] = {0};
+            pack_use_plain(is_plain);
+            k = n_keys ? (uint32_t)pack_mark_common(v, n, keys, n_keys, last, bits) : 0;
+            assert_int_equal(k, want);
+            for (uint32_t i = 0; i < n; i++)
+                assert_int_equal(bits[i / 64] >> i % 64 & 1, want && bsearch(&v[i], keys, want, sizeof(*keys), compare32) != NULL);
+        }
+        pack_use_plain(false);
+        free(v);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +259,7 @@ int main(void)
         cmocka_unit_test(values_side_by_side_come_back),
         cmocka_unit_test(times_in_milliseconds_cost_no_more_than_milliseconds),
         cmocka_unit_test(an_array_of_many_minis_reads_whole_and_one_by_one),
+        cmocka_unit_test(common_values_are_marked_and_no_others),
         cmocka_unit_test(damaged_minis_are_refused_or_read_inside_their_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

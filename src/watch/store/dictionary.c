@@ -316,11 +316,8 @@ struct walk {
 static void mark_singles(struct walk *w, const uint32_t *v, uint32_t n, uint32_t last, uint64_t *bits)
 {
     const struct address_set *s = w->set;
-    for (; w->single < s->n_v4 && s->v4[w->single] <= last; w->single++) {
-        uint32_t a = s->v4[w->single], at = lower4(v, n, a);
-        if (at < n && v[at] == a)
-            bits[at / 64] |= UINT64_C(1) << at % 64;
-    }
+    if (w->single < s->n_v4)
+        w->single += pack_mark_common(v, n, s->v4 + w->single, s->n_v4 - w->single, last, bits);
 }
 
 static void mark_interval(uint32_t from, uint32_t to, uint64_t *bits)

@@ -81,6 +81,11 @@ void pack_bounds64(const uint64_t *v, uint32_t n, bool is_signed, uint64_t *ret_
 
 /* --- arrays ---------------------------------------------------------------------- */
 
+size_t pack_mark_common(const uint32_t *v, uint32_t n, const uint32_t *keys, size_t n_keys, uint32_t last, uint64_t *bits)
+{
+    return code()->mark_common(v, n, keys, n_keys, last, bits);
+}
+
 static uint32_t minis_of(uint32_t n)
 {
     return (n + PACK_VALUES - 1) / PACK_VALUES;

@@ -84,6 +84,13 @@ static inline uint32_t unpack_bits_get(const uint8_t *p, unsigned width, uint32_
 /* unpack_deltas - as unpack_bits, then out[i] = first + (sum of the first i + 1 values) + i + 1: strictly ascending. */
 void unpack_deltas(const uint8_t *p, uint32_t n, unsigned width, uint32_t first, uint32_t *out);
 
+/*
+ * pack_mark_common - set bit i of @bits for every v[i] that is among @keys.
+ * @v, @n: 1..PACK_UNIT ascending values; @keys: ascending, looked at while <= @last; @bits: PACK_UNIT bits.
+ * Return: keys looked at: those <= @last.
+ */
+size_t pack_mark_common(const uint32_t *v, uint32_t n, const uint32_t *keys, size_t n_keys, uint32_t last, uint64_t *bits);
+
 /* values side by side without lanes (0..64 bits each), least significant bit first */
 static inline size_t pack_plain_bytes(uint32_t n, unsigned width)
 {

@@ -17,6 +17,7 @@ struct pack_code {
     void (*get_deltas)(const uint8_t *p, uint32_t n, unsigned width, uint32_t first, uint32_t *out);
     void (*bounds32)(const uint32_t *v, uint32_t n, uint32_t *ret_min, uint32_t *ret_max);
     void (*bounds64)(const uint64_t *v, uint32_t n, uint64_t turn, uint64_t *ret_min, uint64_t *ret_max);
+    size_t (*mark_common)(const uint32_t *v, uint32_t n, const uint32_t *keys, size_t n_keys, uint32_t last, uint64_t *bits);
 };
 
 extern const struct pack_code pack_code_plain, pack_code_fast;

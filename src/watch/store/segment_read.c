@@ -147,9 +147,8 @@ int segment_read32(const struct segment *s, uint32_t block, unsigned column, uin
         return -EINVAL;
     if (segment_column(s, block, column, &x) || read32_kind(s, block, column, &x, out))
         return -EBADMSG;
-    uint32_t most = 0, n = segment_block_rows(s, block);
-    for (uint32_t i = 0; i < n; i++)
-        most = out[i] > most ? out[i] : most;
+    uint32_t least, most;
+    pack_bounds32(out, segment_block_rows(s, block), &least, &most);
     return most <= limit_of(s, column) ? 0 : -EBADMSG;
 }
 
