@@ -227,9 +227,9 @@ static void show_progress(void *context, uint64_t done, uint64_t total)
     fprintf(stderr, "\r\033[K  %s/%s", message_count(done), message_count(total));
 }
 
-static int run(struct hunting *h, struct store_view *v, struct output *out, struct fault *f)
+static int run(struct hunting *h, struct store_view *v, struct output *out, bool is_table, struct fault *f)
 {
-    struct hunt_output o = {.sink = output_sink(out)};
+    struct hunt_output o = {.sink = output_sink(out), .is_table = is_table};
     bool rows = h->args->value[CLI_ROWS] != NULL;
     int r = rows ? hunt_output_rows(&o) : hunt_output_hits(&o);
     if (r || !v)
@@ -262,7 +262,7 @@ static int hunt_in(struct hunting *h, struct store_view *v)
     struct output *out = open_output(format, false);
     if (!out)
         return EXIT_FAILED;
-    int r = run(h, v, out, &f);
+    int r = run(h, v, out, format == CLI_TABLE, &f);
     int w = output_flush(out);
     output_free(out);
     if (r == -EPIPE || w == -EPIPE)

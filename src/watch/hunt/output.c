@@ -94,6 +94,12 @@ static void put_remotes(struct buf *texts, const struct hunt_hit *h)
         flow_text_add(texts, "remotes", (struct text){all, n});
 }
 
+/* word_of - a fixed word of csv and json, for people in their language. */
+static struct query_value word_of(const struct hunt_output *o, const char *prefix, const char *name)
+{
+    return name_of(o->is_table ? message_find(prefix, name) : name);
+}
+
 int hunt_output_hit(void *context, const struct hunt_hit *h)
 {
     struct hunt_output *o = context;
@@ -108,14 +114,14 @@ int hunt_output_hit(void *context, const struct hunt_hit *h)
         ip_of(&h->remote, h->has_remote),
         text_of(h->list),
         text_of(h->family),
-        name_of(hit_direction_name(h->direction)),
+        word_of(o, "hunt_direction_", hit_direction_name(h->direction)),
         time_of(h->first_seen_us, has_time),
         time_of(h->last_seen_us, has_time),
         number_of(h->flows, true),
         number_of(h->packets, true),
         number_of(h->bytes, true),
         text_of((struct text){ports, n_ports}),
-        name_of(hit_listed_name(h->listed)),
+        word_of(o, "hunt_listed_", hit_listed_name(h->listed)),
     };
     struct buf texts = {.max = TEXTS_BYTES};
     put_remotes(&texts, h);

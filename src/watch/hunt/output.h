@@ -14,6 +14,7 @@
 
 struct hunt_output {
     struct query_sink sink; /* of the output the hunt writes to */
+    bool is_table;          /* for people: direction and listed in their language */
 };
 
 /* hunt_output_hits, hunt_output_rows - write the header. Return: 0 or <0 as the sink answers. */
