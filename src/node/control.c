@@ -16,7 +16,7 @@
 
 enum { REQUEST_TIMEOUT_MS = 10000, MAX_GROUPS = 256 };
 
-/* socket_address - a long path goes through the directory's descriptor: sun_path holds 108 bytes only. */
+/* socket_address - sun_path holds 108 bytes only. */
 static int socket_address(const char *data_dir, struct sockaddr_un *ret)
 {
     *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
@@ -64,8 +64,10 @@ bool control_may(int fd)
     return false;
 }
 
-static void take_fds(struct msghdr *m, struct control_request *r)
+/* take_fds - Return: 0, or -E2BIG: there were more than may be; those that came are closed. */
+static int take_fds(struct msghdr *m, struct control_request *r)
 {
+    int e = m->msg_flags & MSG_CTRUNC ? -E2BIG : 0; /* the kernel kept some to itself: files would be missing silently */
     for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
             continue;
@@ -76,9 +78,10 @@ static void take_fds(struct msghdr *m, struct control_request *r)
             if (r->n_fds < CONTROL_MAX_FDS)
                 r->fds[r->n_fds++] = fd;
             else
-                close(fd);
+                e = close(fd) ? -errno : -E2BIG;
         }
     }
+    return e;
 }
 
 /* read_piece - Return: bytes read, 0 at the end, or -errno; descriptors are taken into @r. */
@@ -97,9 +100,9 @@ static ssize_t read_piece(int fd, struct buf *line, struct control_request *r)
     ssize_t n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
     if (n < 0)
         return -errno;
-    take_fds(&m, r);
+    int e = take_fds(&m, r);
     line->n += (size_t)n;
-    return n;
+    return e ? e : n;
 }
 
 int control_receive(int fd, struct control_request *ret)

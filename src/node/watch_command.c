@@ -102,7 +102,8 @@ static void run_import(struct watch *w, int fd, const struct control_request *r)
     struct import_store_options o = {
         .on_refused = send_refused, .on_progress = send_progress, .context = &c, .spool_dir = w->data_dir};
     struct import_store *i;
-    if (read_options(r, &o)) {
+    if (read_options(r, &o) || json_array_size(json_object_get(r->body, "names")) != r->n_fds) {
+        import_reply_mapping_free(o.import.mapping, o.import.n_mapping);
         finish(fd, 1, "format");
         return;
     }
