@@ -2,7 +2,7 @@
 /*
  * segment_bench [FLOWS_IN_MILLIONS] [v4|v6] [build] - what a segment costs: CPU nanoseconds per row to add and to close, bytes per
  * flow by column and section, decoding speed, and the merge of lists with one segment and with the merged dictionary.
- * `build` stops after building. One thread; files in memory (memfd), so that writing is counted and the disk is not.
+ * `build` stops after building and writes every segment over the one before, as a disk's cache gives pages back. One thread; files in memory (memfd), so that writing is counted and the disk is not.
  */
 #include "generator.h"
 #include "watch/store/batch_pack.h"
@@ -39,12 +39,14 @@ static struct {
 
 static struct segment *segments[64];
 static size_t n_segments;
+static bool is_build_only;
+static int only_fd = -1;
 
 static void seal(struct segment_builder *b)
 {
     struct fault f = {0};
     uint64_t n_bytes;
-    int fd = memfd_create("segment", 0);
+    int fd = only_fd >= 0 ? only_fd : memfd_create("segment", 0);
     double t = cpu_s();
     if (segment_builder_write(b, n_segments + 1, fd, &n_bytes, &f)) {
         fprintf(stderr, "%s\n", f.text);
@@ -52,11 +54,17 @@ static void seal(struct segment_builder *b)
     }
     total.close += cpu_s() - t;
     total.rows += segment_builder_rows(b);
+    if (is_build_only && ftruncate(fd, (off_t)n_bytes))
+        exit(1);
     if (segment_open(fd, n_segments + 1, false, &segments[n_segments], &f)) {
         fprintf(stderr, "%s\n", f.text);
         exit(1);
     }
     n_segments++;
+    if (is_build_only) {
+        only_fd = fd;
+        return;
+    }
     close(fd);
 }
 
@@ -238,6 +246,7 @@ int main(int argc, char **argv)
     struct generator_options o = {.n_flows = (uint64_t)(argc > 1 ? atof(argv[1]) * 1e6 : 8e6),
                                   .is_v6 = argc > 2 && !strcmp(argv[2], "v6")};
     /* a segment of a day of 50 M flows spans two hours */
+    is_build_only = argc > 3;
     o.span_us = (int64_t)(86400e6 * (double)o.n_flows / 50e6);
     if (o.n_flows < 1 || o.n_flows / SEGMENT_ROWS >= 63)
         return 1;
@@ -246,12 +255,13 @@ int main(int argc, char **argv)
     printf("%.0f rows in %zu segments; ns/row: add %.1f, close and write %.1f, together %.1f (batch_pack %.1f, %.2f bytes; generator %.1f)\n",
            rows, n_segments, total.add / rows * 1e9, total.close / rows * 1e9, (total.add + total.close) / rows * 1e9,
            total.journal / rows * 1e9, (double)total.journal_bytes / rows, total.generate / rows * 1e9);
-    report_sizes();
-    if (argc < 4) {
+    if (!is_build_only) {
+        report_sizes();
         report_decoding();
         report_lists();
     }
     for (size_t i = 0; i < n_segments; i++)
         segment_close(segments[i]);
+    segment_builder_trim();
     return 0;
 }

@@ -69,33 +69,88 @@ static int make_scratch(struct segment_builder *b)
     b->rank = carve(&at, (NO_LOCAL + 1u) * sizeof(*b->rank));
     b->numbers = carve(&at, SEGMENT_BLOCK_ROWS * sizeof(*b->numbers));
     b->numbers64 = carve(&at, SEGMENT_BLOCK_ROWS * sizeof(*b->numbers64));
-    memset(b->table, 0, TABLE_LARGE * sizeof(*b->table));
     return 0;
+}
+
+static void destroy(struct segment_builder *b);
+
+/*
+ * Spare builders of full size. Memory the system has just given must be cleared first, which would cost
+ * a segment more than its sort: a builder that is freed waits here for the next who needs one.
+ */
+enum { N_SPARES = 2 };
+static struct segment_builder *_Atomic spares[N_SPARES];
+
+static struct segment_builder *take_spare(int family, uint32_t max_rows)
+{
+    for (unsigned i = 0; i < N_SPARES; i++) {
+        struct segment_builder *b = atomic_exchange(&spares[i], NULL);
+        if (b && b->family == family && b->max_rows == max_rows)
+            return b;
+        destroy(b);
+    }
+    return NULL;
+}
+
+static bool keep_as_spare(struct segment_builder *b)
+{
+    if (b->max_rows < SEGMENT_ROWS)
+        return false;
+    for (unsigned i = 0; i < N_SPARES; i++) {
+        struct segment_builder *none = NULL;
+        if (atomic_compare_exchange_strong(&spares[i], &none, b))
+            return true;
+    }
+    return false;
+}
+
+void segment_builder_trim(void)
+{
+    for (unsigned i = 0; i < N_SPARES; i++)
+        destroy(atomic_exchange(&spares[i], NULL));
+}
+
+/* begin - as new, but for the memory it has. */
+static void begin(struct segment_builder *b)
+{
+    b->n_rows = b->n_blocks = b->n_observers = 0;
+    b->columns = 0;
+    b->event_min_us = b->arrived_min_us = INT64_MAX;
+    b->event_max_us = b->arrived_max_us = INT64_MIN;
+    flow_batch_clear(b->pending);
+    buf_clear(&b->packed);
+    b->addresses.n = b->attributes.n = b->exceptions.n = 0;
+    memset(b->table, 0, TABLE_LARGE * sizeof(*b->table));
 }
 
 struct segment_builder *segment_builder_new(int family, uint32_t max_rows)
 {
-    struct segment_builder *b = calloc(1, sizeof(*b));
-    if (!b)
-        return NULL;
     if (max_rows < 1 || max_rows > SEGMENT_ROWS)
         max_rows = SEGMENT_ROWS;
+    struct segment_builder *b = max_rows == SEGMENT_ROWS ? take_spare(family, max_rows) : NULL;
+    if (b) {
+        begin(b);
+        return b;
+    }
+    b = calloc(1, sizeof(*b));
+    if (!b)
+        return NULL;
     b->family = family;
     b->max_rows = max_rows;
-    b->event_min_us = b->arrived_min_us = INT64_MAX;
-    b->event_max_us = b->arrived_max_us = INT64_MIN;
     b->packed.max = PACKED_MAX * 2;
     b->texts.max = FLOW_BATCH_TEXT_MAX * 3;
     b->addresses.usual = b->attributes.usual = max_rows + max_rows / 4;
     b->pending = flow_batch_new(family);
     b->blocks = calloc((max_rows + SEGMENT_BLOCK_ROWS - 1) / SEGMENT_BLOCK_ROWS, sizeof(*b->blocks));
-    if (b->pending && b->blocks && !make_scratch(b))
-        return b;
-    segment_builder_free(b);
-    return NULL;
+    if (!b->pending || !b->blocks || make_scratch(b)) {
+        destroy(b);
+        return NULL;
+    }
+    begin(b);
+    return b;
 }
 
-void segment_builder_free(struct segment_builder *b)
+static void destroy(struct segment_builder *b)
 {
     if (!b)
         return;
@@ -110,7 +165,15 @@ void segment_builder_free(struct segment_builder *b)
     free(b->exceptions.p);
     buf_fini(&b->packed);
     buf_fini(&b->texts);
+    buf_fini(&b->out);
+    segment_index_fini(&b->index);
     free(b);
+}
+
+void segment_builder_free(struct segment_builder *b)
+{
+    if (b && !keep_as_spare(b))
+        destroy(b);
 }
 
 uint32_t segment_builder_rows(const struct segment_builder *b)

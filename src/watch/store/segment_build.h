@@ -18,7 +18,10 @@ struct segment_builder;
 
 /* segment_builder_new - @max_rows: 1..SEGMENT_ROWS. Return: NULL when memory is out. */
 struct segment_builder *segment_builder_new(int family, uint32_t max_rows);
+/* segment_builder_free - builders of SEGMENT_ROWS may be kept as spares for segment_builder_new, at most two in a process. */
 void segment_builder_free(struct segment_builder *b);
+/* segment_builder_trim - free the spares (about 200 MiB each once used). */
+void segment_builder_trim(void);
 uint32_t segment_builder_rows(const struct segment_builder *b);
 /*
  * segment_builder_add - rows [from, batch->n) of a batch of the same family.

@@ -45,6 +45,16 @@ struct growing {
     size_t usual;       /* the first capacity; 0: a small one */
 };
 
+/* what the pairs of all blocks become */
+struct segment_index {
+    uint32_t n_entries;
+    size_t capacity;   /* of code_of and attributes */
+    uint32_t *code_of; /* parallel to the builder's addresses */
+    uint64_t *attributes; /* of every entry, with HAS_AS and HAS_MASK */
+    bool has_attributes;
+    struct buf heads, groups, body, posting_groups, postings;
+};
+
 struct segment_builder {
     int family;
     uint32_t max_rows, n_rows, n_blocks;
@@ -66,6 +76,8 @@ struct segment_builder {
     struct flow_observer *observers;
     uint32_t n_observers, observers_capacity;
     struct buf texts; /* scratch */
+    struct segment_index index;
+    struct buf out; /* of the file */
 };
 
 /* pages_large - large areas of random access take large pages, where the system gives them. */
@@ -78,13 +90,7 @@ int segment_builder_flush(struct segment_builder *b);
 
 /* --- segment_index.c: from addresses of blocks to entries ------------------------------------------ */
 
-struct segment_index {
-    uint32_t n_entries;
-    uint32_t *code_of; /* parallel to the builder's addresses */
-    uint64_t *attributes; /* of every entry, with HAS_AS and HAS_MASK; NULL if none are kept */
-    struct buf heads, groups, body, posting_groups, postings;
-};
-
-/* segment_index_build - Return: 0 or -ENOMEM. */
-int segment_index_build(struct segment_builder *b, struct segment_index *ret);
+/* segment_index_build - fills b->index. Return: 0 or -ENOMEM. */
+int segment_index_build(struct segment_builder *b);
+void segment_index_clear(struct segment_index *x);
 void segment_index_fini(struct segment_index *x);

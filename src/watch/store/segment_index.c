@@ -146,7 +146,7 @@ static inline void add_pair(struct walk *w, uint32_t block, uint32_t code)
 
 static void end_entry(struct walk *w)
 {
-    if (w->x->attributes)
+    if (w->x->has_attributes)
         w->x->attributes[w->x->n_entries] = w->entry.attributes;
     w->x->n_entries++;
     postings_add(&w->postings, w->entry.blocks, w->entry.n_blocks);
@@ -231,18 +231,34 @@ static void free_walk(struct walk *w)
     free(w);
 }
 
-int segment_index_build(struct segment_builder *b, struct segment_index *ret)
+static int make_room(struct segment_index *x, size_t n)
 {
-    size_t n = b->addresses.n ? b->addresses.n : 1;
+    if (n <= x->capacity)
+        return 0;
+    free(x->code_of);
+    free(x->attributes);
+    x->capacity = n + n / 8;
+    x->code_of = malloc(x->capacity * sizeof(*x->code_of));
+    x->attributes = malloc(x->capacity * sizeof(*x->attributes));
+    if (!x->code_of || !x->attributes) {
+        x->capacity = 0;
+        return -ENOMEM;
+    }
+    pages_large(x->code_of, x->capacity * sizeof(*x->code_of));
+    pages_large(x->attributes, x->capacity * sizeof(*x->attributes));
+    return 0;
+}
+
+int segment_index_build(struct segment_builder *b)
+{
+    struct segment_index *x = &b->index;
+    segment_index_clear(x);
+    x->heads.max = x->groups.max = x->body.max = x->posting_groups.max = x->postings.max = (size_t)1 << 32;
+    x->has_attributes = b->attributes.n > 0;
     struct walk *w = malloc(sizeof(*w));
-    memset(ret, 0, sizeof(*ret));
-    ret->heads.max = ret->groups.max = ret->body.max = ret->posting_groups.max = ret->postings.max = (size_t)1 << 32;
-    ret->code_of = malloc(n * sizeof(*ret->code_of));
-    ret->attributes = b->attributes.n ? malloc(n * sizeof(*ret->attributes)) : NULL;
-    int r = w && ret->code_of && (ret->attributes || !b->attributes.n) ? 0 : -ENOMEM;
+    int r = w ? make_room(x, b->addresses.n + 1) : -ENOMEM;
     if (!r) {
-        pages_large(ret->code_of, n * sizeof(*ret->code_of));
-        init_walk(w, b, ret);
+        init_walk(w, b, x);
         r = walk_all(w);
         int e = postings_end(&w->postings);
         r = r ? r : e;
@@ -250,9 +266,17 @@ int segment_index_build(struct segment_builder *b, struct segment_index *ret)
     } else {
         free(w);
     }
-    if (r)
-        segment_index_fini(ret);
     return r;
+}
+
+void segment_index_clear(struct segment_index *x)
+{
+    x->n_entries = 0;
+    buf_clear(&x->heads);
+    buf_clear(&x->groups);
+    buf_clear(&x->body);
+    buf_clear(&x->posting_groups);
+    buf_clear(&x->postings);
 }
 
 void segment_index_fini(struct segment_index *x)
