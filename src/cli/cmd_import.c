@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/flow_values.h"
 #include "cli/owner.h"
@@ -13,6 +14,7 @@
 #include "watch/query/output.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +127,8 @@ static int import_here(struct importing *i, struct store *s)
 
 /* --- the node writes ------------------------------------------------------------------------- */
 
+enum { REPLY_NEXT = 2 }; /* the node waits for the next files of this command */
+
 static int take_reply(void *context, const json_t *reply)
 {
     struct importing *i = context;
@@ -140,49 +144,59 @@ static int take_reply(void *context, const json_t *reply)
     }
     clear_progress(i);
     import_reply_print(reply);
-    return 0;
+    return what && !strcmp(what, "next") ? REPLY_NEXT : 0;
 }
 
-/* import_there - at most CONTROL_MAX_FDS files a request; exports of one command stay one exporter within it. */
-static int import_there(struct importing *i, int node, const int *fds, size_t first, size_t n)
+/* handed - files of one request */
+struct handed {
+    const char *names[CONTROL_MAX_FDS];
+    int fds[CONTROL_MAX_FDS];
+    size_t n;
+};
+
+static json_t *names_of(const struct handed *h)
 {
     json_t *names = json_array();
-    for (size_t k = 0; k < n; k++)
-        json_array_append_new(names, json_string(i->args->operands[first + k]));
-    json_t *request =
-        json_pack("{s:s, s:o, s:s, s:i, s:b, s:s*}", "op", "import", "names", names, "format",
-                  import_format_name(i->o.import.format), "zone_s", i->o.import.zone_s, "again", (int)i->o.again, "map",
-                  i->args->value[CLI_MAP]);
-    int r = request ? control_ask(node, request, fds, n) : -ENOMEM;
-    if (!r)
-        r = control_each(node, take_reply, i);
-    if (r)
-        SAY(stderr, cli_node_lost, strerror(-r));
-    return r ? EXIT_FAILED : i->status;
+    char shown[PATH_MAX];
+    for (size_t k = 0; k < h->n; k++) /* a name need not be UTF-8, JSON must */
+        json_array_append_new(names, json_string(text_escape(h->names[k], strlen(h->names[k]), shown, sizeof(shown))));
+    return names;
 }
 
+static int import_there(struct importing *i, int node, const struct handed *h, bool has_more)
+{
+    json_t *request = json_pack("{s:s, s:o, s:s, s:i, s:b, s:b, s:s*}", "op", "import", "names", names_of(h), "format",
+                                import_format_name(i->o.import.format), "zone_s", i->o.import.zone_s, "again",
+                                (int)i->o.again, "more", (int)has_more, "map", i->args->value[CLI_MAP]);
+    int r = request ? control_ask(node, request, h->fds, h->n) : -ENOMEM;
+    if (!r)
+        r = control_each(node, take_reply, i);
+    if (r == REPLY_NEXT)
+        return 0;
+    if (r)
+        SAY(stderr, cli_node_lost, strerror(-r));
+    return r;
+}
+
+/* hand_over - at most CONTROL_MAX_FDS files a request; a file that cannot be opened does not keep the others back. */
 static int hand_over(struct importing *i, int node)
 {
-    int worst = EXIT_DONE;
-    for (size_t first = 0; first < i->args->n_operands; first += CONTROL_MAX_FDS) {
-        int fds[CONTROL_MAX_FDS];
-        size_t left = i->args->n_operands - first, n = left < CONTROL_MAX_FDS ? left : CONTROL_MAX_FDS, open_n = 0;
-        while (open_n < n && (fds[open_n] = cli_open(i->args->operands[first + open_n])) >= 0)
-            open_n++;
-        i->status = EXIT_DONE;
-        int status = open_n < n ? EXIT_FAILED : import_there(i, node, fds, first, n);
-        for (size_t k = 0; k < open_n; k++)
-            close(fds[k]);
-        worst = worst == EXIT_FAILED || status == EXIT_FAILED ? EXIT_FAILED : worst > status ? worst : status;
-        if (left > n) {
-            close(node);
-            node = control_connect(i->args->data_dir);
-            if (node < 0)
-                return EXIT_FAILED;
+    bool is_missing = false;
+    int r = 0;
+    for (size_t at = 0; !r && at < i->args->n_operands;) {
+        struct handed h = {.n = 0};
+        for (; at < i->args->n_operands && h.n < CONTROL_MAX_FDS; at++) {
+            h.names[h.n] = i->args->operands[at];
+            h.fds[h.n] = cli_open(h.names[h.n]);
+            is_missing = is_missing || h.fds[h.n] < 0;
+            h.n += h.fds[h.n] >= 0;
         }
+        r = import_there(i, node, &h, at < i->args->n_operands);
+        while (h.n)
+            close(h.fds[--h.n]);
     }
     close(node);
-    return worst;
+    return r || is_missing ? EXIT_FAILED : i->status;
 }
 
 int cli_import_flows(const struct cli_args *a)

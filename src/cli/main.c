@@ -181,11 +181,21 @@ int cli_window(const struct cli_args *a, int64_t *ret_since_us, int64_t *ret_unt
     return 0;
 }
 
+/* read_threads - Return: the number, 0 if none was given, -1 if it is none. */
+static int read_threads(const struct cli_args *a)
+{
+    const char *v = a->value[CLI_THREADS];
+    uint64_t n = 0;
+    if (v && (text_u64((struct text){v, strlen(v)}, 64, &n) || !n))
+        return -1;
+    return (int)n;
+}
+
 unsigned cli_threads(const struct cli_args *a)
 {
-    uint64_t n;
-    if (a->value[CLI_THREADS] && !text_u64((struct text){a->value[CLI_THREADS], strlen(a->value[CLI_THREADS])}, 64, &n) && n)
-        return (unsigned)n;
+    int given = read_threads(a);
+    if (given > 0)
+        return (unsigned)given;
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof(set), &set))
         return 1;
@@ -259,5 +269,9 @@ int main(int argc, char **argv)
     }
     if (check_use(c, &a))
         return EXIT_FAILED;
+    if (read_threads(&a) < 0) {
+        SAY(stderr, cli_bad_format, a.value[CLI_THREADS], "1..64");
+        return EXIT_FAILED;
+    }
     return finish(c->run(&a));
 }

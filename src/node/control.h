@@ -6,6 +6,8 @@
  * handed over (SCM_RIGHTS, at most CONTROL_MAX_FDS); replies are lines of JSON, the last one has "done": true
  * and "exit": the status the command ends with.
  *   {"op":"status"}   {"op":"import","names":[...],"format":..,"zone_s":..,"again":..,"map":..}
+ *      a name per descriptor; with "more": true the node answers {"what":"next"} and the same import goes on with the
+ *      next request: all files of one command are read by one decoder
  *   {"op":"compact"}  {"op":"lists"} (published anew: look now)
  * The peer's credentials are checked: root, the node's user, or a member of its group.
  */

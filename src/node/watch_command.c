@@ -36,6 +36,8 @@ struct import_command {
     int fd;
     int64_t last_progress_us;
     uint64_t n_refused_sent;
+    int64_t since_us, until_us; /* of the events kept */
+    int status;                 /* the command's exit */
 };
 
 static void send_refused(void *context, const struct import_refused *r)
@@ -67,11 +69,9 @@ static int read_options(const struct control_request *r, struct import_store_opt
     return map ? import_reply_mapping(map, &o->import.mapping, &o->import.n_mapping) : 0;
 }
 
-static int import_files(struct import_command *c, const struct control_request *r, struct import_store *i)
+static void import_files(struct import_command *c, const struct control_request *r, struct import_store *i)
 {
     const json_t *names = json_object_get(r->body, "names");
-    int64_t since_us = INT64_MAX, until_us = INT64_MIN;
-    int status = 0;
     for (size_t k = 0; k < r->n_fds; k++) {
         const char *name = json_string_value(json_array_get(names, k));
         struct import_stored stored;
@@ -79,31 +79,56 @@ static int import_files(struct import_command *c, const struct control_request *
         c->n_refused_sent = 0;
         int e = import_store_file(i, r->fds[k], name ? name : "?", &stored, &f);
         (void)control_send(c->fd, import_reply_file(name ? name : "?", e, &stored, &f));
-        status = import_reply_status(status, e, &stored);
-        if (!e && stored.event_min_us < since_us)
-            since_us = stored.event_min_us;
-        if (!e && stored.event_max_us > until_us)
-            until_us = stored.event_max_us;
+        c->status = import_reply_status(c->status, e, &stored);
+        if (!e && stored.event_min_us < c->since_us)
+            c->since_us = stored.event_min_us;
+        if (!e && stored.event_max_us > c->until_us)
+            c->until_us = stored.event_max_us;
     }
+}
+
+/*
+ * import_requests - all files of one command: more of them than one request may bring follow in further ones, so that
+ * templates of the first files still serve the last.
+ */
+static void import_requests(struct import_command *c, struct control_request *r, struct import_store *i)
+{
+    for (;;) {
+        if (json_array_size(json_object_get(r->body, "names")) != r->n_fds) {
+            c->status = 1;
+            return;
+        }
+        import_files(c, r, i);
+        if (!json_is_true(json_object_get(r->body, "more")))
+            return;
+        control_request_fini(r);
+        if (control_send(c->fd, json_pack("{s:s}", "what", "next")) || control_receive(c->fd, r)) {
+            c->status = 1;
+            return;
+        }
+    }
+}
+
+static void import_all(struct import_command *c, struct control_request *r, struct import_store *i)
+{
     struct import_summary last;
+    import_requests(c, r, i);
     import_store_finish(i, &last);
     if (import_summary_refused(&last)) {
         (void)control_send(c->fd, import_reply_left(&last));
-        status = status ? status : 2;
+        c->status = c->status ? c->status : 2;
     }
-    if (since_us <= until_us) /* late data are hunted when they arrive */
-        watch_want_hunt(c->w, since_us, until_us);
-    return status;
+    if (c->since_us <= c->until_us) /* late data are hunted when they arrive */
+        watch_want_hunt(c->w, c->since_us, c->until_us);
 }
 
-static void run_import(struct watch *w, int fd, const struct control_request *r)
+static void run_import(struct watch *w, int fd, struct control_request *r)
 {
-    struct import_command c = {.w = w, .fd = fd};
+    struct import_command c = {.w = w, .fd = fd, .since_us = INT64_MAX, .until_us = INT64_MIN};
     struct import_store_options o = {
         .on_refused = send_refused, .on_progress = send_progress, .context = &c, .spool_dir = w->data_dir};
     struct import_store *i;
-    if (read_options(r, &o) || json_array_size(json_object_get(r->body, "names")) != r->n_fds) {
-        import_reply_mapping_free(o.import.mapping, o.import.n_mapping);
+    if (read_options(r, &o)) {
         finish(fd, 1, "format");
         return;
     }
@@ -112,9 +137,9 @@ static void run_import(struct watch *w, int fd, const struct control_request *r)
     if (e) {
         finish(fd, 1, strerror(-e));
     } else {
-        int status = import_files(&c, r, i);
+        import_all(&c, r, i);
         import_store_free(i);
-        finish(fd, status, NULL);
+        finish(fd, c.status, NULL);
     }
     pthread_mutex_unlock(&w->import_lock);
     import_reply_mapping_free(o.import.mapping, o.import.n_mapping);
