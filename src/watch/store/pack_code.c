@@ -31,7 +31,8 @@ struct mini {
     uint64_t base, max; /* of the differences */
     unsigned divisor;   /* index */
     const uint32_t *low, *high;
-    bool is_quick; /* look for runs only */
+    bool is_quick;  /* look for runs only, and among narrow values not even for them */
+    bool is_narrow; /* given as 32 bits */
 };
 
 static uint64_t mini_value(const struct mini *m, uint32_t i)
@@ -135,11 +136,11 @@ static unsigned best_patch(const struct mini *m, size_t *best_bytes, uint32_t *r
     for (unsigned w = likely ? likely - 1 : 0; w <= likely + 1 && w <= 32 && w < full; w++) {
         if (patched_bytes(m, w, 1) >= *best_bytes)
             break;
-        uint32_t over = count_over(m, w);
-        size_t bytes = patched_bytes(m, w, over);
-        if (over <= m->n / 4 && bytes < *best_bytes) {
+        uint32_t n_over = count_over(m, w);
+        size_t bytes = patched_bytes(m, w, n_over);
+        if (n_over <= m->n / 4 && bytes < *best_bytes) {
             *best_bytes = bytes;
-            *ret_over = over;
+            *ret_over = n_over;
             best = w;
         }
     }
@@ -183,44 +184,22 @@ static bool find_distinct(const struct mini *m, struct distinct *d)
 
 /* --- writing --------------------------------------------------------------------- */
 
-static uint8_t *put_frame(const struct mini *m, unsigned width, uint8_t *out)
-{
-    out = put_head(m, FORM_FRAME, width, out);
-    out += put_lanes(m->low, m->n, width > 32 ? 32 : width, out);
-    if (width > 32)
-        out += put_lanes(m->high, m->n, width - 32, out);
-    return out;
-}
-
-static uint8_t *put_patched(const struct mini *m, unsigned width, uint32_t over, uint8_t *out)
-{
-    unsigned n_high = byte_width(m->max >> width);
-    out = put_head(m, FORM_PATCHED, width, out);
-    out = put_uint(out, over, 2);
-    *out++ = (uint8_t)n_high;
-    out += put_lanes(m->low, m->n, width, out);
-    uint8_t *high = out + (size_t)over * 2;
-    for (uint32_t i = 0; i < m->n; i++) {
-        uint64_t rest = mini_value(m, i) >> width;
-        if (!rest)
-            continue;
-        uint16_t at = (uint16_t)i;
-        memcpy(out, &at, 2);
-        out += 2;
-        memcpy(high, &rest, n_high);
-        high += n_high;
-    }
-    return high;
-}
-
-/* changes - bit i: value i + 1 of the unit's eight is another than value i. Reads nine values. */
+/* masks of eight values: bit i of changes: value i + 1 is another than value i (nine are read); of over: value i >> width is not 0 */
 #if defined(__AVX2__)
+typedef int32_t signed_lanes __attribute__((vector_size(32)));
+typedef float float_lanes __attribute__((vector_size(32)));
+
 static inline uint32_t changes(const uint32_t *v)
 {
-    typedef int32_t signed_lanes __attribute__((vector_size(32)));
-    typedef float float_lanes __attribute__((vector_size(32)));
     signed_lanes same = (signed_lanes)(*(const lanes *)(const void *)v == *(const lanes *)(const void *)(v + 1));
     return ~(uint32_t)__builtin_ia32_movmskps256((float_lanes)same) & 0xff;
+}
+
+static inline uint32_t over(const uint32_t *v, unsigned width)
+{
+    const lanes none = {0};
+    signed_lanes is_zero = (signed_lanes)((*(const lanes *)(const void *)v >> width) == none);
+    return ~(uint32_t)__builtin_ia32_movmskps256((float_lanes)is_zero) & 0xff;
 }
 #else
 static inline uint32_t changes(const uint32_t *v)
@@ -230,7 +209,49 @@ static inline uint32_t changes(const uint32_t *v)
         bits |= (uint32_t)(v[i] != v[i + 1]) << i;
     return bits;
 }
+
+static inline uint32_t over(const uint32_t *v, unsigned width)
+{
+    uint32_t bits = 0;
+    for (unsigned i = 0; i < LANES; i++)
+        bits |= (uint32_t)(v[i] >> width != 0) << i;
+    return bits;
+}
 #endif
+
+static uint8_t *put_frame(const struct mini *m, unsigned width, uint8_t *out)
+{
+    out = put_head(m, FORM_FRAME, width, out);
+    out += put_lanes(m->low, m->n, width > 32 ? 32 : width, out);
+    if (width > 32)
+        out += put_lanes(m->high, m->n, width - 32, out);
+    return out;
+}
+
+static uint8_t *put_patched(const struct mini *m, unsigned width, uint32_t n_over, uint8_t *out)
+{
+    unsigned n_high = byte_width(m->max >> width);
+    out = put_head(m, FORM_PATCHED, width, out);
+    out = put_uint(out, n_over, 2);
+    *out++ = (uint8_t)n_high;
+    out += put_lanes(m->low, m->n, width, out);
+    uint8_t *high = out + (size_t)n_over * 2;
+    for (uint32_t from = 0; from < m->n; from += LANES) {
+        bool is_whole = from + LANES <= m->n && !m->high;
+        uint32_t left = is_whole ? over(m->low + from, width) : m->n - from < LANES ? (1u << (m->n - from)) - 1 : 0xff;
+        for (; left; left &= left - 1) {
+            uint16_t at = (uint16_t)(from + (uint32_t)__builtin_ctz(left));
+            uint64_t rest = mini_value(m, at) >> width;
+            if (!rest)
+                continue;
+            memcpy(out, &at, 2);
+            out += 2;
+            memcpy(high, &rest, n_high);
+            high += n_high;
+        }
+    }
+    return high;
+}
 
 /* find_runs - the last place of every run. Return: how many. */
 static uint32_t find_runs(const struct mini *m, uint64_t *ends)
@@ -276,7 +297,9 @@ static size_t put_mini(const struct mini *m, uint8_t *begin)
     if (m->max == 0)
         return (size_t)(put_head(m, FORM_CONSTANT, 0, begin) - begin);
     unsigned width = pack_width(m->max), patch = width;
-    uint32_t runs = count_runs(m), over = 0;
+    if (m->is_quick && m->is_narrow)
+        return (size_t)(put_frame(m, width, begin) - begin);
+    uint32_t runs = count_runs(m), n_over = 0;
     size_t best = frame_bytes(m->n, width);
     size_t run_bytes = 2 + pack_plain_bytes(runs, END_BITS) + pack_plain_bytes(runs, width);
     if (run_bytes < best / 4)
@@ -284,7 +307,7 @@ static size_t put_mini(const struct mini *m, uint8_t *begin)
     if (m->is_quick)
         return (size_t)(put_frame(m, width, begin) - begin);
     if (width > 1)
-        patch = best_patch(m, &best, &over);
+        patch = best_patch(m, &best, &n_over);
     struct distinct d UNSET;
     if (width >= 6 && best > m->n / 4 && find_distinct(m, &d)) {
         size_t bytes = 3 + pack_plain_bytes(d.n, width) + pack_bits_bytes(m->n, pack_width(d.n - 1));
@@ -294,7 +317,7 @@ static size_t put_mini(const struct mini *m, uint8_t *begin)
     if (run_bytes < best)
         return (size_t)(put_runs(m, width, runs, begin) - begin);
     if (patch != width)
-        return (size_t)(put_patched(m, patch, over, begin) - begin);
+        return (size_t)(put_patched(m, patch, n_over, begin) - begin);
     return (size_t)(put_frame(m, width, begin) - begin);
 }
 
@@ -328,26 +351,34 @@ static size_t put_mini32(const uint32_t *v, uint32_t n, bool is_quick, uint8_t *
     bounds32(v, n, &min, &max);
     for (uint32_t i = 0; i < n && min < max; i++)
         low[i] = v[i] - min;
-    struct mini m = {.n = n, .base = min, .max = max - min, .low = low, .is_quick = is_quick};
+    struct mini m = {.n = n, .base = min, .max = max - min, .low = low, .is_quick = is_quick, .is_narrow = true};
     return put_mini(&m, out);
 }
 
-static bool are_multiples(const uint32_t *v, uint32_t n)
+/* try_thousand - @out[i] = v[i] / 1000. Return: whether nothing was lost. */
+static bool try_thousand(const uint32_t *v, uint32_t n, uint32_t *out)
 {
     uint32_t rest = 0;
-    for (uint32_t i = 0; i < n; i++)
-        rest |= v[i] - v[i] / 1000 * 1000;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t q = (uint32_t)((uint64_t)v[i] * UINT64_C(274877907) >> 38); /* v / 1000 for all 32 bits */
+        out[i] = q;
+        rest |= v[i] - q * 1000;
+    }
     return !rest;
 }
 
-/* divide32 - take out the common divisor, in place. Return: its index. */
-static unsigned divide32(uint32_t *v, uint32_t n, uint32_t max)
+/* divide32 - take out the common divisor. Return: its index; *@v may be exchanged with @spare. */
+static unsigned divide32(uint32_t **v, uint32_t *spare, uint32_t n, uint32_t max)
 {
     unsigned divisor = 0;
     uint32_t few = n < 16 ? n : 16;
-    for (; divisor + 1 < N_DIVISORS && max >= 1000 && are_multiples(v, few) && are_multiples(v, n); divisor++, max /= 1000)
-        for (uint32_t i = 0; i < n; i++)
-            v[i] /= 1000;
+    while (divisor + 1 < N_DIVISORS && max >= 1000 && try_thousand(*v, few, spare) && try_thousand(*v, n, spare)) {
+        uint32_t *t = *v;
+        *v = spare;
+        spare = t;
+        divisor++;
+        max /= 1000;
+    }
     return divisor;
 }
 
@@ -384,7 +415,7 @@ static size_t put_wide(struct mini *m, const uint64_t *v, uint64_t max, uint8_t 
 
 static size_t put_mini64(const uint64_t *v, uint32_t n, bool is_quick, uint8_t *out)
 {
-    uint32_t low[PACK_VALUES] UNSET;
+    uint32_t low[PACK_VALUES] UNSET, spare[PACK_VALUES] UNSET, *at = low;
     uint64_t min, max;
     bounds64(v, n, UINT64_C(1) << 63, &min, &max);
     struct mini m = {.n = n, .base = min, .low = low, .is_quick = is_quick};
@@ -394,7 +425,8 @@ static size_t put_mini64(const uint64_t *v, uint32_t n, bool is_quick, uint8_t *
         return put_wide(&m, v, max, out);
     for (uint32_t i = 0; i < n; i++)
         low[i] = (uint32_t)(v[i] - min);
-    m.divisor = divide32(low, n, (uint32_t)(max - min));
+    m.divisor = divide32(&at, spare, n, (uint32_t)(max - min));
+    m.low = at;
     m.max = (max - min) / divisors[m.divisor];
     return put_mini(&m, out);
 }
@@ -697,8 +729,6 @@ static inline uint32_t rank_any(const uint32_t *v, uint32_t n, uint32_t a)
 #if defined(__AVX2__)
 static size_t mark_dense(const uint32_t *v, const uint32_t *keys, size_t n, uint64_t *bits)
 {
-    typedef int32_t signed_lanes __attribute__((vector_size(32)));
-    typedef float float_lanes __attribute__((vector_size(32)));
     uint8_t *marks = (uint8_t *)bits;
     size_t k = 0;
     for (uint32_t i = 0; i < PACK_UNIT && k + LANES <= n;) {

@@ -92,6 +92,7 @@ static void gather4(struct walk *w, uint64_t cut)
         uint32_t i = w->gathered[k], end = w->end[k];
         for (; i < end && all[i] < cut; i++)
             out[n++] = (uint64_t)all[i] << 32 | k;
+        __builtin_prefetch(&all[i + 16]);
         w->gathered[k] = i;
     }
     w->n_pairs = n;
@@ -138,9 +139,14 @@ static inline void add_pair(struct walk *w, uint32_t block, uint32_t code)
 {
     struct entry *e = &w->entry;
     uint32_t at = w->next[block]++;
+    /* more streams than the processor follows by itself: each asks for its next line */
+    __builtin_prefetch(&w->x->code_of[at + 16], 1);
     w->x->code_of[at] = code;
-    if (at < w->n_said && e->n_blocks < LEARN_MAX)
-        learn(e, w->said[at]);
+    if (at < w->n_said) {
+        __builtin_prefetch(&w->said[at + 8]);
+        if (e->n_blocks < LEARN_MAX)
+            learn(e, w->said[at]);
+    }
     e->blocks[e->n_blocks++] = (uint16_t)block;
 }
 

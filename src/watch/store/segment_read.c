@@ -337,6 +337,37 @@ void segment_texts_close(struct segment_texts *t)
 
 /* --- rows ------------------------------------------------------------------------------------------- */
 
+/*
+ * fetch_row - a row lies in as many places as it has columns, none of them in the cache: ask for all before
+ * waiting for any. First the directory, then the mini-blocks' tables, then what the tables point to.
+ */
+static void fetch_row(const struct segment *s, uint32_t block, uint32_t row)
+{
+    const uint8_t *directory = s->p + s->header.index_offset + s->header.sections[SECTION_DIRECTORY].offset;
+    const uint8_t *column[FLOW_N_COLUMNS + 1] UNSET;
+    size_t end = s->header.index_offset;
+    uint32_t n = 0, n_blocks = s->info.n_blocks, mini = row / PACK_VALUES;
+    for (uint32_t c = 0; c < s->header.n_columns; c++)
+        __builtin_prefetch(directory + ((size_t)c * n_blocks + block) * sizeof(struct segment_cell));
+    for (uint32_t c = 0; c < s->header.n_columns; c++) {
+        struct segment_cell cell;
+        memcpy(&cell, directory + ((size_t)c * n_blocks + block) * sizeof(cell), sizeof(cell));
+        uint64_t at = cell.offset_and_kind & ((UINT64_C(1) << 56) - 1);
+        if (cell.n_bytes < (mini + 1) * 4 || at > end || cell.n_bytes > end - at)
+            continue; /* constant, or damaged: not the place to say so */
+        column[n++] = s->p + at;
+        __builtin_prefetch(s->p + at);
+    }
+    uint32_t n_minis = (segment_block_rows(s, block) + PACK_VALUES - 1) / PACK_VALUES;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t from = mini ? load_le32(column[i] + (mini - 1) * 4) : 0, to = load_le32(column[i] + mini * 4);
+        const uint8_t *p = column[i] + n_minis * 4 + from;
+        __builtin_prefetch(p);
+        if (to - from > 64) /* where the bits of the row are about */
+            __builtin_prefetch(p + (uint64_t)(to - from) * (row % PACK_VALUES) / PACK_VALUES);
+    }
+}
+
 static int get_address(const struct segment *s, uint32_t block, unsigned c, uint32_t row, struct ip *ret)
 {
     uint64_t code;
@@ -350,6 +381,9 @@ int segment_flow(const struct segment *s, uint32_t block, uint32_t row, const st
 {
     uint64_t v;
     memset(ret, 0, sizeof(*ret));
+    if (row >= segment_block_rows(s, block))
+        return -EBADMSG;
+    fetch_row(s, block, row);
     if (get_any(s, block, SEGMENT_PRESENCE, row, &ret->present) || ret->present & ~s->info.columns)
         return -EBADMSG;
 #define X(ID, member, ecs, alias)                                           \
