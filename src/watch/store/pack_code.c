@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "watch/store/pack_lanes.h"
+#include "watch/store/pack_marks.h"
 
 enum { FORM_CONSTANT, FORM_FRAME, FORM_PATCHED, FORM_RUNS, FORM_DICTIONARY, N_FORMS };
 enum { END_BITS = 10, DICTIONARY_MAX = 256, HASH_SLOTS = 1024, N_DIVISORS = 3 };
@@ -186,9 +187,6 @@ static bool find_distinct(const struct mini *m, struct distinct *d)
 
 /* masks of eight values: bit i of changes: value i + 1 is another than value i (nine are read); of over: value i >> width is not 0 */
 #if defined(__AVX2__)
-typedef int32_t signed_lanes __attribute__((vector_size(32)));
-typedef float float_lanes __attribute__((vector_size(32)));
-
 static inline uint32_t changes(const uint32_t *v)
 {
     signed_lanes same = (signed_lanes)(*(const lanes *)(const void *)v == *(const lanes *)(const void *)(v + 1));
@@ -698,95 +696,6 @@ static int get_one(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t i, uin
     }
     *ret = t.base + t.divisor * v;
     return 0;
-}
-
-/* --- common values of two sorted arrays --------------------------------------------------- */
-
-enum { DENSE_KEYS = 16 };
-
-/* rank256 - how many of 256 sorted values are below @a, but never 256; no branches on the data. */
-static inline uint32_t rank256(const uint32_t *v, uint32_t a)
-{
-    uint32_t at = 0;
-#define X(half) at += (v[at + half - 1] < a) * half##u;
-    X(128) X(64) X(32) X(16) X(8) X(4) X(2) X(1)
-#undef X
-    return at;
-}
-
-static inline uint32_t rank_any(const uint32_t *v, uint32_t n, uint32_t a)
-{
-    uint32_t at = 0;
-    while (n > 1) {
-        uint32_t half = n / 2;
-        at += (v[at + half - 1] < a) * half;
-        n -= half;
-    }
-    return at;
-}
-
-/* mark_dense - eight values against eight keys in all rotations, the pair with the lower end moving on. Return: keys passed. */
-#if defined(__AVX2__)
-static size_t mark_dense(const uint32_t *v, const uint32_t *keys, size_t n, uint64_t *bits)
-{
-    uint8_t *marks = (uint8_t *)bits;
-    size_t k = 0;
-    for (uint32_t i = 0; i < PACK_UNIT && k + LANES <= n;) {
-        lanes a = *(const lanes *)(const void *)(v + i), b = *(const lanes *)(const void *)(keys + k);
-        signed_lanes same = (signed_lanes)(a == b);
-#define X(r) same |= (signed_lanes)(a == __builtin_shufflevector(b, b, r, (r + 1) % 8, (r + 2) % 8, (r + 3) % 8, (r + 4) % 8, \
-                                                                 (r + 5) % 8, (r + 6) % 8, (r + 7) % 8));
-        X(1) X(2) X(3) X(4) X(5) X(6) X(7)
-#undef X
-        marks[i / 8] |= (uint8_t)__builtin_ia32_movmskps256((float_lanes)same);
-        uint32_t end_v = v[i + LANES - 1], end_key = keys[k + LANES - 1];
-        i += end_v <= end_key ? LANES : 0;
-        k += end_key <= end_v ? LANES : 0;
-    }
-    return k;
-}
-#else
-static size_t mark_dense(const uint32_t *v, const uint32_t *keys, size_t n, uint64_t *bits)
-{
-    (void)v;
-    (void)keys;
-    (void)n;
-    (void)bits;
-    return 0;
-}
-#endif
-
-/* keys_up_to - how many of the sorted keys are <= @last. */
-static size_t keys_up_to(const uint32_t *keys, size_t n, uint32_t last)
-{
-    size_t from = 0, step = DENSE_KEYS;
-    while (step < n && keys[step] <= last) {
-        from = step;
-        step *= 2;
-    }
-    size_t to = step < n ? step : n;
-    while (from < to) {
-        size_t mid = (from + to) / 2;
-        if (keys[mid] <= last)
-            from = mid + 1;
-        else
-            to = mid;
-    }
-    return from;
-}
-
-static size_t mark_common(const uint32_t *v, uint32_t n, const uint32_t *keys, size_t n_keys, uint32_t last, uint64_t *bits)
-{
-    size_t k = 0, end = n_keys;
-    if (n == PACK_UNIT && n_keys > DENSE_KEYS && keys[DENSE_KEYS] <= last) {
-        end = keys_up_to(keys, n_keys, last);
-        k = mark_dense(v, keys, end, bits);
-    }
-    for (; k < end && keys[k] <= last; k++) {
-        uint32_t at = n == PACK_UNIT ? rank256(v, keys[k]) : rank_any(v, n, keys[k]);
-        bits[at / 64] |= (uint64_t)(v[at] == keys[k]) << at % 64;
-    }
-    return k;
 }
 
 const struct pack_code PACK_CODE = {

@@ -11,6 +11,10 @@
 /* eight lanes; memory may be unaligned and of any type */
 typedef uint32_t lanes __attribute__((vector_size(32), aligned(1), may_alias));
 
+/* what comparisons of lanes are, and what asks for their signs */
+typedef int32_t signed_lanes __attribute__((vector_size(32)));
+typedef float float_lanes __attribute__((vector_size(32)));
+
 #define ROWS(X) \
     X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) \
     X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31)

@@ -14,6 +14,10 @@
 #include "watch/store/segment_format.h"
 
 #define BLOCK_ADDRESSES_MAX (FLOW_N_ADDRESSES * SEGMENT_BLOCK_ROWS)
+/* slots of the table of a block's distinct addresses when all columns are there */
+#define TABLE_LARGE ((size_t)1 << 17)
+/* a segment whose packed columns pass this is full: texts may be long */
+#define PACKED_MAX ((size_t)1 << 30)
 #define NO_LOCAL UINT16_MAX /* the row has no address in this column */
 _Static_assert(BLOCK_ADDRESSES_MAX < NO_LOCAL, "ranks within a block fit 16 bits");
 _Static_assert(FLOW_BATCH_ROWS == SEGMENT_BLOCK_ROWS, "a full batch is a block");
@@ -85,6 +89,8 @@ void pages_large(void *p, size_t n_bytes);
 /* growing_room - room for @n more items of @size. Return: where they go, or NULL. */
 void *growing_room(struct growing *g, size_t n, size_t size);
 
+/* segment_builder_close - @x is the next block; @observer: numbers of the builder's table. Return: 0, or -ENOMEM and nothing changed. */
+int segment_builder_close(struct segment_builder *b, const struct flow_batch *x, const uint32_t *observer);
 /* segment_builder_flush - close the open block. Return: 0 or -ENOMEM. */
 int segment_builder_flush(struct segment_builder *b);
 
