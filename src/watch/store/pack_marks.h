@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What two sorted arrays have in common. Part of pack_code.c.
+ * watch/store/pack_marks - what two sorted arrays have in common. Part of pack_code.c, compiled with it.
  */
 #pragma once
 
