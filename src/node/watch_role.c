@@ -92,6 +92,11 @@ static int init_capture(struct watch *w, struct watch_receiver *r, const struct 
     return e ? FAULT(f, e, node_cannot_capture, c->interface, strerror(-e)) : 0;
 }
 
+static int recall(void *context, const void *key, size_t n_key, uint64_t value)
+{
+    return exporters_recall(context, key, n_key, value);
+}
+
 static int init_receiver(struct watch *w, struct watch_receiver *r, const struct config_listener *l, int fd,
                          struct fault *f)
 {
@@ -113,6 +118,8 @@ static int init_receiver(struct watch *w, struct watch_receiver *r, const struct
                             .context = r};
     if (!e)
         e = udp_receiver_init(&r->udp, &o);
+    if (!e) /* what the last run lost shows as a gap */
+        e = store_each_note(w->store, recall, &r->udp.exporters);
     return e ? FAULT(f, e, no_memory, "receivers") : 0;
 }
 
@@ -309,6 +316,22 @@ static int work(struct watch *w, struct loop *l, int ready_fd, struct fault *f)
     return r;
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/* a sanitizer's shadow is terabytes of private memory: no ceiling would leave it anything */
+static void limit_memory(uint64_t n_bytes)
+{
+    (void)n_bytes;
+}
+#else
+/* limit_memory - anonymous memory; mapped segments do not count. */
+static void limit_memory(uint64_t n_bytes)
+{
+    struct rlimit memory = {n_bytes, n_bytes};
+    if (setrlimit(RLIMIT_DATA, &memory))
+        log_line(LOG_WARN, "no_memory_ceiling", "reason", strerror(errno), NULL);
+}
+#endif
+
 int watch_role_run(const struct config *c, const char *data_dir, const struct watch_sockets *sockets, int ready_fd)
 {
     struct watch w = {.config = c, .data_dir = data_dir, .started_us = clock_now_us()};
@@ -325,9 +348,7 @@ int watch_role_run(const struct config *c, const char *data_dir, const struct wa
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    struct rlimit memory = {c->memory_bytes, c->memory_bytes}; /* anonymous memory; mapped segments do not count */
-    if (setrlimit(RLIMIT_DATA, &memory))
-        log_line(LOG_WARN, "no_memory_ceiling", "reason", strerror(errno), NULL);
+    limit_memory(c->memory_bytes);
     int r = privileges_confine_watch(data_dir, &w.landlock, &f);
     if (!r)
         r = open_everything(&w, sockets, &f);

@@ -186,6 +186,95 @@ static void a_copy_stands_still(void **state)
     exporters_fini(&e);
 }
 
+/* --- over a restart ------------------------------------------------------------------------ */
+
+struct kept {
+    struct exporter_memory notes[8];
+    size_t n;
+    unsigned n_calls;
+    int answer;
+};
+
+static int keep(void *context, const void *key, size_t n_key, uint64_t value)
+{
+    struct kept *k = context;
+    size_t i = 0;
+    k->n_calls++;
+    if (k->answer)
+        return k->answer;
+    assert_int_equal(n_key, EXPORTER_KEY_BYTES);
+    while (i < k->n && memcmp(k->notes[i].key, key, n_key) != 0)
+        i++;
+    assert_true(i < COUNT_OF(k->notes));
+    k->n += i == k->n;
+    memcpy(k->notes[i].key, key, n_key);
+    k->notes[i].value = value;
+    return 0;
+}
+
+/* count_one - one datagram of 3 records; boot an hour before */
+static void count_one(struct exporters *e, uint32_t sequence, int64_t boot_ms)
+{
+    uint8_t p[64] = {0, 5, (uint8_t)(sequence >> 8), (uint8_t)sequence};
+    struct netflow_datagram d = datagram(1, 1, 1);
+    struct netflow_result r = result(5, 0, sequence, 3);
+    r.uptime_ms = 3600000;
+    r.exported_us = (boot_ms + r.uptime_ms) * 1000;
+    d.p = p;
+    exporters_count(e, &d, &r);
+}
+
+static void what_a_killed_process_lost_is_a_gap_of_the_next_one(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t first;      /* sequence of the first datagram afterwards */
+        int64_t boot_ms;
+        uint64_t lost, gaps, restarts;
+    } rows[] = {
+        {9, 1000000, 0, 0, 0},      /* nothing was lost: the journal had it all */
+        {209, 1000000, 200, 1, 0},
+        {0, 9000000, 0, 0, 1},      /* the exporter began again meanwhile */
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct exporters before, after;
+        struct kept k = {.n = 0};
+        assert_int_equal(exporters_init(&before), 0);
+        for (uint32_t s = 0; s < 9; s += 3)
+            count_one(&before, s, 1000000);
+        assert_int_equal(exporters_note(&before, keep, &k), 0);
+        exporters_fini(&before);
+        assert_int_equal(exporters_init(&after), 0);
+        for (size_t n = 0; n < k.n; n++)
+            assert_int_equal(exporters_recall(&after, k.notes[n].key, EXPORTER_KEY_BYTES, k.notes[n].value), 0);
+        assert_int_equal(exporters_recall(&after, "other", 5, 1), 0);
+        assert_int_equal(after.n, 0); /* one that is silent now is not shown */
+        count_one(&after, rows[i].first, rows[i].boot_ms);
+        assert_int_equal(after.all[0].n.lost, rows[i].lost);
+        assert_int_equal(after.all[0].n.gaps, rows[i].gaps);
+        assert_int_equal(after.all[0].n.restarts, rows[i].restarts);
+        exporters_fini(&after);
+    }
+}
+
+static void only_what_changed_is_noted_and_refused_notes_are_tried_again(void **state)
+{
+    (void)state;
+    struct exporters e;
+    struct kept k = {.answer = -ENOBUFS};
+    assert_int_equal(exporters_init(&e), 0);
+    count_one(&e, 0, 1000000);
+    assert_int_equal(exporters_note(&e, keep, &k), 1);
+    k.answer = 0;
+    assert_int_equal(exporters_note(&e, keep, &k), 0);
+    assert_int_equal(k.n, 2);
+    k.n_calls = 0;
+    for (unsigned i = 0; i < 1000; i++) /* silence: nothing piles up */
+        assert_int_equal(exporters_note(&e, keep, &k), 0);
+    assert_int_equal(k.n_calls, 0);
+    exporters_fini(&e);
+}
+
 static int make_and_copy(void *context)
 {
     struct exporters *e = context;
@@ -217,6 +306,8 @@ int main(void)
         cmocka_unit_test(a_full_table_counts_the_rest_and_keeps_counting_those_it_knows),
         cmocka_unit_test(sflow_is_counted_by_agent_and_sub_agent),
         cmocka_unit_test(a_copy_stands_still),
+        cmocka_unit_test(what_a_killed_process_lost_is_a_gap_of_the_next_one),
+        cmocka_unit_test(only_what_changed_is_noted_and_refused_notes_are_tried_again),
         cmocka_unit_test(memory_that_is_out_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,6 +29,9 @@ void exporters_fini(struct exporters *e)
 {
     free(e->all);
     free(e->slots);
+    free(e->memory);
+    e->memory = NULL;
+    e->n_memory = e->memory_room = 0;
     e->all = NULL;
     e->slots = NULL;
     e->n = 0;
@@ -43,6 +46,83 @@ static uint32_t hash_of(const struct flow_observer *o, uint16_t port, uint16_t v
     return (uint32_t)(h >> 32);
 }
 
+/* --- what outlives the process --------------------------------------------------------- */
+
+static void key_of(const struct exporters *e, const struct exporter *x, enum exporter_note kind,
+                   uint8_t key[EXPORTER_KEY_BYTES])
+{
+    memcpy(key, x->observer.ip.b, 16);
+    memcpy(key + 16, &x->observer.domain, 4);
+    memcpy(key + 20, &x->port, 2);
+    memcpy(key + 22, &x->version, 2);
+    key[24] = e->is_sflow;
+    key[25] = (uint8_t)kind;
+}
+
+int exporters_recall(struct exporters *e, const void *key, size_t n_key, uint64_t value)
+{
+    if (n_key != EXPORTER_KEY_BYTES)
+        return 0;
+    if (e->n_memory == e->memory_room) {
+        size_t room = e->memory_room ? 2 * e->memory_room : 64;
+        struct exporter_memory *more = reallocarray(e->memory, room, sizeof(*more));
+        if (!more)
+            return -ENOMEM;
+        e->memory = more;
+        e->memory_room = room;
+    }
+    struct exporter_memory *m = &e->memory[e->n_memory++];
+    memcpy(m->key, key, n_key);
+    m->value = value;
+    return 0;
+}
+
+static bool remembered(const struct exporters *e, const struct exporter *x, enum exporter_note kind, uint64_t *ret)
+{
+    uint8_t key[EXPORTER_KEY_BYTES];
+    key_of(e, x, kind, key);
+    for (size_t i = 0; i < e->n_memory; i++)
+        if (!memcmp(e->memory[i].key, key, sizeof(key))) {
+            *ret = e->memory[i].value;
+            return true;
+        }
+    return false;
+}
+
+static void recall(const struct exporters *e, struct exporter *x)
+{
+    uint64_t next, boot;
+    if (!remembered(e, x, EXPORTER_NEXT, &next) || !remembered(e, x, EXPORTER_BOOT, &boot))
+        return;
+    x->seen.next = (uint32_t)next;
+    x->seen.is_unsure = next >> 32 & 1;
+    x->seen.boot_ms = (int64_t)boot;
+    x->seen.is_begun = true;
+}
+
+unsigned exporters_note(struct exporters *e, int (*note)(void *context, const void *key, size_t n_key, uint64_t value),
+                        void *context)
+{
+    unsigned n_refused = 0;
+    for (uint32_t i = 0; i < e->n; i++) {
+        struct exporter *x = &e->all[i];
+        uint8_t key[EXPORTER_KEY_BYTES];
+        if (!x->seen.is_begun || (x->is_noted && x->noted_next == x->seen.next))
+            continue;
+        key_of(e, x, EXPORTER_BOOT, key);
+        int r = note(context, key, sizeof(key), (uint64_t)x->seen.boot_ms);
+        key_of(e, x, EXPORTER_NEXT, key);
+        if (r >= 0)
+            r = note(context, key, sizeof(key), x->seen.next | (uint64_t)x->seen.is_unsure << 32);
+        n_refused += r < 0;
+        x->is_noted = r >= 0;
+        x->noted_next = x->seen.next;
+    }
+    return n_refused;
+}
+
+/* --- the account ------------------------------------------------------------------------ */
+
 static struct exporter *find(struct exporters *e, const struct flow_observer *o, uint16_t port, uint16_t version)
 {
     for (uint32_t i = hash_of(o, port, version) % N_SLOTS;; i = (i + 1) % N_SLOTS) {
@@ -54,6 +134,7 @@ static struct exporter *find(struct exporters *e, const struct flow_observer *o,
             x->port = port;
             x->version = version;
             e->slots[i] = ++e->n;
+            recall(e, x);
             return x;
         }
         struct exporter *x = &e->all[e->slots[i] - 1];

@@ -50,10 +50,23 @@ struct exporter {
     uint16_t version;
     int64_t first_us, last_us;   /* received */
     int64_t clock_offset_us;     /* received - exported, of the last datagram */
-    uint32_t sequence;           /* last seen, for the journal's note */
+    uint32_t sequence;           /* last seen */
     struct exporter_counters n;
     uint64_t refused[NETFLOW_N_REASONS];
     struct netflow_sequence seen;
+    uint32_t noted_next; /* what the journal was last told */
+    bool is_noted;
+};
+
+/*
+ * What outlives the process, as notes of the store: the sequence number that should come next and the exporter's boot time.
+ * So what a killed process lost shows as a gap of the first datagram after it.
+ */
+#define EXPORTER_KEY_BYTES 26u
+enum exporter_note { EXPORTER_NEXT = 1, EXPORTER_BOOT };
+struct exporter_memory {
+    uint8_t key[EXPORTER_KEY_BYTES];
+    uint64_t value;
 };
 
 struct exporters {
@@ -62,6 +75,9 @@ struct exporters {
     uint32_t n;
     uint32_t *slots; /* hash -> index + 1 */
     uint64_t overflow, not_allowed, foreign_bytes;
+    bool is_sflow;
+    struct exporter_memory *memory; /* of the last run; looked up when an exporter appears */
+    size_t n_memory, memory_room;
 };
 
 /* exporters_init - Return: 0 or -ENOMEM. */
@@ -72,3 +88,11 @@ void exporters_count(struct exporters *e, const struct netflow_datagram *d, cons
 void exporters_count_sflow(struct exporters *e, const struct netflow_datagram *d, const struct sflow_result *r);
 /* exporters_copy - a snapshot; *@ret is malloc'ed by the callee. Return: 0 or -ENOMEM. */
 int exporters_copy(struct exporters *e, struct exporter **ret, uint32_t *ret_n);
+/* exporters_recall - a note of the last run; others than ours are passed over. Return: 0 or -ENOMEM. */
+int exporters_recall(struct exporters *e, const void *key, size_t n_key, uint64_t value);
+/*
+ * exporters_note - what has changed since the last call, to be kept with the rows it speaks of; the caller holds the lock.
+ * @note: may refuse (<0): it is asked again next time. Return: notes refused.
+ */
+unsigned exporters_note(struct exporters *e, int (*note)(void *context, const void *key, size_t n_key, uint64_t value),
+                        void *context);

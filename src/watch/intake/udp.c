@@ -83,10 +83,33 @@ int udp_steer(int fd, uint32_t n_group)
 static int take_v5(void *context, const uint8_t *records, const struct netflow5_header *h, int64_t received_us,
                    const struct flow_observer *o);
 
+static int note_one(void *context, const void *key, size_t n_key, uint64_t value)
+{
+    struct udp_receiver *r = context;
+    return store_writer_note(r->o.writer, key, n_key, value);
+}
+
+/*
+ * note_sequences - with the rows they speak of, in one journal frame, and never without rows: senders of rubbish cannot
+ * pile up notes. One that is refused only lets a gap after a kill look greater. The lock of the exporters is held.
+ */
+static void note_sequences(struct udp_receiver *r)
+{
+    if (r->o.writer)
+        (void)exporters_note(&r->exporters, note_one, r);
+}
+
+static bool is_empty(const struct flow_batch *b)
+{
+    return !b || !b->n;
+}
+
 static int store_batch(void *context, struct flow_batch *b)
 {
     struct udp_receiver *r = context;
     atomic_fetch_add_explicit(&r->batches, 1, memory_order_relaxed);
+    if (is_empty(b == r->sorter.v4 ? r->sorter.v6 : r->sorter.v4)) /* else rows counted already would be left behind */
+        note_sequences(r);
     if (r->o.writer) {
         int e = store_writer_append(r->o.writer, b, &r->fault);
         if (e < 0) {
@@ -108,6 +131,7 @@ int udp_receiver_init(struct udp_receiver *r, const struct udp_options *o)
         return -ENOMEM;
     netflow_set_v5_sink(r->netflow, take_v5);
     int e = exporters_init(&r->exporters);
+    r->exporters.is_sflow = o->protocol == UDP_SFLOW;
     if (e) {
         netflow_free(r->netflow);
         r->netflow = NULL;
@@ -286,20 +310,12 @@ static int receive(struct udp_receiver *r, struct ring *ring)
     return e < 0 ? e : n;
 }
 
-static int note_sequence(struct udp_receiver *r)
+/* flush - what the open batches hold, and its notes; the account is ours while it is noted. */
+static int flush(struct udp_receiver *r)
 {
-    int e = 0;
-    if (!r->o.writer)
-        return 0;
-    for (uint32_t i = 0; i < r->exporters.n && e >= 0; i++) {
-        const struct exporter *x = &r->exporters.all[i];
-        uint8_t key[24] = {0};
-        memcpy(key, x->observer.ip.b, 16);
-        memcpy(key + 16, &x->observer.domain, 4);
-        memcpy(key + 20, &x->port, 2);
-        memcpy(key + 22, &x->version, 2);
-        e = store_writer_note(r->o.writer, key, sizeof(key), x->sequence);
-    }
+    pthread_mutex_lock(&r->exporters.lock);
+    int e = flow_sorter_flush(&r->sorter);
+    pthread_mutex_unlock(&r->exporters.lock);
     return e;
 }
 
@@ -311,9 +327,7 @@ static int tick(struct udp_receiver *r)
         return 0;
     r->last_flush_us = now_us;
     ask_drops(r);
-    int e = flow_sorter_flush(&r->sorter);
-    if (e >= 0)
-        e = note_sequence(r);
+    int e = flush(r);
     if (e >= 0 && r->o.writer)
         e = store_writer_tick(r->o.writer, clock_now_us(), &r->fault);
     if (e >= 0 && r->o.tick)
@@ -338,9 +352,12 @@ static int run(struct udp_receiver *r, struct ring *ring)
             e = tick(r);
     }
     ask_drops(r);
-    int last = e < 0 ? e : flow_sorter_flush(&r->sorter);
-    if (last >= 0)
-        last = note_sequence(r);
+    int last = e < 0 ? e : flush(r);
+    if (last >= 0) { /* the seal writes them, with rows or without */
+        pthread_mutex_lock(&r->exporters.lock);
+        note_sequences(r);
+        pthread_mutex_unlock(&r->exporters.lock);
+    }
     return last < 0 ? last : 0;
 }
 
