@@ -232,7 +232,7 @@ static void report_lists(void)
     double rows = (double)total.rows;
     printf("merged dictionary: %.1f ns/row to write, %llu entries, %.3f bytes/flow\n", (cpu_s() - t) / rows * 1e9,
            (unsigned long long)merged_n_entries(m), (double)n_bytes / rows);
-    for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+    for (unsigned i = 0; segments[0]->info.family == 4 && i < sizeof(sizes) / sizeof(*sizes); i++) {
         generator_list(1, list, sizes[i]);
         report_merging(list, sizes[i], m);
     }
