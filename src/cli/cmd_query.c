@@ -204,6 +204,15 @@ static int file_list(struct hunting *h, const char *path, struct fault *f)
     return r;
 }
 
+/* is_named_before - a list named twice is hunted once: a record counts once per list. */
+static bool is_named_before(const struct cli_args *a, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (!strcmp(a->operands[k], a->operands[i]))
+            return true;
+    return false;
+}
+
 static int named_lists(struct hunting *h, struct fault *f)
 {
     const struct cli_args *a = h->args;
@@ -213,10 +222,12 @@ static int named_lists(struct hunting *h, struct fault *f)
     if (!h->lists.all)
         return FAULT(f, -ENOMEM, no_memory, "lists");
     for (size_t i = 0; i < a->n_operands; i++) {
-        int r = lists_open(a->data_dir, a->operands[i], 0, &h->lists.all[i], f);
+        if (is_named_before(a, i))
+            continue;
+        int r = lists_open(a->data_dir, a->operands[i], 0, &h->lists.all[h->lists.n], f);
         if (r)
             return r;
-        h->lists.n = i + 1;
+        h->lists.n++;
     }
     return 0;
 }

@@ -12,6 +12,7 @@
 #include "watch/indicator/list_read.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -226,13 +227,21 @@ int cli_open(const char *path)
 /* finish - what was printed must have reached its reader, or the command has failed. */
 static int finish(int status)
 {
+    int before = errno;
     cli_as_invoker();
-    if (fflush(stdout) || ferror(stdout)) {
-        if (errno != EPIPE)
-            SAY(stderr, cli_cannot_write_output, strerror(errno));
-        return EXIT_FAILED;
-    }
-    return status;
+    errno = 0;
+    if (!fflush(stdout) && !ferror(stdout))
+        return status;
+    int e = errno ? errno : EIO; /* none: an earlier write failed, and errno may speak of something else by now */
+    struct pollfd p = {.fd = STDOUT_FILENO};
+    if (e == EIO && poll(&p, 1, 0) == 1 && p.revents & POLLERR)
+        e = EPIPE;
+    if (e == EIO && before == ENOSPC)
+        e = ENOSPC;
+    if (e == EPIPE) /* whoever reads has seen enough */
+        return status;
+    SAY(stderr, cli_cannot_write_output, strerror(e));
+    return EXIT_FAILED;
 }
 
 int main(int argc, char **argv)

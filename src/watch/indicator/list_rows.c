@@ -140,7 +140,8 @@ static int times_of(const struct list_cells *c, bool is_space, struct list_row *
         row->last_us = until.n ? to : INT64_MAX;
         if (until.n && !memchr(until.p, ':', until.n) && to <= INT64_MAX - US_PER_DAY)
             row->last_us = to + US_PER_DAY - 1; /* a day includes itself */
-        return 0;
+        *bad = until;
+        return row->first_us > row->last_us; /* it would never be ours, and nobody would know */
     }
     if (!row->first_us)
         row->first_us = at ? at : from;
