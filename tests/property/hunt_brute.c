@@ -247,6 +247,7 @@ static void see(struct trial *t, struct hits *hits, const struct flow *f, size_t
         hits->p[hits->n++] = h;
     }
     struct model_hit *to = &hits->p[i];
+    to->listed = (enum hit_listed)(to->listed | h.listed);
     to->flows++;
     to->packets = plus(to->packets, plus(f->source_packets, f->destination_packets));
     to->bytes = plus(to->bytes, plus(f->source_bytes, f->destination_bytes));

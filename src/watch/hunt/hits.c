@@ -167,6 +167,7 @@ static int count(struct hits *h, const struct sight *s, const struct hunt_row *r
     if (!hit)
         return -ENOMEM;
     int64_t low, high, begin = INT64_MAX;
+    hit->listed = (enum hit_listed)(hit->listed | s->listed); /* an absent end stands as :: and is never listed */
     hit->flows++;
     hit->packets = query_add(hit->packets, r->packets);
     hit->bytes = query_add(hit->bytes, r->bytes);
