@@ -193,8 +193,10 @@ static int file_list(struct hunting *h, const char *path, struct fault *f)
     struct list_add add = {.name = file_part(path), .file_name = path};
     struct list_report report = {.refused_row = count_refused, .context = h};
     _cleanup_close_ int fd = cli_open(path);
-    if (fd < 0)
-        return FAULT(f, -errno, cli_cannot_read, path, strerror(errno));
+    if (fd < 0) { /* said already */
+        f->code = -EIO;
+        return f->code;
+    }
     h->lists.all = calloc(1, sizeof(struct list *));
     if (!h->lists.all)
         return FAULT(f, -ENOMEM, no_memory, "list");
@@ -311,7 +313,8 @@ int cli_hunt(const struct cli_args *a)
     if (r >= 0 && !f.code)
         r = open_view(a, &view, &f);
     if (r < 0 || f.code) {
-        cli_fail(&f);
+        if (f.text[0])
+            cli_fail(&f);
     } else {
         if (!h.lists.n)
             SAY(stderr, hunt_no_lists);
