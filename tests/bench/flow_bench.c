@@ -241,7 +241,8 @@ static int ingest(char **a)
     uint64_t n_flows = strtoull(a[2], NULL, 10);
     size_t n_listed = strtoull(a[3], NULL, 10);
     unsigned n_workers = (unsigned)atoi(a[4]);
-    struct store_options o = {.n_build_threads = n_workers > 1 ? 2 : 1};
+    const char *builders = getenv("BENCH_BUILDERS"); /* 0: each worker builds its own segments */
+    struct store_options o = {.n_build_threads = builders ? (unsigned)atoi(builders) : 1};
     struct store *store;
     struct fault f = {0};
     struct store_compaction done;
