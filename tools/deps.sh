@@ -14,7 +14,7 @@ build    gcc libc6-dev make meson ninja-build pkg-config python3
 build    libyaml-dev libzstd-dev libxxhash-dev libsodium-dev libseccomp-dev libcap-ng-dev
 build    libexpat1-dev zlib1g-dev libjansson-dev liblzma-dev libcmocka-dev
 run      +build
-test     +build xz-utils codespell
+test     +build xz-utils codespell procps iproute2 nfdump
 fuzz     +build clang libclang-rt-14-dev llvm-14 xz-utils
 bench    +build nfdump xz-utils
 lint     +build clang-tidy
