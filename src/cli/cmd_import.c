@@ -220,7 +220,7 @@ int cli_import_flows(const struct cli_args *a)
         if (!r)
             store_close(s);
     }
-    import_reply_mapping_free(i.o.import.mapping, i.o.import.n_mapping);
+    import_reply_mapping_free(i.o.import.mapping);
     return status;
 }
 
@@ -289,6 +289,6 @@ int cli_decode(const struct cli_args *a)
         d.importing.status = EXIT_FAILED;
     import_free(import);
     output_free(d.output);
-    import_reply_mapping_free(d.importing.o.import.mapping, d.importing.o.import.n_mapping);
+    import_reply_mapping_free(d.importing.o.import.mapping);
     return d.importing.status;
 }

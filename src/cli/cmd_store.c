@@ -69,17 +69,17 @@ int cli_store_compact(const struct cli_args *a)
     return EXIT_DONE;
 }
 
-static int show_damage(void *context, const struct store_damage *d)
-{
-    uint64_t *n = context;
-    ++*n;
-    SAY(stdout, store_damage_found, d->file, d->reason);
-    return 0;
-}
-
 struct verifying {
     uint64_t n_damaged;
 };
+
+static int show_damage(void *context, const struct store_damage *d)
+{
+    struct verifying *v = context;
+    v->n_damaged++;
+    SAY(stdout, store_damage_found, d->file, d->reason);
+    return 0;
+}
 
 static int verify_progress(void *context, uint64_t done, uint64_t total)
 {

@@ -102,44 +102,35 @@ void import_reply_print(const json_t *r)
     }
 }
 
+/* The pairs and the text they point into are one piece of memory. */
 int import_reply_mapping(const char *text, const struct flow_mapping **ret, uint32_t *ret_n)
 {
-    struct flow_mapping *m = calloc(MAX_MAPPING, sizeof(*m));
-    char *copy = m ? strdup(text) : NULL;
-    if (!copy) {
-        free(m);
+    size_t n_bytes = MAX_MAPPING * sizeof(struct flow_mapping), n_text = strlen(text) + 1;
+    struct flow_mapping *m = calloc(1, n_bytes + n_text);
+    if (!m)
         return -ENOMEM;
-    }
+    char *at = (char *)m + n_bytes;
+    memcpy(at, text, n_text);
     uint32_t n = 0;
-    int r = 0;
-    char *at = copy;
-    while (!r && at) {
+    while (at) {
         char *comma = strchr(at, ',');
         if (comma)
             *comma = '\0';
-        r = n == MAX_MAPPING || flow_csv_mapping_parse(at, &m[n]);
-        if (!r) /* the texts must outlive the copy */
-            r = (m[n].ecs = strdup(m[n].ecs)) && (m[n].column = strdup(m[n].column)) ? 0 : -ENOMEM;
-        n += !r;
+        if (n == MAX_MAPPING || flow_csv_mapping_parse(at, &m[n])) {
+            free(m);
+            return 1;
+        }
+        n++;
         at = comma ? comma + 1 : NULL;
-    }
-    free(copy);
-    if (r) {
-        import_reply_mapping_free(m, n);
-        return r;
     }
     *ret = m;
     *ret_n = n;
     return 0;
 }
 
-void import_reply_mapping_free(const struct flow_mapping *m, uint32_t n)
+void import_reply_mapping_free(const struct flow_mapping *m)
 {
     struct flow_mapping *own;
-    for (uint32_t i = 0; m && i < n; i++) {
-        free((char *)(uintptr_t)m[i].ecs);
-        free((char *)(uintptr_t)m[i].column);
-    }
     memcpy(&own, &m, sizeof(own));
     free(own);
 }

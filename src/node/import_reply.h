@@ -25,4 +25,4 @@ void import_reply_print(const json_t *reply);
  * Return: 0, 1 (not of that form), or -ENOMEM. import_reply_mapping_free takes it back (NULL is fine).
  */
 int import_reply_mapping(const char *text, const struct flow_mapping **ret, uint32_t *ret_n);
-void import_reply_mapping_free(const struct flow_mapping *m, uint32_t n);
+void import_reply_mapping_free(const struct flow_mapping *m);

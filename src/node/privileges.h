@@ -32,5 +32,5 @@ const char *landlock_state_name(enum landlock_state s);
  * Return: 0 or -errno (seccomp is not optional).
  */
 int privileges_confine_watch(const char *data_dir, enum landlock_state *ret_landlock, struct fault *f);
-/* privileges_confine_parent - after every fork it will ever do is still allowed: only landlock-free no_new_privs. */
+/* privileges_no_new - no program started from here on may gain rights; the parent must go on forking, so it does only this. */
 int privileges_no_new(struct fault *f);

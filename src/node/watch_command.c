@@ -142,7 +142,7 @@ static void run_import(struct watch *w, int fd, struct control_request *r)
         finish(fd, c.status, NULL);
     }
     pthread_mutex_unlock(&w->import_lock);
-    import_reply_mapping_free(o.import.mapping, o.import.n_mapping);
+    import_reply_mapping_free(o.import.mapping);
 }
 
 /* --- the others ---------------------------------------------------------------------- */

@@ -72,7 +72,9 @@ static json_t *receiver_status(struct watch_receiver *r, json_t *exporters, uint
         json_array_append_new(exporters, exporter_status(&all[i]));
     }
     free(all);
+    pthread_mutex_lock(&r->udp.exporters.lock);
     uint64_t not_allowed = r->udp.exporters.not_allowed, overflow = r->udp.exporters.overflow;
+    pthread_mutex_unlock(&r->udp.exporters.lock);
     put(o, "datagrams", datagrams + not_allowed + overflow);
     put(o, "not_allowed", not_allowed);
     put(o, "exporters_over_limit", overflow);
