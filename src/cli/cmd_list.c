@@ -334,6 +334,19 @@ static void say_owner(const char *data_dir, const struct ip *ip, const char *tex
     space_close(space);
 }
 
+/* read_address - as people pass it on: 1[.]2[.]3[.]4, [v6]:port, a URL of it; but one address, not a range of them. */
+static int read_address(const char *text, struct ip *ret)
+{
+    struct ip_range range;
+    uint16_t port;
+    bool had_host_bits;
+    if (list_address_parse((struct text){text, strlen(text)}, &range, &port, &had_host_bits) || had_host_bits ||
+        !ip_equal(&range.first, &range.last))
+        return 1;
+    *ret = range.first;
+    return 0;
+}
+
 int cli_list_check(const struct cli_args *a)
 {
     enum cli_format format;
@@ -345,7 +358,7 @@ int cli_list_check(const struct cli_args *a)
     char shown[IP_TEXT_MAX];
     if (cli_format(a, &format))
         return EXIT_FAILED;
-    if (ip_parse(a->operands[0], strlen(a->operands[0]), &ip)) {
+    if (read_address(a->operands[0], &ip)) {
         SAY(stderr, list_check_bad_address, a->operands[0]);
         return EXIT_FAILED;
     }

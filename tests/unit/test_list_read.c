@@ -113,6 +113,11 @@ static const struct one_case cases[] = {
      "7 refused bad_address\n8 refused other_kind\n", false},
     {"private and bogon addresses are warned about", "10.0.0.1\n127.0.0.1\n100.64.0.1\n8.8.8.8\n",
      "1 warned private_address\n1 10.0.0.1\n2 warned bogon\n2 127.0.0.1\n3 warned private_address\n3 100.64.0.1\n4 8.8.8.8\n", false},
+    {"malformed bytes in a text become U+FFFD and the row stays", "ip,malware,note\n1.2.3.4,Mir\xe1i,x\xff\xfey\n1.2.3.5,Mirai,ok\n999.1.1.1\xff,Mirai,x\n",
+     "2 warned bad_encoding\n2 1.2.3.4 family=Mir\xef\xbf\xbdi note=x\xef\xbf\xbd\xef\xbf\xbdy\n3 1.2.3.5 family=Mirai note=ok\n"
+     "4 refused bad_address\n", false},
+    {"malformed bytes behind an address become U+FFFD too", "1.2.3.4 # a\xc3\n1.2.3.5 # \xc4\x91\n\xff\xff\n",
+     "1 warned bad_encoding\n1 1.2.3.4 note=a\xef\xbf\xbd\n2 1.2.3.5 note=\xc4\x91\n3 refused bad_encoding\n", false},
     {"a header alone makes one column a table", "ip\n1.2.3.4\n", "2 1.2.3.4\n", false},
     {"comma table with English names", "ip,port,first_seen,last_seen,malware,org,asn,count,note\n"
      "1.2.3.4,25,2024-03-01T00:00:00Z,2024-03-02 07:00:00,Mozi,Sở A,AS7552,12,a \"b\"\n",

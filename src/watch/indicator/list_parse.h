@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "watch/indicator/list.h"
 #include "watch/indicator/list_read.h"
 
@@ -55,6 +56,7 @@ struct list_parse {
     struct fault *fault;
     struct list_source source;
     int rc; /* what put returned; stops the reading */
+    struct buf mended; /* texts of the present row whose malformed bytes were replaced */
     bool is_sheet; /* of a spreadsheet: separated by commas, rows end at their last filled cell */
 };
 
@@ -71,16 +73,15 @@ struct text list_column_name(const struct text *cells, uint32_t i);
 /* list_columns_known - how many cells name a known column; @ret_address: one of them holds addresses. */
 uint32_t list_columns_known(const struct text *cells, uint32_t n, bool is_space, bool *ret_address);
 
-/*
- * list_address_parse - one address as people write it: defanged, as URL, with port, prefix, range.
- * Return: 0, or the refusal (LIST_REFUSED_bad_address, bad_port, other_kind) plus 1.
- */
-int list_address_parse(struct text t, struct ip_range *ret, uint16_t *ret_port, bool *ret_had_host_bits);
-
 /* list_row_cells - one row of a table or object: check, account, hand on. */
 void list_row_cells(struct list_parse *p, uint64_t row, const struct list_cells *cells, struct text whole);
 /* list_row_refuse - count and report; the row counts in rows. */
 void list_row_refuse(struct list_parse *p, uint64_t row, enum list_refusal why, struct text value);
+/*
+ * list_row_mend - malformed bytes of @n texts of a row become U+FFFD, and the row is warned about once.
+ * The texts point into p->mended until the next row. Without memory p->rc is set.
+ */
+void list_row_mend(struct list_parse *p, uint64_t row, struct text *texts[], size_t n);
 /* list_row_begin, list_row_put, list_row_kept - for the readers that build rows themselves: count, each address, kept. */
 void list_row_put(struct list_parse *p, struct list_row *row, bool had_host_bits, struct text value);
 

@@ -331,6 +331,7 @@ static int read_one_sheet(const struct list_parse *p, struct list_sheets *sheets
     struct list_parse one = *p;
     struct layout l = {.header_line = 0};
     one.source = (struct list_source){.fd = fd, .sheets = sheets};
+    one.mended = (struct buf){0};
     one.is_sheet = true;
     int r = take_sample(&one.source);
     if (!r)
@@ -340,6 +341,7 @@ static int read_one_sheet(const struct list_parse *p, struct list_sheets *sheets
     else if (l.is_list)
         r = list_read_table(&one, l.header_line, ',', false);
     free(one.source.sample);
+    buf_fini(&one.mended);
     return r;
 }
 
@@ -409,5 +411,6 @@ int list_read(int fd, const struct list_read_options *o, struct list_report *rep
         break;
     }
     free(p.source.sample);
+    buf_fini(&p.mended);
     return r;
 }

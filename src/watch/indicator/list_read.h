@@ -25,7 +25,7 @@
     X(too_long, "a row of at most 64 KiB")
 
 /* warnings: the row is kept */
-#define LIST_WARNINGS(X) X(bogon) X(private_address) X(own_address) X(duplicate) X(host_bits)
+#define LIST_WARNINGS(X) X(bogon) X(private_address) X(own_address) X(duplicate) X(host_bits) X(bad_encoding)
 
 enum list_refusal {
 #define X(id, expected) LIST_REFUSED_##id,
@@ -99,3 +99,9 @@ extern const struct list_xlsx *list_xlsx;
  * -errno of read, what put returned.
  */
 int list_read(int fd, const struct list_read_options *o, struct list_report *report, struct fault *f);
+
+/*
+ * list_address_parse - one address as people write it: defanged, as URL, with port, prefix, range.
+ * Return: 0, or the refusal (LIST_REFUSED_bad_address, bad_port, other_kind) plus 1.
+ */
+int list_address_parse(struct text t, struct ip_range *ret, uint16_t *ret_port, bool *ret_had_host_bits);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "watch/indicator/list_parse.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -184,21 +185,47 @@ static int role_of(struct text t)
     return LIST_BOT;
 }
 
-static int texts_of(const struct list_cells *c, struct list_row *row, struct text *bad)
+static struct text mend(struct buf *b, struct text t)
 {
-    struct {
-        enum list_column column;
-        struct text *to;
-    } texts[] = {{LIST_COLUMN_FAMILY, &row->family}, {LIST_COLUMN_UNIT, &row->unit}, {LIST_COLUMN_NOTE, &row->note},
-                 {LIST_COLUMN_ISP, &row->isp}, {LIST_COLUMN_PROVINCE, &row->province}};
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        *texts[i].to = cell(c, texts[i].column);
-        if (!text_is_utf8(texts[i].to->p, texts[i].to->n)) {
-            *bad = *texts[i].to;
-            return 1;
+    char *start = (char *)b->p + b->n, *to = start;
+    for (const char *p = t.p, *end = t.p + t.n; p < end;)
+        to += text_put(text_next(&p, end), to);
+    b->n += (size_t)(to - start);
+    return (struct text){start, (size_t)(to - start)};
+}
+
+void list_row_mend(struct list_parse *p, uint64_t row, struct text *texts[], size_t n)
+{
+    size_t n_bytes = 0;
+    struct text first = {"", 0};
+    for (size_t i = 0; i < n; i++)
+        if (!text_is_utf8(texts[i]->p, texts[i]->n)) {
+            first = n_bytes ? first : *texts[i];
+            n_bytes += 3 * texts[i]->n; /* U+FFFD takes three bytes */
         }
+    if (!n_bytes)
+        return;
+    warn(p, row, LIST_WARNED_bad_encoding, first);
+    p->mended.max = 3 * LIST_MAX_ROW_BYTES * LIST_N_COLUMNS;
+    buf_clear(&p->mended);
+    if (!buf_room(&p->mended, n_bytes)) {
+        p->rc = FAULT(p->fault, -ENOMEM, no_memory, "list_read");
+        return;
     }
-    return 0;
+    for (size_t i = 0; i < n; i++)
+        if (!text_is_utf8(texts[i]->p, texts[i]->n))
+            *texts[i] = mend(&p->mended, *texts[i]);
+}
+
+static void texts_of(struct list_parse *p, const struct list_cells *c, struct list_row *row)
+{
+    struct text *texts[] = {&row->family, &row->unit, &row->note, &row->isp, &row->province};
+    static const enum list_column columns[] = {LIST_COLUMN_FAMILY, LIST_COLUMN_UNIT, LIST_COLUMN_NOTE, LIST_COLUMN_ISP,
+                                               LIST_COLUMN_PROVINCE};
+    enum { N = sizeof(columns) / sizeof(columns[0]) };
+    for (size_t i = 0; i < N; i++)
+        *texts[i] = cell(c, columns[i]);
+    list_row_mend(p, row->row, texts, N);
 }
 
 static uint64_t count_of(struct text t)
@@ -275,10 +302,9 @@ void list_row_cells(struct list_parse *p, uint64_t at, const struct list_cells *
         list_row_refuse(p, at, LIST_REFUSED_bad_time, bad);
         return;
     }
-    if (texts_of(c, &row, &bad)) {
-        list_row_refuse(p, at, LIST_REFUSED_bad_encoding, bad);
+    texts_of(p, c, &row);
+    if (p->rc)
         return;
-    }
     row.asn = asn_of(cell(c, LIST_COLUMN_ASN));
     row.count = count_of(cell(c, LIST_COLUMN_COUNT));
     p->report->rows++;

@@ -103,8 +103,12 @@ static void read_line(struct list_parse *p, uint64_t number, struct text line)
     while (rest.n && (is_gap(*rest.p) || *rest.p == '#' || *rest.p == ';' || *rest.p == ',' || *rest.p == '/'))
         rest.p++, rest.n--;
     rest = text_trim(rest);
-    if (text_u64(rest, UINT64_MAX, &row.count) && rest.n <= 1024 && text_is_utf8(rest.p, rest.n))
+    if (text_u64(rest, UINT64_MAX, &row.count) && rest.n <= 1024) {
         row.note = rest;
+        list_row_mend(p, number, (struct text *[]){&row.note}, 1);
+    }
+    if (p->rc)
+        return;
     p->report->rows++;
     p->report->kept++;
     list_row_put(p, &row, had_host_bits, value);

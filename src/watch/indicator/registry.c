@@ -99,14 +99,32 @@ static int copy_raw(struct registry_job *j, int fd)
     return 0;
 }
 
-static int stage(struct registry_job *j, const char *dir, int fd)
+/* lock_chain - the directory made if missing, and locked. One that was removed while we waited for it is made again. */
+static int lock_chain(struct registry_job *j)
 {
-    int r = file_make_dirs(dir, 0750);
+    enum { TRIES = 100 };
+    for (int i = 0; i < TRIES; i++) {
+        struct stat st;
+        int r = file_make_dirs(j->dir, 0750);
+        if (r)
+            return r;
+        file_close(&j->chain_fd);
+        j->chain_fd = open(j->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (j->chain_fd < 0 && errno == ENOENT)
+            continue;
+        if (j->chain_fd < 0 || flock(j->chain_fd, LOCK_EX) || fstat(j->chain_fd, &st))
+            return -errno;
+        if (st.st_nlink)
+            return 0;
+    }
+    return -EBUSY;
+}
+
+static int stage(struct registry_job *j, int fd)
+{
+    int r = lock_chain(j);
     if (r)
         return r;
-    j->chain_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (j->chain_fd < 0 || flock(j->chain_fd, LOCK_EX))
-        return -errno;
     struct look w = {.chain_fd = j->chain_fd};
     r = each_name(j->chain_fd, look_name, &w);
     if (r)
@@ -126,7 +144,8 @@ int registry_begin(struct registry_job *j, const char *dir, int fd, struct fault
 {
     memset(j, 0, sizeof(*j));
     j->chain_fd = j->version_fd = j->raw_fd = -1;
-    int r = stage(j, dir, fd);
+    j->dir = dir;
+    int r = stage(j, fd);
     return r ? FAULT(f, r, list_not_kept, dir, strerror(-r)) : 0;
 }
 
@@ -178,8 +197,10 @@ int registry_publish(struct registry_job *j, const char *manifest, size_t n, str
 
 void registry_end(struct registry_job *j)
 {
-    if (j->staging[0] && j->chain_fd >= 0)
+    if (j->staging[0] && j->chain_fd >= 0) {
         remove_staged(j->chain_fd, j->staging);
+        (void)rmdir(j->dir); /* only if nothing else is in it; under its lock */
+    }
     file_close(&j->raw_fd);
     file_close(&j->version_fd);
     file_close(&j->chain_fd);

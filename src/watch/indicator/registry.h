@@ -14,6 +14,7 @@ struct registry_job {
     int chain_fd;    /* DIR/lists/NAME or DIR/space, locked */
     int version_fd;  /* the version being made */
     int raw_fd;      /* its raw file, at offset 0 after registry_begin */
+    const char *dir; /* borrowed until registry_end */
     uint32_t version;
     char staging[32];
     struct sha256_text {
@@ -28,7 +29,10 @@ int registry_begin(struct registry_job *j, const char *dir, int fd, struct fault
 int registry_compile(struct registry_job *j, struct image_builder *b, const struct image_about *about, struct fault *f);
 /* registry_publish - manifest, rename, current. Return: 0 or -errno. */
 int registry_publish(struct registry_job *j, const char *manifest, size_t n, struct fault *f);
-/* registry_end - release; an unpublished version is removed. Always called after a registry_begin. */
+/*
+ * registry_end - release; an unpublished version is removed, and the chain's directory with it when it would have
+ * been the first. Always called after a registry_begin.
+ */
 void registry_end(struct registry_job *j);
 
 /* registry_current - the published number in @dir. Return: 0, 1 (none), or -errno. */
