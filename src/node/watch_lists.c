@@ -41,6 +41,11 @@ static void free_retired(struct watch *w)
     w->n_retired = kept;
 }
 
+static bool is_same_space(const struct match_set *a, const struct match_set *b)
+{
+    return (!a->space && !b->space) || (a->space && b->space && space_version(a->space) == space_version(b->space));
+}
+
 static bool has_new_list(const struct match_set *m, int64_t active_from_us)
 {
     for (size_t i = 0; i < m->n_lists; i++)
@@ -58,6 +63,22 @@ static void publish(struct watch *w, struct match_set *m)
         atomic_store_explicit(&w->receivers[i].live.next, m, memory_order_release);
 }
 
+/*
+ * load_set - under the lock. Another own space makes other findings of the same rows: then every list is active
+ * anew from now on, and all of the past is the hunt's.
+ */
+static int load_set(struct watch *w, int64_t active_from_us, struct match_set **ret, bool *ret_other_space, struct fault *f)
+{
+    *ret_other_space = false;
+    int r = match_set_load(w->data_dir, w->current, active_from_us, ret, f);
+    if (r || !w->current || is_same_space(w->current, *ret))
+        return r;
+    *ret_other_space = true;
+    for (size_t i = 0; i < (*ret)->n_lists; i++)
+        (*ret)->lists[i].active_from_us = active_from_us;
+    return 0;
+}
+
 int watch_load_lists(struct watch *w, bool is_first, struct fault *f)
 {
     uint64_t generation;
@@ -67,13 +88,12 @@ int watch_load_lists(struct watch *w, bool is_first, struct fault *f)
     bool is_due = !r && (is_first || generation != w->lists_generation) && w->n_retired < MAX_RETIRED;
     struct match_set *m = NULL;
     int64_t active_from_us = clock_now_us() + (is_first ? 0 : ACTIVE_AFTER_US);
-    bool wants_hunt = false;
+    bool is_other_space = false, wants_hunt = false;
     if (is_due) {
-        r = match_set_load(w->data_dir, w->current, active_from_us, &m, f);
+        r = load_set(w, active_from_us, &m, &is_other_space, f);
         if (!r) {
-            bool new_space = w->current && (w->current->space != NULL || m->space != NULL);
             m->generation = w->current ? w->current->generation + 1 : 1;
-            wants_hunt = has_new_list(m, active_from_us) || new_space;
+            wants_hunt = has_new_list(m, active_from_us) || is_other_space;
             publish(w, m);
             w->lists_generation = generation;
             log_line(LOG_INFO, "lists_published", "lists", log_number((long long)m->n_lists), "generation",
@@ -82,6 +102,6 @@ int watch_load_lists(struct watch *w, bool is_first, struct fault *f)
     }
     pthread_mutex_unlock(&w->set_lock);
     if (wants_hunt)
-        watch_want_hunt(w, INT64_MIN, INT64_MAX);
+        watch_want_new_hunt(w, is_first ? 0 : ACTIVE_AFTER_US, is_other_space);
     return r;
 }

@@ -341,7 +341,11 @@ int watch_role_run(const struct config *c, const char *data_dir, const struct wa
     pthread_mutex_init(&w.set_lock, NULL);
     pthread_mutex_init(&w.work_lock, NULL);
     pthread_mutex_init(&w.import_lock, NULL);
-    pthread_cond_init(&w.work, NULL);
+    pthread_condattr_t steady;
+    pthread_condattr_init(&steady);
+    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+    pthread_cond_init(&w.work, &steady);
+    pthread_condattr_destroy(&steady);
     log_set("watch", c->log_level);
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);

@@ -34,6 +34,8 @@ struct watch_receiver {
 /* one stretch of the past that is to be hunted again */
 struct hunt_job {
     int64_t since_us, until_us; /* event time; INT64_MIN, INT64_MAX: all */
+    int64_t not_before_us;      /* steady time: what was received until then belongs to it */
+    int64_t rebase_us;          /* steady time; not 0: the own space is another */
     bool is_wanted;
 };
 
@@ -69,6 +71,11 @@ struct watch {
 
 /* watch_want_hunt - hunt [since, until] again for all lists; merges with what is wanted already. */
 void watch_want_hunt(struct watch *w, int64_t since_us, int64_t until_us);
+/*
+ * watch_want_new_hunt - hunt everything for lists that become active in @active_in_us; @is_other_space: they are matched
+ * against another own space than before.
+ */
+void watch_want_new_hunt(struct watch *w, int64_t active_in_us, bool is_other_space);
 /* watch_hunter - the hunter's thread. */
 void *watch_hunter(void *watch);
 /* watch_upkeep - the upkeep thread. */

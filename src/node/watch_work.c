@@ -27,16 +27,34 @@ static void be_humble(void)
     (void)syscall(SYS_ioprio_set, WHO_PROCESS, 0, IDLE_CLASS);
 }
 
-void watch_want_hunt(struct watch *w, int64_t since_us, int64_t until_us)
+static void want(struct watch *w, int64_t since_us, int64_t until_us)
 {
-    pthread_mutex_lock(&w->work_lock);
     if (!w->job.is_wanted)
-        w->job = (struct hunt_job){since_us, until_us, true};
+        w->job = (struct hunt_job){.since_us = since_us, .until_us = until_us, .is_wanted = true};
     if (since_us < w->job.since_us)
         w->job.since_us = since_us;
     if (until_us > w->job.until_us)
         w->job.until_us = until_us;
     pthread_cond_broadcast(&w->work);
+}
+
+void watch_want_hunt(struct watch *w, int64_t since_us, int64_t until_us)
+{
+    pthread_mutex_lock(&w->work_lock);
+    want(w, since_us, until_us);
+    pthread_mutex_unlock(&w->work_lock);
+}
+
+void watch_want_new_hunt(struct watch *w, int64_t active_in_us, bool is_other_space)
+{
+    enum { ON_ITS_WAY_US = 500000 }; /* from a receiver's hands into the journal */
+    int64_t now_us = clock_steady_us();
+    pthread_mutex_lock(&w->work_lock);
+    want(w, INT64_MIN, INT64_MAX);
+    if (active_in_us)
+        w->job.not_before_us = now_us + active_in_us + ON_ITS_WAY_US;
+    if (is_other_space) /* every receiver has taken the new set by then, and has nothing to count under it yet */
+        w->job.rebase_us = now_us + active_in_us - ON_ITS_WAY_US;
     pthread_mutex_unlock(&w->work_lock);
 }
 
@@ -96,6 +114,16 @@ static bool begin_job(struct watch *w, struct hunt_job *ret)
     return ret->is_wanted && !atomic_load(&w->is_ending);
 }
 
+/* wait_until - steady time, or the end of the watch. */
+static void wait_until(struct watch *w, int64_t steady_us)
+{
+    struct timespec until = {steady_us / US_PER_SECOND, steady_us % US_PER_SECOND * 1000};
+    pthread_mutex_lock(&w->work_lock);
+    while (clock_steady_us() < steady_us && !atomic_load(&w->is_ending))
+        (void)pthread_cond_timedwait(&w->work, &w->work_lock, &until);
+    pthread_mutex_unlock(&w->work_lock);
+}
+
 /* borrow_set - the current set, kept from being freed until give_back. */
 static const struct match_set *borrow_set(struct watch *w)
 {
@@ -110,6 +138,20 @@ static void give_back_set(struct watch *w)
     pthread_mutex_lock(&w->set_lock);
     w->borrowed = NULL;
     pthread_mutex_unlock(&w->set_lock);
+}
+
+/* rebase - before the past is counted under another own space. Return: 0 or -errno. */
+static int rebase(struct watch *w, const struct hunt_job *job, struct fault *f)
+{
+    uint64_t n = 0;
+    if (!job->rebase_us)
+        return 0;
+    wait_until(w, job->rebase_us);
+    int r = finder_rebase(w->finder, borrow_set(w), &n, f);
+    give_back_set(w);
+    if (n)
+        log_line(LOG_INFO, "findings_withdrawn", "findings", log_number((long long)n), "reason", "own space changed", NULL);
+    return r;
 }
 
 static int hunt_past(struct watch *w, const struct hunt_job *job, const struct match_set *set, struct fault *f)
@@ -149,8 +191,11 @@ void *watch_hunter(void *argument)
     be_humble();
     while (begin_job(w, &job)) {
         struct fault f = {0};
+        int r = rebase(w, &job, &f);
+        wait_until(w, job.not_before_us);
         const struct match_set *set = borrow_set(w);
-        int r = set->n_lists ? hunt_past(w, &job, set, &f) : 0;
+        if (!r && set->n_lists)
+            r = hunt_past(w, &job, set, &f);
         if (r >= 0)
             r = finder_write(w->finder, set, clock_now_us(), &f);
         give_back_set(w);
@@ -181,7 +226,7 @@ static int stop_when_ending(void *context, uint64_t done, uint64_t total)
 static bool wait_for_upkeep(struct watch *w)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until); /* the wall clock may jump */
     until.tv_sec += (time_t)(w->config->store_compact_every_us / US_PER_SECOND);
     pthread_mutex_lock(&w->work_lock);
     int r = 0;

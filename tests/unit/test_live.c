@@ -370,6 +370,48 @@ static void a_hunt_may_be_repeated_and_live_counts_stay(void **state)
     finder_close(x);
 }
 
+static void findings_that_are_not_ours_any_more_are_withdrawn_and_may_come_back(void **state)
+{
+    (void)state;
+    struct finder *x = open_finder();
+    struct fault f = {0};
+    uint64_t n;
+    add_list("botnet", "203.0.113.7\n");
+    add_live(x, 3); /* 10.1.0.1 to 203.0.113.7, before an own space was known */
+    add_space("prefix,unit\n10.1.0.0/16,A\n");
+    struct match_set *ours = load(NULL, 0);
+    assert_int_equal(finder_rebase(x, ours, &n, &f), 0);
+    assert_int_equal(n, 0);
+    assert_null(strstr(last_record().payload, "withdrawn"));
+    add_space("prefix,unit\n203.0.113.0/24,B\n"); /* the listed end is ours: another finding, own_listed */
+    struct match_set *listed_is_ours = load(NULL, 0);
+    assert_int_equal(finder_rebase(x, listed_is_ours, &n, &f), 0);
+    assert_int_equal(n, 1);
+    struct last l = last_record();
+    assert_int_equal(l.revision, 2);
+    assert_non_null(strstr(l.payload, "\"flows\":3"));
+    assert_non_null(strstr(l.payload, ",\"withdrawn\":\"own_space_changed\"}"));
+    assert_int_equal(finder_rebase(x, listed_is_ours, &n, &f), 0); /* once is enough */
+    assert_int_equal(n, 0);
+    finder_close(x);
+    x = open_finder(); /* ours again after a restart: the hunt counts it, the revision goes on */
+    struct sighting s = one_sighting(4);
+    assert_int_equal(finder_rebase(x, ours, &n, &f), 0);
+    assert_int_equal(n, 0);
+    assert_int_equal(finder_set(x, &s), 0);
+    write_findings(x, T0);
+    l = last_record();
+    assert_int_equal(l.revision, 3);
+    assert_non_null(strstr(l.payload, "\"flows\":4"));
+    assert_null(strstr(l.payload, "withdrawn"));
+    add_live(x, 2); /* what comes live is added to what the hunt said, not to what it said before */
+    write_findings(x, T0);
+    assert_non_null(strstr(last_record().payload, "\"flows\":6"));
+    finder_close(x);
+    match_set_free(ours);
+    match_set_free(listed_is_ours);
+}
+
 static void ids_do_not_depend_on_the_version_of_the_list(void **state)
 {
     (void)state;
@@ -393,6 +435,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(totals_grow_over_restarts_and_revisions_rise, setup, teardown),
         cmocka_unit_test_setup_teardown(entries_of_past_windows_leave_memory_and_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_hunt_may_be_repeated_and_live_counts_stay, setup, teardown),
+        cmocka_unit_test_setup_teardown(findings_that_are_not_ours_any_more_are_withdrawn_and_may_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(ids_do_not_depend_on_the_version_of_the_list, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

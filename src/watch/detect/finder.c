@@ -297,6 +297,73 @@ static int recall(struct finder *x, struct fault *f)
     return e < 0 ? e : 0;
 }
 
+/* --- another own space ------------------------------------------------------------------------- */
+
+static const char withdrawn_mark[] = ",\"withdrawn\":\"own_space_changed\"}";
+
+struct stand {
+    struct ip own, remote;
+    int64_t first_us, last_us;
+    bool is_contact, is_both, is_withdrawn, is_bad;
+};
+
+static int read_stand(void *context, struct text path, const struct json_value *v)
+{
+    struct stand *s = context;
+    if (text_is(path, "finding.kind"))
+        s->is_contact = text_is(v->raw, hit_kind_name(HIT_CONTACT));
+    else if (text_is(path, "own.ip"))
+        s->is_bad |= ip_parse(v->raw.p, v->raw.n, &s->own) != 0;
+    else if (text_is(path, "remote.ip"))
+        s->is_bad |= ip_parse(v->raw.p, v->raw.n, &s->remote) != 0;
+    else if (text_is(path, "first_seen"))
+        s->is_bad |= clock_parse(v->raw.p, v->raw.n, 0, &s->first_us) != 0;
+    else if (text_is(path, "last_seen"))
+        s->is_bad |= clock_parse(v->raw.p, v->raw.n, 0, &s->last_us) != 0;
+    else if (text_is(path, "listed"))
+        s->is_both = text_is(v->raw, hit_listed_name(HIT_LISTED_BOTH));
+    else if (text_is(path, "withdrawn"))
+        s->is_withdrawn = true;
+    return 0;
+}
+
+static bool is_ours(const struct space *space, const struct ip *a, const struct stand *s)
+{
+    struct space_entry e;
+    return space_find(space, a, s->first_us, &e) || space_find(space, a, s->last_us, &e);
+}
+
+struct withdrawal {
+    struct finder *x;
+    const struct space *space;
+    uint64_t n;
+};
+
+/*
+ * withdraw_record - of a finding that hit.h would not make today, neither of its first flow nor of its last: its own
+ * end is not ours, or the listed end of a contact turns out to be ours, which is another finding.
+ */
+static int withdraw_record(void *context, uint64_t sequence, const struct finding_id *id, uint32_t revision, struct text payload)
+{
+    struct withdrawal *w = context;
+    struct finder *x = w->x;
+    struct stand s = {0};
+    (void)sequence;
+    if (revision_of(&x->revisions, id) != revision || payload.n < 2 || json_walk(payload, read_stand, &s, NULL) || s.is_bad ||
+        s.is_withdrawn)
+        return 0;
+    if (is_ours(w->space, &s.own, &s) && (!s.is_contact || s.is_both || !is_ours(w->space, &s.remote, &s)))
+        return 0;
+    buf_clear(&x->payload);
+    buf_add(&x->payload, payload.p, payload.n - 1);
+    buf_add_text(&x->payload, withdrawn_mark);
+    int r = x->payload.is_bad ? -ENOMEM : remember(&x->revisions, id, revision + 1);
+    if (!r)
+        r = findings_add(x->journal, id, revision + 1, (struct text){(const char *)x->payload.p, x->payload.n});
+    w->n += !r;
+    return r;
+}
+
 /* --- the door --------------------------------------------------------------------------------- */
 
 int finder_open(const struct finder_options *o, struct finder **ret, struct fault *f)
@@ -444,6 +511,35 @@ int finder_write(struct finder *x, const struct match_set *set, int64_t now_us, 
     if (x->totals.n > x->totals.max / 4 * 3)
         e.before_us = INT64_MAX; /* room is needed: what is written may be recalled */
     sightings_drop(&x->totals, is_past, &e);
+    pthread_mutex_unlock(&x->lock);
+    return r;
+}
+
+/* withdraw - under the lock: journal what does not stand under @space. */
+static int withdraw(struct finder *x, const struct space *space, uint64_t *ret_n, struct fault *f)
+{
+    struct withdrawal w = {x, space, 0};
+    int r = findings_read(x->o.data_dir, 0, withdraw_record, &w, f);
+    if (r == -ENOMEM)
+        FAULT(f, r, no_memory, "findings");
+    if (!r)
+        r = findings_commit(x->journal, f);
+    *ret_n = w.n;
+    x->written += r ? 0 : w.n;
+    return r;
+}
+
+int finder_rebase(struct finder *x, const struct match_set *set, uint64_t *ret_withdrawn, struct fault *f)
+{
+    *ret_withdrawn = 0;
+    pthread_mutex_lock(&x->lock);
+    int r = write_changed(x, set, f);
+    if (!r && set->space)
+        r = withdraw(x, set->space, ret_withdrawn, f);
+    if (r)
+        x->write_errors++;
+    else
+        sightings_clear(&x->totals);
     pthread_mutex_unlock(&x->lock);
     return r;
 }

@@ -9,7 +9,8 @@
  *
  * Payload: one JSON object with dotted keys: finding.kind, own.ip, remote.ip (contact only), list.name,
  * list.version, family, unit, direction, listed, window.start, window.length_s, first_seen, last_seen, flows,
- * packets, bytes, ports (array), remotes (array of {ip, flows}; own_listed only).
+ * packets, bytes, ports (array), remotes (array of {ip, flows}; own_listed only), and withdrawn ("own_space_changed")
+ * when the finding does not stand under the own space that is declared now; a later revision without it revives it.
  * Thread-safe.
  */
 #pragma once
@@ -43,4 +44,10 @@ int finder_add(struct finder *x, struct sightings *t);
 int finder_set(struct finder *x, const struct sighting *s);
 /* finder_write - journal what changed; @set gives families and units (may be NULL). Return: 0 or -errno. */
 int finder_write(struct finder *x, const struct match_set *set, int64_t now_us, struct fault *f);
+/*
+ * finder_rebase - the own space is another: what was counted is journalled, findings that do not stand under the space of
+ * @set are withdrawn by a record with the next revision, and memory forgets its totals, so that the hunt that
+ * follows counts all of the past anew (finder_set). @ret_withdrawn: how many. Return: 0 or -errno: nothing is forgotten.
+ */
+int finder_rebase(struct finder *x, const struct match_set *set, uint64_t *ret_withdrawn, struct fault *f);
 void finder_get_state(struct finder *x, struct finder_state *ret);

@@ -28,6 +28,8 @@ void live_fini(struct live *l)
 void live_quiet(struct live *l)
 {
     const struct match_set *next = atomic_load_explicit(&l->next, memory_order_acquire);
+    if (next != l->set)
+        (void)live_flush(l); /* what was counted under the old set; a failure leaves it for the next flush */
     l->set = next;
     atomic_store_explicit(&l->seen, next ? next->generation : 0, memory_order_release);
 }
