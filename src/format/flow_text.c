@@ -347,7 +347,9 @@ static bool is_sniffable(const struct flow_text_reader *r)
 /* sniff - before the first record. Return: 0 (a kind, or separated text to be decided), or the file's fault. */
 static int sniff(struct flow_text_reader *r)
 {
-    struct text head = {(const char *)r->csv.bytes.p, r->csv.bytes.n < SNIFF_BYTES ? r->csv.bytes.n : SNIFF_BYTES};
+    struct text head = {"", 0};
+    if (r->csv.bytes.n) /* an empty buffer has no address to reckon with */
+        head = (struct text){(const char *)r->csv.bytes.p, r->csv.bytes.n < SNIFF_BYTES ? r->csv.bytes.n : SNIFF_BYTES};
     if (is_binary(head))
         return FLOW_TEXT_NOT_TEXT;
     return sniff_line(r, head);
