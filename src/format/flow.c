@@ -105,22 +105,16 @@ int flow_transport_parse(struct text t, uint8_t *ret)
     return 1;
 }
 
-static void times(uint64_t *counter, uint32_t rate)
-{
-    if (__builtin_mul_overflow(*counter, (uint64_t)rate, counter))
-        *counter = UINT64_MAX;
-}
-
 void flow_sampled(struct flow *f, uint32_t rate)
 {
     if (rate <= 1)
         return;
-    times(&f->source_bytes, rate);
-    times(&f->source_packets, rate);
-    times(&f->destination_bytes, rate);
-    times(&f->destination_packets, rate);
-    times(&f->post_bytes, rate);
-    times(&f->post_packets, rate);
+    f->source_bytes = flow_times(f->source_bytes, rate);
+    f->source_packets = flow_times(f->source_packets, rate);
+    f->destination_bytes = flow_times(f->destination_bytes, rate);
+    f->destination_packets = flow_times(f->destination_packets, rate);
+    f->post_bytes = flow_times(f->post_bytes, rate);
+    f->post_packets = flow_times(f->post_packets, rate);
     f->sampling = rate;
     f->present |= FLOW_HAS(FLOW_SAMPLING);
 }

@@ -158,6 +158,13 @@ const char *flow_transport_name(uint8_t protocol);
 /* flow_transport_parse - a name (any case; also Argus and nfdump spellings) or a number. Return: 0 or 1. */
 int flow_transport_parse(struct text t, uint8_t *ret);
 
+/* flow_times - a counter of sampled traffic, multiplied; saturates at UINT64_MAX. */
+static inline uint64_t flow_times(uint64_t counter, uint32_t rate)
+{
+    uint64_t product;
+    return __builtin_mul_overflow(counter, (uint64_t)rate, &product) ? UINT64_MAX : product;
+}
+
 /*
  * flow_sampled - multiply the counters by @rate once and record it. Saturates at UINT64_MAX.
  * rate 0 or 1 changes nothing.

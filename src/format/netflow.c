@@ -8,6 +8,7 @@
 
 #include "format/netflow5.h"
 #include "format/netflow_cache.h"
+#include "format/netflow_columns.h"
 #include "format/netflow_complete.h"
 
 #include <errno.h>
@@ -29,6 +30,7 @@ struct netflow {
     nat_sink nat;
     void *nat_context;
     netflow5_sink v5_sink;
+    netflow_plain_sink plain_sink;
 };
 
 /* one datagram under work */
@@ -57,6 +59,11 @@ struct netflow *netflow_new(const struct netflow_options *o)
 void netflow_set_v5_sink(struct netflow *n, netflow5_sink sink)
 {
     n->v5_sink = sink;
+}
+
+void netflow_set_plain_sink(struct netflow *n, netflow_plain_sink sink)
+{
+    n->plain_sink = sink;
 }
 
 void netflow_free(struct netflow *n)
@@ -188,10 +195,48 @@ static void skip_records(struct work *w, const struct netflow_template *t, struc
     count_units(w, n, is_waiting);
 }
 
+/* rate_of - of the first record of a run; the others have the same. */
+static uint32_t rate_of(struct work *w, const struct netflow_plain *run)
+{
+    struct netflow_rows *rows = &w->n->rows;
+    struct cursor first = cursor_over(run->p, run->t->least_bytes);
+    uint32_t n;
+    (void)netflow_run(run->t, &first, run->clock, rows, &n); /* of fixed length: never cut */
+    return netflow_sampling_rate(&w->domain->sampling, run->t, &rows->flows[0], &rows->extras[0]);
+}
+
+/*
+ * give_plain - a set that can go straight into columns.
+ * Return: 0, GIVE_ROWS (its records need a look each), or what the sink answered below 0.
+ */
+#define GIVE_ROWS 1
+static int give_plain(struct work *w, const struct netflow_template *t, struct cursor set, const struct netflow_clock *k,
+                      bool is_waiting)
+{
+    const struct netflow_sampling *s = &w->domain->sampling;
+    struct netflow_plain run = {.t = t, .clock = k, .p = set.p, .n = (uint32_t)(cursor_left(&set) / t->least_bytes)};
+    bool is_sampled = netflow_sampling_matters(s, t);
+    if (!run.n)
+        return 0;
+    if (!netflow_plain_is_one(&run, is_sampled) || (is_sampled && netflow_sampling_is_by_interface(s, t)))
+        return GIVE_ROWS;
+    if (is_sampled)
+        run.rate = rate_of(w, &run);
+    count_units(w, run.n, is_waiting);
+    w->result->n_flows += run.n;
+    int r = w->n->plain_sink(w->context, &run, &w->result->observer);
+    return r < 0 ? r : 0;
+}
+
 /* records - a data set whose template is known. */
 static int records(struct work *w, const struct netflow_template *t, struct cursor set, const struct netflow_clock *k,
                    bool is_waiting)
 {
+    if (w->n->plain_sink && t->plain_family) {
+        int r = give_plain(w, t, set, k, is_waiting);
+        if (r != GIVE_ROWS)
+            return r;
+    }
     if (t->use == NETFLOW_USE_LAYER2 || t->use == NETFLOW_USE_NOTHING) {
         skip_records(w, t, set, is_waiting);
         return 0;

@@ -118,6 +118,16 @@ typedef int (*netflow5_sink)(void *context, const uint8_t *records, const struct
 void netflow_set_v5_sink(struct netflow *n, netflow5_sink sink);
 
 /*
+ * netflow_plain_sink - who takes records of version 9 and IPFIX whose template is plain, as they stand in the datagram, in
+ * place of the flow_sink: likewise decoded column by column (netflow_columns_decode).
+ * @r: borrowed for the call, with all it points at. Return: 0 or <0, handed up.
+ */
+struct netflow_plain;
+typedef int (*netflow_plain_sink)(void *context, const struct netflow_plain *r, const struct flow_observer *o);
+/* netflow_set_plain_sink - NULL (the default): they go to the flow_sink as all others. */
+void netflow_set_plain_sink(struct netflow *n, netflow_plain_sink sink);
+
+/*
  * netflow_decode - one datagram.
  * @ret: always written, whole.
  * Return: 0 (also when things were refused: see @ret), what a sink answered below 0, or -ENOMEM.

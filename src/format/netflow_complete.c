@@ -13,8 +13,6 @@
 /* a flow longer than this was not measured but miscounted */
 #define MOST_DURATION_US (INT64_C(30) * 86400 * 1000000)
 
-static const uint64_t ALWAYS = FLOW_HAS(FLOW_START) | FLOW_HAS(FLOW_END) | FLOW_HAS(FLOW_RECEIVED) | FLOW_HAS(FLOW_CLOCK_OFFSET);
-
 /* a zero IPv4 address ("none") beside a real IPv6 one, or the reverse: the real one counts; of two IPv4, or the inner */
 static void prefer_real(struct ip *v4, const struct ip *v6, bool is_inner_ip6)
 {
@@ -65,34 +63,36 @@ static void set_inside(struct netflow_rows *rows, uint32_t n, const struct netfl
     }
 }
 
-static void default_times(struct flow *f, const struct netflow_extra *e, const struct netflow_clock *k)
+bool netflow_default_times(int64_t *start_us, int64_t *end_us, uint64_t duration_us, const struct netflow_clock *k,
+                           uint8_t *ret_source)
 {
-    int64_t duration = (int64_t)(e->duration_us > MOST_DURATION_US ? 0 : e->duration_us);
-    if (f->start_us <= 0 && f->end_us <= 0) {
+    int64_t duration = (int64_t)(duration_us > MOST_DURATION_US ? 0 : duration_us);
+    if (*start_us <= 0 && *end_us <= 0) {
         bool has_export = k->exported_us > 0;
-        if (f->start_us < 0 && f->end_us < 0) /* both as -1 - sysUpTime, see column_uptime */
-            duration = (int64_t)(uint32_t)(f->start_us - f->end_us) * 1000;
-        f->end_us = has_export ? k->exported_us : k->received_us;
-        f->start_us = duration <= MOST_DURATION_US ? f->end_us - duration : f->end_us;
-        f->time_source = has_export ? FLOW_TIME_OF_EXPORT : FLOW_TIME_OF_RECEIPT;
-        f->present |= FLOW_HAS(FLOW_TIME_SOURCE);
-        return;
+        if (*start_us < 0 && *end_us < 0) /* both as -1 - sysUpTime, see netflow_uptime_clock */
+            duration = (int64_t)(uint32_t)(*start_us - *end_us) * 1000;
+        *end_us = has_export ? k->exported_us : k->received_us;
+        *start_us = duration <= MOST_DURATION_US ? *end_us - duration : *end_us;
+        *ret_source = has_export ? FLOW_TIME_OF_EXPORT : FLOW_TIME_OF_RECEIPT;
+        return true;
     }
-    if (f->start_us <= 0)
-        f->start_us = f->end_us > duration ? f->end_us - duration : f->end_us;
-    else if (f->end_us <= 0)
-        (void)(__builtin_add_overflow(f->start_us, duration, &f->end_us) && (f->end_us = f->start_us));
+    if (*start_us <= 0)
+        *start_us = *end_us > duration ? *end_us - duration : *end_us;
+    else if (*end_us <= 0)
+        (void)(__builtin_add_overflow(*start_us, duration, end_us) && (*end_us = *start_us));
+    return false;
 }
 
-static bool has_icmp_field(const struct netflow_template *t)
+static void default_times(struct flow *f, const struct netflow_extra *e, const struct netflow_clock *k)
 {
-    return HAS(t, ICMP4) || HAS(t, ICMP6) || HAS(t, ICMP4_TYPE) || HAS(t, ICMP6_TYPE);
+    if (netflow_default_times(&f->start_us, &f->end_us, e->duration_us, k, &f->time_source))
+        f->present |= FLOW_HAS(FLOW_TIME_SOURCE);
 }
 
 static void set_common(struct netflow_rows *rows, uint32_t n, const struct netflow_template *t, const struct netflow_clock *k)
 {
-    uint64_t present = t->present | ALWAYS;
-    bool may_be_icmp = has_icmp_field(t) || HAS(t, DESTINATION_PORT);
+    uint64_t present = t->present | NETFLOW_ALWAYS;
+    bool may_be_icmp = netflow_has_icmp(t) || HAS(t, DESTINATION_PORT);
     int64_t offset_us = k->received_us - k->exported_us;
     if (!HAS(t, START)) /* what the run before was given */
         for (uint32_t i = 0; i < n; i++)
@@ -105,6 +105,7 @@ static void set_common(struct netflow_rows *rows, uint32_t n, const struct netfl
         f->present = present;
         f->time_source = 0;
         f->icmp = 0;
+        f->sampling = 0;
         f->received_us = k->received_us;
         f->clock_offset_us = offset_us;
         if (f->start_us <= 0 || f->end_us <= 0)
@@ -116,21 +117,20 @@ static void set_common(struct netflow_rows *rows, uint32_t n, const struct netfl
     }
 }
 
-/* icmp_of - type * 256 + code as the record has it; the field of the flow's own family first. */
-static uint16_t icmp_of(const struct flow *f, const struct netflow_extra *e)
+uint16_t netflow_icmp(uint8_t protocol, const struct netflow_extra *e)
 {
     uint64_t v4 = e->icmp4 ? e->icmp4 : (e->icmp4_type & 0xff) << 8 | (e->icmp4_code & 0xff);
     uint64_t v6 = e->icmp6 ? e->icmp6 : (e->icmp6_type & 0xff) << 8 | (e->icmp6_code & 0xff);
-    uint64_t first = f->protocol == 58 ? v6 : v4, second = f->protocol == 58 ? v4 : v6;
+    uint64_t first = protocol == 58 ? v6 : v4, second = protocol == 58 ? v4 : v6;
     return (uint16_t)(first ? first : second);
 }
 
 static void set_icmp(struct netflow_rows *rows, uint32_t n, const struct netflow_template *t)
 {
-    if (!has_icmp_field(t))
+    if (!netflow_has_icmp(t))
         return;
     for (uint32_t i = 0; i < n; i++) {
-        uint16_t icmp = icmp_of(&rows->flows[i], &rows->extras[i]);
+        uint16_t icmp = netflow_icmp(rows->flows[i].protocol, &rows->extras[i]);
         if (!icmp)
             continue;
         rows->flows[i].icmp = icmp;
@@ -153,10 +153,8 @@ static void set_flags(struct netflow_rows *rows, uint32_t n, const struct netflo
 static void set_sampling(struct netflow_rows *rows, uint32_t n, const struct netflow_template *t,
                          const struct netflow_sampling *s)
 {
-    for (uint32_t i = 0; i < n; i++) {
-        rows->flows[i].sampling = 0;
+    for (uint32_t i = 0; i < n; i++)
         flow_sampled(&rows->flows[i], netflow_sampling_rate(s, t, &rows->flows[i], &rows->extras[i]));
-    }
 }
 
 /* is_text - what an exporter calls a string may be anything; only readable UTF-8 is kept. */

@@ -6,13 +6,7 @@
  */
 #include "format/netflow_record.h"
 
-#include "format/netflow5.h"
-
-/* year 9999; what is later, or zero, is no time */
-#define LATEST_US UINT64_C(253402300799999999)
-#define NTP_TO_UNIX_S INT64_C(2208988800) /* RFC 5905: 1900 to 1970 */
-#define NTP_ERA_S (INT64_C(1) << 32)
-#define TEN_YEARS_US (INT64_C(3650) * 86400 * 1000000)
+#include "format/netflow_value.h"
 
 /* where the field of the first record is, and where it goes */
 struct column {
@@ -29,25 +23,6 @@ struct column {
     uint8_t *to_p = (c)->to;                                        \
     for (uint32_t i_ = 0; i_ < (c)->n; i_++, from_p += (c)->from_stride, to_p += (c)->to_stride)
 
-static inline uint64_t load_any(const uint8_t *p, uint32_t length)
-{
-    uint64_t v = 0;
-    for (uint32_t i = 0; i < length; i++)
-        v = v << 8 | p[i];
-    return v;
-}
-
-static inline uint64_t load_uint(const uint8_t *p, uint32_t length)
-{
-    switch (length) {
-    case 1: return p[0];
-    case 2: return load_be16(p);
-    case 4: return load_be32(p);
-    case 8: return load_be64(p);
-    default: return load_any(p, length);
-    }
-}
-
 static inline void store(uint8_t *to, uint64_t v, uint32_t width)
 {
     uint64_t most = width == 8 ? UINT64_MAX : (UINT64_C(1) << (8 * width)) - 1;
@@ -61,7 +36,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "store keeps the low b
 static inline __attribute__((always_inline)) void put_uint(const struct column *c, uint32_t length, uint32_t width)
 {
     EACH(c, from, to)
-        store(to, load_uint(from, length), width);
+        store(to, netflow_load_uint(from, length), width);
 }
 
 /* put_flow_uint - the same into struct flow, whose size the compiler knows: four records at a time. */
@@ -72,15 +47,15 @@ static inline __attribute__((always_inline)) void put_flow_uint(const struct col
     const size_t stride = c->from_stride;
     uint32_t n = c->n;
     for (; n >= 4; n -= 4, from += 4 * stride, to += 4 * sizeof(struct flow)) {
-        uint64_t a = load_uint(from, length), b = load_uint(from + stride, length);
-        uint64_t d = load_uint(from + 2 * stride, length), e = load_uint(from + 3 * stride, length);
+        uint64_t a = netflow_load_uint(from, length), b = netflow_load_uint(from + stride, length);
+        uint64_t d = netflow_load_uint(from + 2 * stride, length), e = netflow_load_uint(from + 3 * stride, length);
         store(to, a, width);
         store(to + sizeof(struct flow), b, width);
         store(to + 2 * sizeof(struct flow), d, width);
         store(to + 3 * sizeof(struct flow), e, width);
     }
     for (; n; n--, from += stride, to += sizeof(struct flow))
-        store(to, load_uint(from, length), width);
+        store(to, netflow_load_uint(from, length), width);
 }
 
 #define UINT_CASE(length, width) case (length) * 16 + (width): put_flow_uint(c, length, width); return true;
@@ -147,11 +122,9 @@ static void column_text(const struct column *c)
 
 static inline __attribute__((always_inline)) void put_scaled(const struct column *c, uint32_t length, uint64_t unit_us)
 {
-    const uint64_t most = LATEST_US / unit_us; /* so the product cannot overflow */
     EACH(c, from, to) {
-        uint64_t v = load_uint(from, length);
-        v = v > most ? 0 : v * unit_us;
-        memcpy(to, &v, 8);
+        int64_t us = netflow_scaled_us(netflow_load_uint(from, length), unit_us);
+        memcpy(to, &us, 8);
     }
 }
 
@@ -172,54 +145,22 @@ static void column_before(const struct column *c, int64_t exported_us)
         return;
     }
     EACH(c, from, to) {
-        uint64_t before = load_uint(from, c->length);
-        int64_t us = before > (uint64_t)exported_us ? 0 : exported_us - (int64_t)before;
+        int64_t us = netflow_before_us(netflow_load_uint(from, c->length), exported_us);
         memcpy(to, &us, 8);
     }
 }
 
-/*
- * column_uptime - IPFIX knows when sysUpTime began only from systemInitTimeMilliseconds (160). Without it the raw
- * value is kept as -1 - milliseconds: no time, but the difference of two is still the duration.
- */
 static void column_uptime(const struct column *c, const struct netflow_clock *k)
 {
     if (c->length != 4) {
         zero(c, 8);
         return;
     }
-    bool is_known = k->has_uptime || k->has_init;
-    uint32_t now_ms = k->has_uptime ? k->uptime_ms : (uint32_t)(uint64_t)((k->exported_us - k->init_us) / 1000);
+    const struct netflow_uptime_clock u = netflow_uptime_clock(k);
     EACH(c, from, to) {
-        int64_t us = is_known ? netflow_uptime_us(k->exported_us, now_ms, load_be32(from)) : -1 - (int64_t)load_be32(from);
+        int64_t us = netflow_uptime_time(&u, load_be32(from));
         memcpy(to, &us, 8);
     }
-}
-
-static bool is_near(int64_t a, int64_t b)
-{
-    return a > b - TEN_YEARS_US && a < b + TEN_YEARS_US;
-}
-
-/*
- * ntp_us - RFC 7011 6.1.9. Some exporters put plain microseconds or nanoseconds since 1970 there: taken as such when
- * the NTP reading is more than ten years off the export time and the plain reading is not.
- */
-static int64_t ntp_us(uint64_t v, int64_t exported_us)
-{
-    if (!v)
-        return 0;
-    int64_t s = (int64_t)(v >> 32) - NTP_TO_UNIX_S;
-    if (!(v >> 63)) /* RFC 5905 6: before 1968 means the era that begins in 2036 */
-        s += NTP_ERA_S;
-    int64_t us = s * 1000000 + (int64_t)(((v & 0xffffffff) * 1000000) >> 32);
-    if (is_near(us, exported_us))
-        return us;
-    if (v < LATEST_US && is_near((int64_t)v, exported_us))
-        return (int64_t)v;
-    if (is_near((int64_t)(v / 1000), exported_us))
-        return (int64_t)(v / 1000);
-    return us;
 }
 
 static void column_ntp(const struct column *c, int64_t exported_us)
@@ -229,7 +170,7 @@ static void column_ntp(const struct column *c, int64_t exported_us)
         return;
     }
     EACH(c, from, to) {
-        int64_t us = ntp_us(load_be64(from), exported_us);
+        int64_t us = netflow_ntp_us(load_be64(from), exported_us);
         memcpy(to, &us, 8);
     }
 }
@@ -264,12 +205,20 @@ static struct column column_of(const struct netflow_op *op, struct netflow_rows 
     return c;
 }
 
+/* is_same_shape - both write the same members: exporters of one make send the same templates in turn. */
+static bool is_same_shape(const struct netflow_template *a, const struct netflow_template *b)
+{
+    return a->use == b->use && a->n_ops == b->n_ops && !memcmp(a->ops, b->ops, a->n_ops * sizeof(*a->ops));
+}
+
 void netflow_rows_for(struct netflow_rows *rows, const struct netflow_template *t)
 {
     if (rows->last == t)
         return;
-    memset(rows->flows, 0, sizeof(rows->flows));
-    memset(rows->extras, 0, sizeof(rows->extras));
+    if (!rows->last || !is_same_shape(rows->last, t)) {
+        memset(rows->flows, 0, sizeof(rows->flows));
+        memset(rows->extras, 0, sizeof(rows->extras));
+    }
     rows->last = t;
 }
 

@@ -135,6 +135,11 @@ bool netflow_sampling_matters(const struct netflow_sampling *s, const struct net
     return s->n || s->general || says_rate(t);
 }
 
+bool netflow_sampling_is_by_interface(const struct netflow_sampling *s, const struct netflow_template *t)
+{
+    return s->n_of[NETFLOW_BY_INTERFACE] && netflow_template_has(t, NETFLOW_ROLE_INPUT_IF);
+}
+
 static uint32_t find(const struct netflow_sampling *s, enum netflow_sampler_kind kind, uint64_t key)
 {
     if (!s->n_of[kind])

@@ -43,4 +43,6 @@ uint32_t netflow_sampling_rate(const struct netflow_sampling *s, const struct ne
                                const struct netflow_extra *e);
 /* netflow_sampling_matters - whether records of @t can have a rate at all: asked once per run. */
 bool netflow_sampling_matters(const struct netflow_sampling *s, const struct netflow_template *t);
+/* netflow_sampling_is_by_interface - records of @t may have different rates though they say the same about sampling. */
+bool netflow_sampling_is_by_interface(const struct netflow_sampling *s, const struct netflow_template *t);
 void netflow_sampling_fini(struct netflow_sampling *s);

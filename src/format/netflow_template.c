@@ -8,6 +8,7 @@
 #include "base/cursor.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 enum { ENTERPRISE_BIT = 0x8000, NOT_CHOSEN = 0xffff };
@@ -197,7 +198,8 @@ static uint16_t add_op(struct netflow_template *t, struct netflow_meaning m, uns
         return NETFLOW_NO_OP;
     /* a record longer than a datagram never comes: then the cut offset is never used */
     t->ops[t->n_ops] = (struct netflow_op){.from = (uint16_t)t->fixed_bytes, .length = length, .to = to->to,
-                                           .kind = m.kind, .width = to->width, .to_extra = to->to_extra};
+                                           .kind = m.kind, .width = to->width, .to_extra = to->to_extra,
+                                           .column = to->present ? (uint8_t)__builtin_ctzll(to->present) : 0};
     t->present |= to->present;
     return t->n_ops++;
 }
@@ -234,6 +236,32 @@ static void lay_out(struct netflow_template *t, const struct netflow_definition 
     }
 }
 
+/* is_harmless - what else a record may say without changing more than its times, its ICMP type or its sampling. */
+static bool is_harmless(uint16_t to)
+{
+#define AT(member) (to == offsetof(struct netflow_extra, member))
+    return AT(icmp4) || AT(icmp6) || AT(icmp4_type) || AT(icmp4_code) || AT(icmp6_type) || AT(icmp6_code) ||
+           AT(duration_us) || AT(realm) || AT(template_id) || AT(init_ms) || netflow_op_is_sampling(to);
+#undef AT
+}
+
+/* plain_family - fixed fields that each fill one column, all addresses of one family, no NAT event, no text. */
+static uint8_t plain_family(const struct netflow_template *t)
+{
+    if (t->use != NETFLOW_USE_FLOW || t->is_variable || t->has_texts || t->least_bytes > UINT16_MAX ||
+        !netflow_template_has(t, NETFLOW_ROLE_SOURCE_IP) || !netflow_template_has(t, NETFLOW_ROLE_START) ||
+        !netflow_template_has(t, NETFLOW_ROLE_END) || netflow_template_has(t, NETFLOW_ROLE_NAT_EVENT))
+        return 0;
+    bool has_v4 = false, has_v6 = false;
+    for (uint16_t i = 0; i < t->n_ops; i++) {
+        if (t->ops[i].to_extra && !is_harmless(t->ops[i].to))
+            return 0;
+        has_v4 |= t->ops[i].kind == NETFLOW_OP_IP4;
+        has_v6 |= t->ops[i].kind == NETFLOW_OP_IP6;
+    }
+    return has_v4 && has_v6 ? 0 : has_v6 ? 6 : 4;
+}
+
 int netflow_template_new(const struct netflow_definition *d, struct netflow_template **ret)
 {
     struct choice ch = {0};
@@ -265,6 +293,7 @@ int netflow_template_new(const struct netflow_definition *d, struct netflow_temp
     t->use = (uint8_t)use_of(d, &ch);
     for (uint16_t i = 0; i < t->n_ops; i++)
         t->has_texts |= t->ops[i].kind == NETFLOW_OP_TEXT;
+    t->plain_family = plain_family(t);
     if (!t->least_bytes) {
         free(t);
         return 1;

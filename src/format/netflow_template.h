@@ -13,12 +13,14 @@
 
 #include "format/flow.h"
 
+#include <stddef.h>
+
 #define NETFLOW_TEMPLATE_MAX_FIELDS 2048u
 #define NETFLOW_VARIABLE 65535u /* field length of RFC 7011 7; met in v9 as well */
 
 /* where an op's field goes when struct flow has no place for it; zero when the template lacks it */
 struct netflow_extra {
-    uint64_t selector;         /* sampler of this record (v9 48, IPFIX 302) */
+    uint64_t selector;         /* sampler of this record (v9 48, IPFIX 302); up to probability: how it was sampled */
     uint64_t interval;         /* 1 in N (v9 34, 50) */
     uint64_t packet_interval, packet_space; /* IPFIX 305, 306 */
     uint64_t size, population; /* IPFIX 309, 310 */
@@ -120,7 +122,16 @@ struct netflow_op {
     uint16_t to;
     uint8_t kind, width;
     bool to_extra;
+    uint8_t column;  /* of the flow; only unless to_extra */
 };
+_Static_assert(sizeof(struct netflow_op) == 10, "no padding: ops are compared as bytes");
+
+/* netflow_op_is_sampling - whether a field that goes to this offset of netflow_extra says how the record was sampled. */
+_Static_assert(offsetof(struct netflow_extra, selector) == 0, "its first members are those of sampling");
+static inline bool netflow_op_is_sampling(uint16_t to)
+{
+    return to <= offsetof(struct netflow_extra, probability);
+}
 
 /* what records of a template are */
 enum netflow_use { NETFLOW_USE_FLOW, NETFLOW_USE_NAT, NETFLOW_USE_OPTIONS, NETFLOW_USE_LAYER2, NETFLOW_USE_NOTHING };
@@ -145,6 +156,7 @@ struct netflow_template {
     bool is_variable, is_options;
     bool has_texts;
     bool has_inner_ip6; /* a tunnel's record: IPv4 outside, IPv6 inside */
+    uint8_t plain_family; /* 4 or 6: records may go straight into columns, see netflow_columns; 0: they may not */
     struct netflow_op *ops;       /* these three point into this allocation */
     struct netflow_piece *pieces; /* only used when is_variable */
     uint8_t *raw;                 /* the definition as received: to tell a refresh from a redefinition */

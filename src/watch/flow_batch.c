@@ -51,6 +51,7 @@ struct flow_batch *flow_batch_new(int family)
             b->v4[c] = (uint32_t *)(void *)p;
         else
             b->v6[c] = (struct ip *)(void *)p;
+        b->column[c] = p;
         p += FLOW_BATCH_ROWS * column_width(b, c) + STAGGER_BYTES;
     }
     b->present = (uint64_t *)(void *)p;
@@ -238,6 +239,12 @@ int flow_batch_open(struct flow_batch *b, uint64_t present, uint32_t n)
     return 0;
 }
 
+void flow_batch_extend(struct flow_batch *b, uint64_t more)
+{
+    begin_columns(b, more & ~b->columns); /* of the rows before; those opened are written */
+    b->columns |= more;
+}
+
 void flow_batch_close(struct flow_batch *b, uint32_t n)
 {
     b->n += n;
@@ -365,11 +372,11 @@ static int put_run(struct flow_sorter *s, bool is_v6, const struct flow *flows, 
     return 0;
 }
 
-int flow_sorter_open(struct flow_sorter *s, uint64_t present, uint32_t n, const struct flow_observer *o,
+int flow_sorter_open(struct flow_sorter *s, int family, uint64_t present, uint32_t n, const struct flow_observer *o,
                      struct flow_batch **ret, uint32_t *ret_n)
 {
     uint32_t observer = 0;
-    int r = open_batch(s, false, o, ret, &observer); /* never full: full ones were handed on */
+    int r = open_batch(s, family == 6, o, ret, &observer); /* never full: full ones were handed on */
     if (r < 0)
         return r;
     struct flow_batch *b = *ret;

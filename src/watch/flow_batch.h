@@ -29,6 +29,7 @@ struct flow_batch {
         struct ip *v6[FLOW_N_ADDRESSES];
     };
     void *number[FLOW_N_NUMBERS]; /* arrays of the C type in FLOW_NUMBERS */
+    void *column[FLOW_COLUMN_TEXT]; /* all of these arrays again, by column */
     uint32_t *text_end;           /* texts of row i: bytes text_end[i-1] (0 for i=0) .. text_end[i] */
     struct buf text;
     struct flow_observer observers[FLOW_BATCH_OBSERVERS]; /* number[FLOW_OBSERVER] indexes this */
@@ -60,11 +61,14 @@ bool flow_needs_v6(const struct flow *f);
 int flow_batch_add(struct flow_batch *b, const struct flow *flows, uint32_t n, uint32_t *ret_taken);
 
 /*
- * flow_batch_open - make place for @n rows that all have just the fields @present (family 4, no texts), whose columns
- * the caller then writes itself at index b->n..b->n + n - 1 of v4[] and number[]; present[] is written here.
+ * flow_batch_open - make place for @n rows that all have just the fields @present (no texts), whose columns
+ * the caller then writes itself at index b->n..b->n + n - 1 of v4[] or v6[] and number[]; present[] is written here.
+ * flow_batch_extend - the opened rows turned out to have @more fields here and there: the caller has written their
+ * columns for every opened row (zero where it lacks the field) and set the bits in present[].
  * flow_batch_close - they are written. Return of open: 0, or FLOW_BATCH_FULL (fewer than @n rows are free: hand it on).
  */
 int flow_batch_open(struct flow_batch *b, uint64_t present, uint32_t n);
+void flow_batch_extend(struct flow_batch *b, uint64_t more);
 void flow_batch_close(struct flow_batch *b, uint32_t n);
 /*
  * flow_batch_mark_icmp - of @n opened rows: those of protocol 1 get FLOW_ICMP from their destination port, where
@@ -92,11 +96,11 @@ struct flow_sorter {
 /* flow_sorter_put - rows from one observer (NULL: rows carry none). Return: 0 or <0. */
 int flow_sorter_put(struct flow_sorter *s, const struct flow *flows, uint32_t n, const struct flow_observer *o);
 /*
- * flow_sorter_open - the batch of family 4 with up to @n rows made ready as by flow_batch_open and their observer
+ * flow_sorter_open - the batch of @family with up to @n rows made ready as by flow_batch_open and their observer
  * written; @ret_n: how many, at least one (batches are filled to the last row: whole ones need no second copy).
  * flow_sorter_close - they are written; a full batch is handed on. Return: 0 or <0.
  */
-int flow_sorter_open(struct flow_sorter *s, uint64_t present, uint32_t n, const struct flow_observer *o,
+int flow_sorter_open(struct flow_sorter *s, int family, uint64_t present, uint32_t n, const struct flow_observer *o,
                      struct flow_batch **ret, uint32_t *ret_n);
 int flow_sorter_close(struct flow_sorter *s, struct flow_batch *b, uint32_t n);
 /* flow_sorter_flush - hand on what is there. Return: 0 or <0. */

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "format/netflow5.h"
+#include "format/netflow_columns.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -82,6 +83,7 @@ int udp_steer(int fd, uint32_t n_group)
 
 static int take_v5(void *context, const uint8_t *records, const struct netflow5_header *h, int64_t received_us,
                    const struct flow_observer *o);
+static int take_plain(void *context, const struct netflow_plain *run, const struct flow_observer *o);
 
 static int note_one(void *context, const void *key, size_t n_key, uint64_t value)
 {
@@ -130,6 +132,7 @@ int udp_receiver_init(struct udp_receiver *r, const struct udp_options *o)
     if (!r->netflow)
         return -ENOMEM;
     netflow_set_v5_sink(r->netflow, take_v5);
+    netflow_set_plain_sink(r->netflow, take_plain);
     int e = exporters_init(&r->exporters);
     r->exporters.is_sflow = o->protocol == UDP_SFLOW;
     if (e) {
@@ -202,12 +205,30 @@ static int take_v5(void *context, const uint8_t *records, const struct netflow5_
     int e = 0;
     for (uint32_t at = 0, n; at < h->n_present && e >= 0; at += n) {
         struct flow_batch *b;
-        e = flow_sorter_open(&r->sorter, netflow5_present, h->n_present - at, o, &b, &n);
+        e = flow_sorter_open(&r->sorter, 4, netflow5_present, h->n_present - at, o, &b, &n);
         if (e < 0)
             return e;
         struct netflow5_columns to = v5_columns(b);
         netflow5_decode_columns(records + (size_t)at * NETFLOW5_RECORD_BYTES, n, h, received_us, &to);
         flow_batch_mark_icmp(b, n);
+        e = flow_sorter_close(&r->sorter, b, n);
+    }
+    return e;
+}
+
+/* take_plain - the same for records of version 9 and IPFIX whose template allows it. */
+static int take_plain(void *context, const struct netflow_plain *run, const struct flow_observer *o)
+{
+    struct udp_receiver *r = context;
+    const uint64_t present = netflow_plain_present(run);
+    int e = 0;
+    for (uint32_t at = 0, n; at < run->n && e >= 0; at += n) {
+        struct flow_batch *b;
+        e = flow_sorter_open(&r->sorter, run->t->plain_family, present, run->n - at, o, &b, &n);
+        if (e < 0)
+            return e;
+        struct netflow_columns to = {.column = b->column, .present = b->present, .row = b->n};
+        flow_batch_extend(b, netflow_columns_decode(run, at, n, &to));
         e = flow_sorter_close(&r->sorter, b, n);
     }
     return e;
