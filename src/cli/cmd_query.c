@@ -41,6 +41,17 @@ static struct output *open_output(enum cli_format format, bool is_rows)
     return out;
 }
 
+/* say_hidden - what a narrow terminal had no room for. */
+static void say_hidden(const struct output *out)
+{
+    struct buf titles = {.max = 4096};
+    output_hidden(out, &titles);
+    buf_add_byte(&titles, '\0');
+    if (titles.n > 1 && !titles.is_bad)
+        SAY(stderr, table_columns_hidden, (const char *)titles.p);
+    buf_fini(&titles);
+}
+
 /* open_view - an empty store is an empty answer, said; a missing data directory is a fault. Return: 0, STORE_EMPTY, or <0. */
 static int open_view(const struct cli_args *a, struct store_view **ret, struct fault *f)
 {
@@ -112,6 +123,7 @@ static int answer(const struct cli_args *a, struct store_view *v, const struct q
     struct query_sink sink = output_sink(out);
     int r = v ? query_run(v, q, o, &sink, &report, &f) : query_run_segments(NULL, 0, q, o, &sink, &report, &f);
     int w = output_flush(out);
+    say_hidden(out);
     output_free(out);
     for (uint32_t i = 0; i < report.n_damaged_segments; i++)
         SAY(stderr, query_damaged_segment, (unsigned long)report.damaged_segments[i]);
@@ -277,6 +289,7 @@ static int hunt_in(struct hunting *h, struct store_view *v)
         return EXIT_FAILED;
     int r = run(h, v, out, format == CLI_TABLE, &f);
     int w = output_flush(out);
+    say_hidden(out);
     output_free(out);
     if (r == -EPIPE || w == -EPIPE)
         return EXIT_DONE;

@@ -3,6 +3,7 @@
  * The forms of an answer, to the byte: csv, json and tables of queries and of hunts.
  */
 #include "cmocka_house.h"
+#include "base/message.h"
 #include "failing_alloc.h"
 #include "watch/hunt/output.h"
 #include "watch/query/output.h"
@@ -160,6 +161,84 @@ static void a_table_aligns_shows_local_time_and_fits(void **state)
     free(w.text);
 }
 
+/* widest_line - of a text, in characters */
+static unsigned widest_line(const char *line)
+{
+    unsigned widest = 0;
+    while (*line) {
+        const char *stop = strchr(line, '\n'), *at = line;
+        unsigned n = 0;
+        while (at < stop) {
+            text_next(&at, stop);
+            n++;
+        }
+        widest = n > widest ? n : widest;
+        line = stop + 1;
+    }
+    return widest;
+}
+
+static void a_table_of_hits_fits_and_says_what_it_goes_without(void **state)
+{
+    static const unsigned widths[] = {200, 160, 120, 100, 80};
+    struct hunt_hit h = {.has_remote = true, .unit = TEXT("Trung t\xc3\xa2m CNTT t\xe1\xbb\x89nh X"), .list = TEXT("botnet-thang-9"), .family = TEXT("mirai;emotet"),
+                         .direction = HIT_OUTBOUND, .listed = HIT_LISTED_REMOTE, .first_seen_us = A_TIME, .last_seen_us = A_TIME + 1,
+                         .flows = 1234, .packets = 12345678, .bytes = 1234567890, .n_ports = HUNT_PORTS};
+    (void)state;
+    h.own = ip("203.113.131.255").ip;
+    h.remote = ip("198.51.100.255").ip;
+    for (unsigned i = 0; i < HUNT_PORTS; i++)
+        h.ports[i] = (uint16_t)(60000 + i);
+    for (size_t i = 0; i < COUNT_OF(widths); i++) {
+        struct written w;
+        struct buf hidden = {.max = 1000};
+        struct hunt_output o = {.sink = begin(&w, OUTPUT_TABLE, widths[i], false), .is_table = true};
+        assert_int_equal(hunt_output_hits(&o), 0);
+        assert_int_equal(hunt_output_hit(&o, &h), 0);
+        assert_int_equal(output_flush(w.output), 0);
+        output_hidden(w.output, &hidden);
+        buf_add_byte(&hidden, '\0');
+        const char *shown = end(&w);
+        assert_in_range(widest_line(shown), 60, widths[i]);
+        assert_non_null(strstr(shown, "203.113.131.255")); /* whose machine, and with whom: always, and whole */
+        assert_non_null(strstr(shown, "198.51.100.255"));
+        assert_non_null(strstr(shown, " 1,234"));
+        assert_int_equal(strstr(shown, "1,234,567,890") == NULL, strstr((char *)hidden.p, "Bytes") != NULL);
+        assert_int_equal(hidden.n > 1, widths[i] < 180);
+        free(w.text);
+        buf_fini(&hidden);
+    }
+}
+
+static void counts_are_grouped_for_people_as_their_language_does_and_names_never(void **state)
+{
+    static const struct query_column some[] = {{{"destination.port", 16}, QUERY_NUMBER}, {{"count", 5}, QUERY_NUMBER},
+                                               {{"sum(source.bytes)", 17}, QUERY_NUMBER}, {{"avg(source.bytes)", 17}, QUERY_REAL},
+                                               {{"max(source.port)", 16}, QUERY_NUMBER}, {{"n.bytes", 7}, QUERY_SIGNED}};
+    const struct query_value v[] = {{.kind = QUERY_NUMBER, .number = 65535}, {.kind = QUERY_NUMBER, .number = 999},
+                                    {.kind = QUERY_NUMBER, .number = UINT64_MAX}, {.kind = QUERY_REAL, .real = 1234567.5},
+                                    {.kind = QUERY_NUMBER, .number = 50000}, {.kind = QUERY_SIGNED, .time_us = -1000}};
+    static const char *const expected[] = {
+        "           65535    999  18,446,744,073,709,551,615        1,234,567.5             50000   -1,000\n",
+        "           65535    999  18.446.744.073.709.551.615        1.234.567,5             50000   -1.000\n"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct written w;
+        message_set_language(i ? LANGUAGE_VI : LANGUAGE_EN);
+        struct query_sink s = begin(&w, OUTPUT_TABLE, 0, false);
+        assert_int_equal(s.begin(s.context, some, COUNT_OF(some)), 0);
+        assert_int_equal(s.row(s.context, v, COUNT_OF(some), TEXT("")), 0);
+        assert_string_equal(strchr(end(&w), '\n') + 1, expected[i]);
+        free(w.text);
+        s = begin(&w, OUTPUT_CSV, 0, false);
+        assert_int_equal(s.begin(s.context, some, COUNT_OF(some)), 0);
+        assert_int_equal(s.row(s.context, v, COUNT_OF(some), TEXT("")), 0);
+        assert_string_equal(strchr(end(&w), '\n') + 1, "65535,999,18446744073709551615,1234567.5,50000,-1000\n");
+        free(w.text);
+    }
+    message_set_language(LANGUAGE_EN);
+}
+
 static void hits_have_exactly_the_columns_of_the_manual(void **state)
 {
     struct written w;
@@ -273,6 +352,8 @@ int main(void)
         cmocka_unit_test(the_header_stands_also_without_rows),
         cmocka_unit_test(json_has_one_object_a_line_without_absent_keys),
         cmocka_unit_test(a_table_aligns_shows_local_time_and_fits),
+        cmocka_unit_test(a_table_of_hits_fits_and_says_what_it_goes_without),
+        cmocka_unit_test(counts_are_grouped_for_people_as_their_language_does_and_names_never),
         cmocka_unit_test(hits_have_exactly_the_columns_of_the_manual),
         cmocka_unit_test(rows_of_a_hunt_have_exactly_the_columns_of_the_manual),
         cmocka_unit_test(nobody_reading_is_an_error_of_its_own),

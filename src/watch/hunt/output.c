@@ -171,12 +171,12 @@ void hunt_coverage_text(const struct hunt_coverage *c, int zone_s, struct buf *o
     } else {
         clock_format_local(c->from_us, zone_s, from);
         clock_format_local(c->to_us, zone_s, to);
-        SAY_TO(line, sizeof(line), hunt_covered, from, to, (unsigned long long)c->n_segments, (unsigned long long)c->n_rows,
-               (unsigned long long)c->n_rows_listed);
+        SAY_TO(line, sizeof(line), hunt_covered, from, to, message_count(c->n_segments), message_count(c->n_rows),
+               message_count(c->n_rows_listed));
         put_line(out, line);
     }
     if (c->n_rows_foreign) {
-        SAY_TO(line, sizeof(line), hunt_foreign, (unsigned long long)c->n_rows_foreign);
+        SAY_TO(line, sizeof(line), hunt_foreign, message_count(c->n_rows_foreign));
         put_line(out, line);
     }
     for (uint32_t i = 0; i < c->n_gaps; i++) {

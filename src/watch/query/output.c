@@ -32,6 +32,11 @@ static const char *const shown_of_rows[] = {"event.start",       "source.ip",   
                                             "destination.ip",    "destination.port",  "network.transport",
                                             "network.packets",   "network.bytes",     "event.label"};
 
+/* what a narrow terminal goes without: of whole rows, of hunts; the first goes first */
+static const char *const less_of_rows[] = {"event.label", "network.packets", "network.bytes", "network.transport"};
+static const char *const less_of_hunts[] = {"packets", "first_seen", "bytes",  "direction", "list",
+                                            "ports",   "family",     "listed", "unit",      "end"};
+
 struct output *output_new(FILE *to, const struct output_options *o)
 {
     struct output *out = calloc(1, sizeof(*out));
@@ -54,6 +59,11 @@ void output_free(struct output *o)
     buf_fini(&o->cell);
     output_table_fini(&o->table);
     free(o);
+}
+
+void output_hidden(const struct output *o, struct buf *titles)
+{
+    output_table_hidden(&o->table, titles);
 }
 
 uint64_t output_rows(const struct output *o)
@@ -228,6 +238,52 @@ static struct text title_of(struct text name, char key[64])
     return (struct text){title, strlen(title)};
 }
 
+static unsigned rank_of(const struct output *o, struct text name)
+{
+    const char *const *names = o->options.is_rows ? less_of_rows : less_of_hunts;
+    size_t n = o->options.is_rows ? sizeof(less_of_rows) / sizeof(*less_of_rows) : sizeof(less_of_hunts) / sizeof(*less_of_hunts);
+    for (size_t i = 0; i < n; i++)
+        if (text_is(name, names[i]))
+            return (unsigned)i + 1;
+    return 0;
+}
+
+/* is_count - a number that says how many: ports, AS numbers and the like are names and never grouped */
+static bool is_count(struct text name)
+{
+    static const char *const counts[] = {"bytes", "packets", "flows", "count", "duration"};
+    const char *open = name.n && name.p[name.n - 1] == ')' ? memchr(name.p, '(', name.n) : NULL;
+    if (open && open - name.p == 3 && !memcmp(name.p, "sum", 3))
+        return true;
+    name.n -= open != NULL;
+    for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+        size_t n = strlen(counts[i]);
+        if (name.n >= n && !memcmp(name.p + name.n - n, counts[i], n))
+            return true;
+    }
+    return false;
+}
+
+/* put_grouped - a number as the language writes it: 1,234.5 or 1.234,5 */
+static void put_grouped(struct buf *b, struct text number)
+{
+    const char *point = number.n ? memchr(number.p, '.', number.n) : NULL;
+    bool is_negative = number.n && *number.p == '-';
+    struct text whole = {number.p + is_negative, (point ? (size_t)(point - number.p) : number.n) - is_negative};
+    uint64_t v;
+    if (text_u64(whole, UINT64_MAX, &v)) {
+        buf_add(b, number.p, number.n);
+        return;
+    }
+    if (is_negative)
+        buf_add_byte(b, '-');
+    buf_add_text(b, message_count(v));
+    if (point) {
+        buf_add_byte(b, message_language() == LANGUAGE_VI ? ',' : '.');
+        buf_add(b, point + 1, number.n - (size_t)(point + 1 - number.p));
+    }
+}
+
 static int table_header(struct output *o)
 {
     char key[64];
@@ -239,23 +295,39 @@ static int table_header(struct output *o)
             o->is_shown[i] = o->is_shown[i] || text_is(o->columns[i].name, shown_of_rows[s]);
         if (o->is_shown[i])
             r = output_table_column(&o->table, title_of(o->columns[i].name, key),
-                                    kind == QUERY_NUMBER || kind == QUERY_SIGNED || kind == QUERY_REAL);
+                                    kind == QUERY_NUMBER || kind == QUERY_SIGNED || kind == QUERY_REAL,
+                                    rank_of(o, o->columns[i].name));
     }
     return r;
+}
+
+/* table_cell - into o->cell, for people */
+static void table_cell(struct output *o, const struct query_value *v, struct text name)
+{
+    char text[TIME_TEXT_MAX];
+    buf_clear(&o->cell);
+    if (v->kind == QUERY_TIME) {
+        buf_add(&o->cell, text, clock_format_local(v->time_us, o->options.zone_s, text));
+        return;
+    }
+    output_value(&o->cell, v);
+    bool is_number = v->kind == QUERY_NUMBER || v->kind == QUERY_SIGNED || v->kind == QUERY_REAL;
+    char plain[400];
+    if (!is_number || !is_count(name) || o->cell.is_bad || o->cell.n > sizeof(plain))
+        return;
+    struct text number = {plain, o->cell.n};
+    memcpy(plain, o->cell.p, o->cell.n);
+    buf_clear(&o->cell);
+    put_grouped(&o->cell, number);
 }
 
 static int table_row(struct output *o, const struct query_value *values)
 {
     buf_clear(&o->line);
     for (size_t i = 0; i < o->n_columns; i++) {
-        char text[TIME_TEXT_MAX];
         if (!o->is_shown[i])
             continue;
-        buf_clear(&o->cell);
-        if (values[i].kind == QUERY_TIME)
-            buf_add(&o->cell, text, clock_format_local(values[i].time_us, o->options.zone_s, text));
-        else
-            output_value(&o->cell, &values[i]);
+        table_cell(o, &values[i], o->columns[i].name);
         for (size_t c = 0; c < o->cell.n; c++) /* a zero would end the cell early */
             buf_add_byte(&o->line, o->cell.p[c] ? o->cell.p[c] : '.');
         buf_add_byte(&o->line, '\0');

@@ -6,8 +6,9 @@
  *        or a line end is quoted. `query '*'` always has the same columns (query_field_row).
  * json:  one object a line; absent values have no key; a whole row begins with "@timestamp" (= event.start) and ends
  *        with its texts of other names. Texts that are not UTF-8 have U+FFFD for each bad byte.
- * table: as wide as the terminal at most: columns get the room their values need, judged on the first rows; the widest
- *        are cut with "…" when that is too much; whole-row queries show the columns that matter. Times are local.
+ * table: as wide as the terminal at most: columns get the room their values need, judged on the first rows; when that is
+ *        too much, columns that matter less go (output_hidden) and texts are cut with "…"; whole-row queries show the
+ *        columns that matter. Times are local, counts are grouped as the language does.
  * Times in csv and json: RFC 3339 UTC, six decimals and Z. Addresses: RFC 5952. Control characters never reach a table.
  */
 #pragma once
@@ -33,6 +34,8 @@ struct output *output_new(FILE *to, const struct output_options *o);
 struct query_sink output_sink(struct output *o);
 /* output_flush - what a table still holds back, and the buffer of the stream. Return: 0 or -errno. */
 int output_flush(struct output *o);
+/* output_hidden - after output_flush: the titles of columns a narrow terminal had no room for, ", " between them. */
+void output_hidden(const struct output *o, struct buf *titles);
 /* output_rows - rows given so far. */
 uint64_t output_rows(const struct output *o);
 void output_free(struct output *o);

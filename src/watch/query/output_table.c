@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GAP = 2, NARROWEST = 6, WIDEST = 120, HELD_BYTES = 8 << 20, LINE_BYTES = 1 << 20 };
+/* texts may be cut to READABLE before a column goes, to NARROWEST when none may go any more; titles to TITLE */
+enum { GAP = 2, NARROWEST = 6, TITLE = 8, READABLE = 12, WIDEST = 120, HELD_BYTES = 8 << 20, LINE_BYTES = 1 << 20 };
 
 static bool is_unsafe(uint32_t c)
 {
@@ -52,7 +53,7 @@ static void put_cell(struct buf *b, const char *s, unsigned n, bool is_right, bo
         buf_add_byte(b, ' ');
 }
 
-int output_table_column(struct output_table *t, struct text name, bool is_right)
+int output_table_column(struct output_table *t, struct text name, bool is_right, unsigned rank)
 {
     char *copy = t->n_columns < QUERY_COLUMNS ? malloc(name.n + 1) : NULL;
     if (!copy)
@@ -61,6 +62,7 @@ int output_table_column(struct output_table *t, struct text name, bool is_right)
     copy[name.n] = '\0';
     t->columns[t->n_columns].name = copy;
     t->columns[t->n_columns].is_right = is_right;
+    t->columns[t->n_columns].rank = rank;
     t->columns[t->n_columns].width = width_of(copy);
     t->n_columns++;
     t->held.max = HELD_BYTES;
@@ -68,16 +70,47 @@ int output_table_column(struct output_table *t, struct text name, bool is_right)
     return 0;
 }
 
+/* put_title - cut in the middle: what dotted names end with tells most */
+static void put_title(struct buf *b, const char *title, unsigned n, bool is_right)
+{
+    enum { TITLE_BYTES = 4 * WIDEST + 4 };
+    char cut[TITLE_BYTES];
+    unsigned have = width_of(title), head = (n - 1) / 2, at = 0;
+    size_t n_cut = 0;
+    const char *end = title + strlen(title);
+    if (have <= n) {
+        put_cell(b, title, n, is_right, false);
+        return;
+    }
+    for (const char *p = title; p < end && n_cut + 8 < sizeof(cut);) {
+        uint32_t c = text_next(&p, end);
+        if (at == head)
+            n_cut = (size_t)(stpcpy(cut + n_cut, "…") - cut);
+        if (at < head || at >= have - (n - 1 - head))
+            n_cut += text_put(c, cut + n_cut);
+        at += !is_combining(c);
+    }
+    cut[n_cut] = '\0';
+    put_cell(b, cut, n, is_right, false);
+}
+
 static int put_line(struct output_table *t, const char *cells, FILE *to)
 {
+    bool is_first = true;
     buf_clear(&t->line);
     for (size_t i = 0; i < t->n_columns; i++) {
-        const char *cell = cells ? cells : t->columns[i].name;
-        put_cell(&t->line, cell, t->columns[i].width, t->columns[i].is_right, i + 1 == t->n_columns);
-        for (int gap = 0; gap < GAP && i + 1 < t->n_columns; gap++)
-            buf_add_byte(&t->line, ' ');
+        const char *cell = cells;
         if (cells)
             cells += strlen(cells) + 1;
+        if (t->columns[i].is_hidden)
+            continue;
+        for (int gap = 0; gap < GAP && !is_first; gap++)
+            buf_add_byte(&t->line, ' ');
+        is_first = false;
+        if (cell)
+            put_cell(&t->line, cell, t->columns[i].width, t->columns[i].is_right, false);
+        else
+            put_title(&t->line, t->columns[i].name, t->columns[i].width, t->columns[i].is_right);
     }
     while (t->line.n && t->line.p[t->line.n - 1] == ' ')
         t->line.n--;
@@ -89,33 +122,95 @@ static int put_line(struct output_table *t, const char *cells, FILE *to)
 
 static bool is_figure(const char *cell)
 {
-    return cell[strspn(cell, "0123456789abcdefABCDEF:./- ")] == '\0';
+    return cell[strspn(cell, "0123456789abcdefABCDEF:.,/- ")] == '\0';
 }
 
-/* the widest that may be cut gives way until all fit; what still does not fit is wrapped by the terminal */
-static void lay_out(struct output_table *t)
+static unsigned smaller(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+/* measure - what the columns want, and what they cannot do without */
+static void measure(struct output_table *t)
 {
     const char *cell = (const char *)t->held.p;
     for (size_t i = 0; i < t->n_columns; i++)
         t->columns[i].is_firm = true;
     for (size_t i = 0; i < t->n_held * t->n_columns; i++) {
-        unsigned w = width_of(cell), *column = &t->columns[i % t->n_columns].width;
+        unsigned w = smaller(width_of(cell), WIDEST), *column = &t->columns[i % t->n_columns].least;
         *column = w > *column ? w : *column;
-        *column = *column > WIDEST ? WIDEST : *column;
         t->columns[i % t->n_columns].is_firm &= is_figure(cell);
         cell += strlen(cell) + 1;
     }
-    for (;;) {
-        size_t total = t->n_columns ? GAP * (t->n_columns - 1) : 0, widest = SIZE_MAX;
-        for (size_t i = 0; i < t->n_columns; i++) {
-            total += t->columns[i].width;
-            if (!t->columns[i].is_firm && (widest == SIZE_MAX || t->columns[i].width > t->columns[widest].width))
-                widest = i;
-        }
-        if (!t->width || total <= t->width || widest == SIZE_MAX || t->columns[widest].width <= NARROWEST)
-            return;
-        t->columns[widest].width--;
+    for (size_t i = 0; i < t->n_columns; i++) {
+        unsigned title = smaller(t->columns[i].width, WIDEST), cells = t->columns[i].least;
+        t->columns[i].width = title > cells ? title : cells;
+        t->columns[i].least = t->columns[i].is_firm ? cells : smaller(cells, READABLE);
+        if (t->columns[i].least < smaller(title, TITLE))
+            t->columns[i].least = smaller(title, TITLE);
     }
+}
+
+/* total - of the columns shown, as they are or at their least */
+static size_t total(const struct output_table *t, bool is_least)
+{
+    size_t n = 0, all = 0;
+    for (size_t i = 0; i < t->n_columns; i++)
+        if (!t->columns[i].is_hidden) {
+            all += is_least ? t->columns[i].least : t->columns[i].width;
+            n++;
+        }
+    return all + (n ? GAP * (n - 1) : 0);
+}
+
+static bool hide_one(struct output_table *t)
+{
+    size_t least = SIZE_MAX;
+    for (size_t i = 0; i < t->n_columns; i++)
+        if (!t->columns[i].is_hidden && t->columns[i].rank &&
+            (least == SIZE_MAX || t->columns[i].rank < t->columns[least].rank))
+            least = i;
+    if (least == SIZE_MAX)
+        return false;
+    t->columns[least].is_hidden = true;
+    return true;
+}
+
+static bool narrow_widest(struct output_table *t)
+{
+    size_t widest = SIZE_MAX;
+    for (size_t i = 0; i < t->n_columns; i++)
+        if (!t->columns[i].is_hidden && t->columns[i].width > t->columns[i].least &&
+            (widest == SIZE_MAX || t->columns[i].width > t->columns[widest].width))
+            widest = i;
+    if (widest == SIZE_MAX)
+        return false;
+    t->columns[widest].width--;
+    return true;
+}
+
+/* what does not fit even so is wrapped by the terminal */
+static void lay_out(struct output_table *t)
+{
+    measure(t);
+    if (!t->width)
+        return;
+    while (total(t, true) > t->width && hide_one(t))
+        ;
+    for (size_t i = 0; i < t->n_columns && total(t, true) > t->width; i++)
+        if (!t->columns[i].is_firm)
+            t->columns[i].least = smaller(t->columns[i].least, NARROWEST);
+    while (total(t, false) > t->width && narrow_widest(t))
+        ;
+}
+
+void output_table_hidden(const struct output_table *t, struct buf *titles)
+{
+    for (size_t i = 0; i < t->n_columns; i++)
+        if (t->columns[i].is_hidden) {
+            buf_add_text(titles, titles->n ? ", " : "");
+            buf_add_text(titles, t->columns[i].name);
+        }
 }
 
 int output_table_flush(struct output_table *t, FILE *to)
