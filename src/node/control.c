@@ -5,6 +5,8 @@
 #include "base/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,22 +18,37 @@
 
 enum { REQUEST_TIMEOUT_MS = 10000, MAX_GROUPS = 256 };
 
-/* socket_address - sun_path holds 108 bytes only. */
-static int socket_address(const char *data_dir, struct sockaddr_un *ret)
+/*
+ * socket_address - sun_path holds 108 bytes only: a longer path is reached through an open descriptor of its directory.
+ * @ret_dir_fd: that descriptor, to be closed after bind or connect; -1 when the path fits.
+ */
+static int socket_address(const char *data_dir, struct sockaddr_un *ret, int *ret_dir_fd)
 {
+    char dir[PATH_MAX];
     *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+    *ret_dir_fd = -1;
     int n = snprintf(ret->sun_path, sizeof(ret->sun_path), "%s/run/control.sock", data_dir);
-    return n < 0 || n >= (int)sizeof(ret->sun_path) ? -ENAMETOOLONG : 0;
+    if (n >= 0 && n < (int)sizeof(ret->sun_path))
+        return 0;
+    n = snprintf(dir, sizeof(dir), "%s/run", data_dir);
+    if (n < 0 || n >= (int)sizeof(dir))
+        return -ENAMETOOLONG;
+    *ret_dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (*ret_dir_fd < 0)
+        return -errno;
+    snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/control.sock", *ret_dir_fd);
+    return 0;
 }
 
 int control_listen(const char *data_dir, struct fault *f)
 {
     struct sockaddr_un address;
-    char dir[4096];
-    snprintf(dir, sizeof(dir), "%s/run", data_dir);
-    int r = socket_address(data_dir, &address);
+    char dir[PATH_MAX];
+    _cleanup_close_ int dir_fd = -1;
+    int n = snprintf(dir, sizeof(dir), "%s/run", data_dir);
+    int r = n < 0 || n >= (int)sizeof(dir) ? -ENAMETOOLONG : file_make_dirs(dir, 0750);
     if (!r)
-        r = file_make_dirs(dir, 0750);
+        r = socket_address(data_dir, &address, &dir_fd);
     if (r)
         return FAULT(f, r, control_cannot_listen, dir, strerror(-r));
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -177,7 +194,8 @@ int control_send(int fd, json_t *reply)
 int control_connect(const char *data_dir)
 {
     struct sockaddr_un address;
-    int r = socket_address(data_dir, &address);
+    _cleanup_close_ int dir_fd = -1;
+    int r = socket_address(data_dir, &address, &dir_fd);
     if (r)
         return r;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -3,6 +3,7 @@
  * The control socket as a hostile or broken peer uses it: nothing it sends costs the node a descriptor, a thread or memory.
  */
 #include "cmocka_house.h"
+#include "base/file.h"
 #include "help_dir.h"
 #include "node/control.h"
 
@@ -242,12 +243,44 @@ static void no_socket_is_no_node_and_a_path_too_long_is_said(void **state)
     (void)state;
     struct help_dir dir = help_dir_new();
     struct fault f = {0};
-    char path[512];
+    char path[8192];
     assert_int_equal(control_connect(dir.path), -ENOENT);
     snprintf(path, sizeof(path), "%s/%0200d", dir.path, 7);
-    assert_true(control_connect(path) < 0);
-    assert_true(control_listen(path, &f) < 0);
+    assert_int_equal(control_connect(path), -ENOENT);
+    snprintf(path, sizeof(path), "%s/%05000d", dir.path, 7); /* longer than any path may be */
+    assert_int_equal(control_connect(path), -ENAMETOOLONG);
+    assert_int_equal(control_listen(path, &f), -ENAMETOOLONG);
     assert_true(strlen(f.text) > 0);
+    help_dir_free(&dir);
+}
+
+/* sockets' own addresses hold 108 bytes: at the edge and far beyond it a data directory is served alike */
+static void a_data_directory_may_have_a_long_path(void **state)
+{
+    (void)state;
+    struct help_dir dir = help_dir_new();
+    struct fault f = {0};
+    unsigned before = open_fds();
+    for (size_t length = 85; length < 700; length += length < 95 ? 1 : 200) {
+        char path[1024];
+        int n = snprintf(path, sizeof(path), "%s", dir.path);
+        while ((size_t)n < length) { /* names of at most 200 bytes */
+            size_t piece = length - (size_t)n - 1 < 200 ? length - (size_t)n - 1 : 200;
+            n += snprintf(path + n, sizeof(path) - (size_t)n, "/%0*d", (int)(piece ? piece : 1), 7);
+        }
+        assert_int_equal(file_make_dirs(path, 0750), 0);
+        int listening = control_listen(path, &f);
+        assert_true(listening >= 0);
+        int fd = control_connect(path);
+        assert_true(fd >= 0);
+        close(fd);
+        close(listening);
+        listening = control_listen(path, &f); /* the socket of a node that died is replaced */
+        assert_true(listening >= 0);
+        close(listening);
+        assert_int_equal(control_connect(path), -ECONNREFUSED);
+    }
+    assert_int_equal(open_fds(), before);
     help_dir_free(&dir);
 }
 
@@ -330,6 +363,7 @@ int main(void)
         cmocka_unit_test(a_question_and_its_descriptors_arrive_and_so_does_the_answer),
         cmocka_unit_test(a_node_that_goes_away_is_noticed_on_both_sides),
         cmocka_unit_test(no_socket_is_no_node_and_a_path_too_long_is_said),
+        cmocka_unit_test(a_data_directory_may_have_a_long_path),
         cmocka_unit_test(only_root_the_owner_and_its_group_may_command),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
