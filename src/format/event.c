@@ -13,6 +13,8 @@
 /* texts of a batch: all its originals and what the largest events may add */
 #define HEAP_MAX (EVENTS_HEAP_FULL + EVENT_ORIGINAL_MAX + 2 * EVENT_BYTES_MAX)
 
+#define VALUES_MAX (EVENTS_ROWS * EVENT_VALUES_MAX)
+
 static const uint8_t field_types[EVENT_N_FIELDS] = {
 #define X(ID, name, type) [EV_##ID] = EVENT_##type,
     EVENT_FIELDS(X)
@@ -85,6 +87,23 @@ void event_time(struct events *e, int64_t time_us)
     e->time_us[e->n] = time_us;
 }
 
+int events_room(struct events *e, uint32_t n)
+{
+    uint32_t wanted;
+    if (__builtin_add_overflow(e->n_values, n, &wanted) || wanted > VALUES_MAX)
+        return -ENOMEM;
+    if (wanted <= e->values_capacity)
+        return 0;
+    uint32_t capacity = e->values_capacity ? 2 * e->values_capacity : 4096;
+    capacity = capacity < wanted ? wanted : capacity;
+    struct event_value *more = realloc(e->values, capacity * sizeof *more);
+    if (!more)
+        return -ENOMEM;
+    e->values = more;
+    e->values_capacity = capacity;
+    return 0;
+}
+
 /* value_room - place for one more value of the open event, zeroed, or NULL. */
 static struct event_value *value_room(struct events *e, uint16_t field, enum event_type type)
 {
@@ -92,15 +111,9 @@ static struct event_value *value_room(struct events *e, uint16_t field, enum eve
         e->is_truncated = true;
         return NULL;
     }
-    if (e->n_values == e->values_capacity) {
-        uint32_t capacity = e->values_capacity ? 2 * e->values_capacity : 4096;
-        struct event_value *more = realloc(e->values, capacity * sizeof *more);
-        if (!more) {
-            e->is_failed = true;
-            return NULL;
-        }
-        e->values = more;
-        e->values_capacity = capacity;
+    if (e->n_values == e->values_capacity && events_room(e, 1)) {
+        e->is_failed = true;
+        return NULL;
     }
     struct event_value *v = &e->values[e->n_values++];
     *v = (struct event_value){.field = field, .type = (uint8_t)type};

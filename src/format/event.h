@@ -96,6 +96,8 @@ struct events {
 struct events *events_new(struct event_names *names);
 void events_free(struct events *e);
 void events_clear(struct events *e);
+/* events_room - for @n more values, for who writes rows himself (the store). Return: 0 or -ENOMEM. */
+int events_room(struct events *e, uint32_t n);
 /* events_full - hand it on before the next event_begin. */
 bool events_full(const struct events *e);
 
