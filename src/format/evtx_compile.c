@@ -1,0 +1,773 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Binary XML is a small document that repeats in every record of its kind. It is read once: each place where a value
+ * will stand becomes an operation that already knows the dotted name, section and number of the field, so that a
+ * record costs one step per value. For XML a second list of operations holds the text between the values.
+ *
+ * The list of a template depends on where it stands (<EventData> inside <Event>, or a fragment inside <UserData>):
+ * it is kept under the template's offset and the operation around it.
+ */
+#include "format/evtx_own.h"
+
+#include <string.h>
+
+/* the element whose content is being read */
+struct level {
+    uint32_t n_path; /* of compiler.path before this element's name */
+    uint16_t depth;
+    uint8_t section;
+    bool is_data; /* <Data> of <EventData> */
+    bool has_name, is_dynamic;
+    bool has_field; /* content, children or attributes other than the name of <Data> */
+    uint32_t name_at, n_name; /* of <Data>, in the pool */
+};
+
+struct compiler {
+    struct evtx *e;
+    uint32_t at, end;
+    int reason;
+    bool has_dependency; /* template definitions carry a dependency id in each element, free elements do not */
+    bool has_xml;
+    uint16_t slot; /* the only substitution of the last content, or EVTX_NONE */
+    uint32_t run;  /* first operation of the text being gathered */
+    uint32_t xml_text; /* where text for the next XML operation begins */
+    uint32_t n_path;
+    char path[EVTX_NAME_MAX];
+};
+
+struct name {
+    const uint8_t *units;
+    uint32_t n;
+};
+
+static int fail(struct compiler *c, int reason)
+{
+    if (!c->reason) {
+        c->reason = reason;
+        c->e->failed_at = c->at;
+    }
+    return c->reason;
+}
+
+static bool need(struct compiler *c, uint32_t n)
+{
+    if (!c->reason && c->end - c->at >= n)
+        return true;
+    fail(c, EVTX_RECORD_SHORT);
+    return false;
+}
+
+static uint8_t read8(struct compiler *c)
+{
+    return need(c, 1) ? c->e->chunk[c->at++] : 0;
+}
+
+static uint16_t read16(struct compiler *c)
+{
+    if (!need(c, 2))
+        return 0;
+    c->at += 2;
+    return load_le16(c->e->chunk + c->at - 2);
+}
+
+static uint32_t read32(struct compiler *c)
+{
+    if (!need(c, 4))
+        return 0;
+    c->at += 4;
+    return load_le32(c->e->chunk + c->at - 4);
+}
+
+static uint8_t peek(struct compiler *c)
+{
+    return need(c, 1) ? c->e->chunk[c->at] : 0;
+}
+
+/* name - at @at of the chunk: next of the same hash (4), hash (2), length in units (2), units, zero unit. */
+static bool name_at(const struct evtx *e, uint32_t at, struct name *ret)
+{
+    if (at > e->n_chunk || e->n_chunk - at < 8)
+        return false;
+    ret->n = load_le16(e->chunk + at + 6);
+    ret->units = e->chunk + at + 8;
+    return ret->n && e->n_chunk - at - 8 >= 2 * ret->n;
+}
+
+/* read_name - names are written where they are first used: the offset then points right behind itself. */
+static struct name read_name(struct compiler *c)
+{
+    struct name name = {0};
+    uint32_t at = read32(c);
+    if (c->reason)
+        return name;
+    if (!name_at(c->e, at, &name)) {
+        fail(c, EVTX_BAD_NAME);
+        return (struct name){0};
+    }
+    uint32_t n_inline = 8 + 2 * name.n + 2;
+    if (at == c->at && need(c, n_inline))
+        c->at += n_inline;
+    return name;
+}
+
+static bool name_is(struct name name, const char *ascii)
+{
+    size_t n = strlen(ascii);
+    for (size_t i = 0; name.n == n && i < n; i++)
+        if (load_le16(name.units + 2 * i) != (uint8_t)ascii[i])
+            return false;
+    return name.n == n;
+}
+
+/* ---- the pools ---- */
+
+static char *pool_room(struct compiler *c, uint32_t n_pool, char *pool, uint64_t n)
+{
+    if (!c->reason && n <= EVTX_POOL_MAX - n_pool)
+        return pool + n_pool;
+    fail(c, EVTX_LIMIT);
+    return NULL;
+}
+
+static void keep(struct compiler *c, const char *p, size_t n)
+{
+    char *to = pool_room(c, c->e->n_names, c->e->names, n);
+    if (!to || !n)
+        return;
+    memcpy(to, p, n);
+    c->e->n_names += (uint32_t)n;
+}
+
+static void keep_units(struct compiler *c, struct name t)
+{
+    char *to = pool_room(c, c->e->n_names, c->e->names, (uint64_t)t.n * 3);
+    if (to)
+        c->e->n_names += (uint32_t)evtx_utf8(t.units, t.n, to);
+}
+
+static void xml(struct compiler *c, const char *p, size_t n)
+{
+    char *to = c->has_xml ? pool_room(c, c->e->n_xml, c->e->xml, n) : NULL;
+    if (!to || !n)
+        return;
+    memcpy(to, p, n);
+    c->e->n_xml += (uint32_t)n;
+}
+
+/* is_name_character - NameChar of XML 1.0, 5th edition, production 4a; the astral planes left out. */
+static bool is_name_character(uint16_t u)
+{
+    if (u < 0x80)
+        return (u >= 'a' && u <= 'z') || (u >= 'A' && u <= 'Z') || (u >= '0' && u <= '9') || u == '_' || u == ':' ||
+               u == '-' || u == '.';
+    return (u >= 0xc0 && u != 0xd7 && u != 0xf7 && u < 0x2000 && u != 0x37e) || (u >= 0x3001 && u < 0xd800) ||
+           (u >= 0xf900 && u < 0xfdd0) || (u >= 0xfdf0 && u < 0xfffe);
+}
+
+/* xml_name - what cannot stand in a name becomes "_": hostile names must not become markup. */
+static void xml_name(struct compiler *c, struct name t)
+{
+    if (!c->has_xml || c->reason)
+        return;
+    uint16_t first = t.n ? load_le16(t.units) : '_';
+    bool is_start = is_name_character(first) && !(first >= '0' && first <= '9') && first != '-' && first != '.';
+    if (!is_start || first == 0xb7 || (first >= 0x300 && first < 0x370))
+        xml(c, "_", 1);
+    for (uint32_t i = 0; i < t.n; i++) {
+        uint8_t unit[2];
+        memcpy(unit, t.units + 2 * i, 2);
+        if (!is_name_character(load_le16(unit)))
+            memcpy(unit, "_", 2);
+        char *to = pool_room(c, c->e->n_xml, c->e->xml, 3);
+        if (!to)
+            return;
+        c->e->n_xml += (uint32_t)evtx_utf8(unit, 1, to);
+    }
+}
+
+static void xml_units(struct compiler *c, struct name t, bool is_attribute)
+{
+    char *to = c->has_xml ? pool_room(c, c->e->n_xml, c->e->xml, (uint64_t)t.n * 6) : NULL;
+    if (to)
+        c->e->n_xml += (uint32_t)evtx_xml_escape(t.units, t.n, is_attribute, to);
+}
+
+static struct evtx_op *push(struct compiler *c, enum evtx_code code)
+{
+    if (c->reason || c->e->n_ops == EVTX_OPS_MAX) {
+        fail(c, EVTX_LIMIT);
+        return NULL;
+    }
+    struct evtx_op *op = &c->e->ops[c->e->n_ops++];
+    *op = (struct evtx_op){.code = (uint8_t)code, .slot = EVTX_NONE, .other = EVTX_NONE};
+    return op;
+}
+
+/* push_xml - an operation that takes the text gathered so far with it. */
+static struct evtx_op *push_xml(struct compiler *c, enum evtx_code code)
+{
+    if (!c->has_xml)
+        return NULL;
+    if (c->reason || c->e->n_xml_ops == EVTX_OPS_MAX) {
+        fail(c, EVTX_LIMIT);
+        return NULL;
+    }
+    struct evtx_op *op = &c->e->xml_ops[c->e->n_xml_ops++];
+    *op = (struct evtx_op){.code = (uint8_t)code, .slot = EVTX_NONE, .other = EVTX_NONE, .text_at = c->xml_text,
+                           .n_text = c->e->n_xml - c->xml_text};
+    c->xml_text = c->e->n_xml;
+    return op;
+}
+
+/* ---- text and substitutions, gathered into one field ---- */
+
+static void run_begin(struct compiler *c)
+{
+    c->run = c->e->n_ops;
+}
+
+/* run_text - the operation for literal text at the end of the run; its text stands at the end of the pool. */
+static struct evtx_op *run_text(struct compiler *c)
+{
+    if (c->e->n_ops > c->run && c->e->ops[c->e->n_ops - 1].code == OP_TEXT)
+        return &c->e->ops[c->e->n_ops - 1];
+    struct evtx_op *op = push(c, OP_TEXT);
+    if (op)
+        op->text_at = c->e->n_names;
+    return op;
+}
+
+static void literal_units(struct compiler *c, struct name t, bool is_attribute)
+{
+    struct evtx_op *op = run_text(c);
+    if (!op)
+        return;
+    keep_units(c, t);
+    op->n_text = c->e->n_names - op->text_at;
+    xml_units(c, t, is_attribute);
+}
+
+static struct name counted_units(struct compiler *c)
+{
+    struct name t = {.n = read16(c)};
+    if (need(c, 2 * t.n))
+        t.units = c->e->chunk + c->at;
+    else
+        return (struct name){0};
+    c->at += 2 * t.n;
+    return t;
+}
+
+static void read_slot(struct compiler *c, uint8_t token, bool is_attribute)
+{
+    uint16_t slot = read16(c);
+    read8(c); /* the type it will have; the value itself says it too */
+    struct evtx_op *op = push(c, OP_SLOT);
+    if (!op)
+        return;
+    op->slot = slot;
+    op->flags = token == TOKEN_OPTIONAL_SLOT ? OP_IS_OPTIONAL : 0;
+    c->slot = slot;
+    struct evtx_op *x = is_attribute ? NULL : push_xml(c, XML_SLOT);
+    if (x) {
+        x->slot = slot;
+        x->context = c->run; /* where run_join will leave the field's operation */
+    }
+}
+
+static void read_entity(struct compiler *c, bool is_attribute)
+{
+    static const struct {
+        const char *name;
+        char unit[2];
+    } known[] = {{"amp", "&"}, {"lt", "<"}, {"gt", ">"}, {"quot", "\""}, {"apos", "'"}};
+    struct name name = read_name(c);
+    for (size_t i = 0; !c->reason && i < sizeof(known) / sizeof(*known); i++)
+        if (name_is(name, known[i].name)) {
+            literal_units(c, (struct name){(const uint8_t *)known[i].unit, 1}, is_attribute);
+            return;
+        }
+    fail(c, EVTX_BAD_NAME);
+}
+
+/*
+ * read_piece - one piece of text or one substitution, if the next token is one.
+ * Return: false if it is not (nothing is read then).
+ */
+static bool read_piece(struct compiler *c, bool is_attribute)
+{
+    uint8_t token = peek(c);
+    if (c->reason)
+        return false;
+    switch (token & ~TOKEN_MORE) {
+    case TOKEN_TEXT:
+        c->at++;
+        if (read8(c) != EVTX_STRING)
+            fail(c, EVTX_BAD_VALUE);
+        literal_units(c, counted_units(c), is_attribute);
+        return true;
+    case TOKEN_CDATA:
+        c->at++;
+        literal_units(c, counted_units(c), is_attribute);
+        return true;
+    case TOKEN_CHARACTER:
+        c->at++;
+        if (need(c, 2))
+            literal_units(c, (struct name){c->e->chunk + c->at, 1}, is_attribute);
+        c->at += c->reason ? 0 : 2;
+        return true;
+    case TOKEN_ENTITY:
+        c->at++;
+        read_entity(c, is_attribute);
+        return true;
+    case TOKEN_SLOT:
+    case TOKEN_OPTIONAL_SLOT:
+        if (token & TOKEN_MORE)
+            return false;
+        c->at++;
+        read_slot(c, token, is_attribute);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_blank(const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (p[i] != ' ' && p[i] != '\t' && p[i] != '\r' && p[i] != '\n')
+            return false;
+    return true;
+}
+
+/* run_join - the run as one operation: itself, or a head that joins several. Return: it, or NULL if there is none. */
+static struct evtx_op *run_join(struct compiler *c)
+{
+    struct evtx *e = c->e;
+    uint32_t n = e->n_ops - c->run;
+    if (c->reason || n == 0)
+        return NULL;
+    if (n == 1)
+        return &e->ops[c->run];
+    if (!push(c, OP_MIX))
+        return NULL;
+    struct evtx_op head = e->ops[e->n_ops - 1];
+    head.n_span = (uint16_t)n;
+    memmove(&e->ops[c->run + 1], &e->ops[c->run], n * sizeof(head));
+    e->ops[c->run] = head;
+    return &e->ops[c->run];
+}
+
+/* ---- names of fields ---- */
+
+static const struct {
+    const char *path, *name;
+} system_fields[EVTX_N_SYSTEM] = {
+#define X(id, path, name) [id] = {path, name},
+    EVTX_SYSTEM_FIELDS(X)
+#undef X
+};
+
+static void name_system(struct evtx_op *op, const struct compiler *c, const char **name, size_t *n)
+{
+    for (uint8_t i = 1; i < EVTX_N_SYSTEM; i++)
+        if (strlen(system_fields[i].path) == *n && !memcmp(system_fields[i].path, c->path, *n)) {
+            op->system = i;
+            *name = system_fields[i].name;
+            *n = strlen(*name);
+            return;
+        }
+}
+
+static uint32_t leaf_of(const char *p, size_t n)
+{
+    while (n && p[n - 1] != '.')
+        n--;
+    return (uint32_t)n;
+}
+
+/* name_op - the operation makes a field of element @v (or, with the attribute's name on the path, of that). */
+static void name_op(struct compiler *c, struct evtx_op *op, const struct level *v, bool is_attribute)
+{
+    const char *name = c->path;
+    size_t n = c->n_path;
+    op->section = v->section;
+    op->level = v->depth;
+    op->flags |= is_attribute ? OP_IS_ATTRIBUTE : 0;
+    if (v->depth > 1 || v->section == EVTX_IN_EVENT)
+        op->flags |= OP_HAS_PREFIX;
+    if (v->section == EVTX_IN_SYSTEM)
+        name_system(op, c, &name, &n);
+    if (v->is_data && !is_attribute && v->has_name && !v->is_dynamic) { /* its name is in the pool already */
+        op->name_at = v->name_at;
+        op->n_name = v->n_name;
+        op->hash = evtx_name_hash(c->e->names + v->name_at, v->n_name);
+        return;
+    }
+    if (v->is_data && !is_attribute && !v->has_name)
+        op->flags |= OP_IS_UNNAMED;
+    if (v->is_dynamic && !is_attribute)
+        op->flags |= OP_IS_DYNAMIC;
+    op->name_at = c->e->n_names;
+    keep(c, name, n);
+    op->n_name = c->e->n_names - op->name_at;
+    op->leaf_at = v->is_data && !is_attribute ? 0 : leaf_of(name, n);
+    op->hash = evtx_name_hash(name, n);
+}
+
+static void path_add(struct compiler *c, struct name t)
+{
+    bool has_dot = c->n_path > 0;
+    if (c->reason || c->n_path + has_dot + (uint64_t)t.n * 3 > sizeof(c->path)) {
+        fail(c, EVTX_LIMIT);
+        return;
+    }
+    if (has_dot)
+        c->path[c->n_path++] = '.';
+    c->n_path += (uint32_t)evtx_utf8(t.units, t.n, c->path + c->n_path);
+}
+
+/* enter - what element @name of depth @v->depth means; its part of the path. */
+static void enter(struct compiler *c, struct level *v, struct name name)
+{
+    static const struct {
+        const char *name;
+        enum evtx_section section;
+    } sections[] = {{"System", EVTX_IN_SYSTEM},
+                    {"EventData", EVTX_IN_EVENT_DATA},
+                    {"UserData", EVTX_IN_USER_DATA},
+                    {"ProcessingErrorData", EVTX_IN_ERROR_DATA}};
+    v->n_path = c->n_path;
+    if (v->depth == 0)
+        return;
+    for (size_t i = 0; v->depth == 1 && i < sizeof(sections) / sizeof(*sections); i++)
+        if (name_is(name, sections[i].name)) {
+            v->section = (uint8_t)sections[i].section;
+            return;
+        }
+    v->is_data = v->depth == 2 && v->section == EVTX_IN_EVENT_DATA && name_is(name, "Data");
+    path_add(c, name);
+}
+
+/* content_end - the text gathered since run_begin becomes a field of element @v. */
+static void content_end(struct compiler *c, struct level *v, bool has_children)
+{
+    struct evtx_op *op = run_join(c);
+    if (!op)
+        return;
+    bool is_space = op->code == OP_TEXT && is_blank(c->e->names + op->text_at, op->n_text);
+    if (is_space && (has_children || v->depth < 2 || v->section == EVTX_IN_SYSTEM)) {
+        c->e->n_ops = c->run; /* white space between elements */
+        return;
+    }
+    v->has_field = true;
+    name_op(c, op, v, false);
+}
+
+/* ---- elements ---- */
+
+/* attribute_field - what the attribute gives besides XML: a field, or the name of <Data>. */
+static void attribute_field(struct compiler *c, struct level *v, struct name name)
+{
+    struct evtx_op *op = run_join(c);
+    bool is_namespace = name.n >= 5 && name_is((struct name){name.units, 5}, "xmlns");
+    if (!op || is_namespace || v->depth == 0) {
+        c->e->n_ops = c->run;
+        return;
+    }
+    if (v->is_data && !v->has_name && name_is(name, "Name") && op->code != OP_MIX) {
+        v->has_name = true;
+        if (op->code == OP_SLOT) {
+            op->code = OP_NAME;
+            v->is_dynamic = true;
+            return;
+        }
+        v->name_at = op->text_at;
+        v->n_name = op->n_text;
+        c->e->n_ops = c->run;
+        return;
+    }
+    v->has_field = true;
+    uint32_t n_path = c->n_path;
+    path_add(c, name);
+    name_op(c, op, v, true);
+    c->n_path = n_path;
+}
+
+static void read_attribute(struct compiler *c, struct level *v)
+{
+    c->at++;
+    struct name name = read_name(c);
+    uint32_t xml_before = c->e->n_xml;
+    xml(c, " ", 1);
+    xml_name(c, name);
+    xml(c, "='", 2);
+    run_begin(c);
+    uint32_t n_pieces = 0;
+    while (read_piece(c, true)) {
+        struct evtx_op *op = c->reason ? NULL : &c->e->ops[c->e->n_ops - 1];
+        n_pieces++;
+        if (!op || op->code != OP_SLOT || !c->has_xml)
+            continue;
+        /* Alone it may be left out together with the attribute's name; between text it is a value like others. */
+        uint8_t next = peek(c) & (uint8_t)~TOKEN_MORE;
+        bool is_alone = n_pieces == 1 && next <= TOKEN_ATTRIBUTE && next != TOKEN_TEXT;
+        uint32_t n_name = c->e->n_xml - xml_before;
+        if (is_alone)
+            c->e->n_xml = xml_before; /* the name stays behind the end of the pool for a moment */
+        struct evtx_op *x = push_xml(c, is_alone ? XML_ATTRIBUTE : XML_SLOT);
+        if (!x)
+            return;
+        x->slot = op->slot;
+        x->flags = OP_IS_ATTRIBUTE | op->flags;
+        if (is_alone) {
+            x->name_at = xml_before;
+            x->n_name = n_name;
+            c->e->n_xml += n_name;
+            c->xml_text = c->e->n_xml;
+            attribute_field(c, v, name);
+            return;
+        }
+    }
+    xml(c, "'", 1);
+    attribute_field(c, v, name);
+}
+
+static void read_element(struct compiler *c, struct level v);
+
+/* read_content - behind ">" up to and with the end tag. Return: whether it is one substitution and nothing else. */
+static bool read_content(struct compiler *c, struct level *v)
+{
+    bool has_children = false;
+    uint32_t n_pieces = 0, first_slot = EVTX_NONE;
+    run_begin(c);
+    while (!c->reason) {
+        if (read_piece(c, false)) {
+            n_pieces++;
+            first_slot = n_pieces == 1 ? c->slot : EVTX_NONE;
+            continue;
+        }
+        uint8_t token = peek(c) & (uint8_t)~TOKEN_MORE;
+        if (token == TOKEN_OPEN) {
+            content_end(c, v, true);
+            has_children = v->has_field = true;
+            read_element(c, (struct level){.depth = (uint16_t)(v->depth + 1), .section = v->section});
+            run_begin(c);
+            continue;
+        }
+        c->at++;
+        if (token == TOKEN_PI_TARGET) {
+            (void)read_name(c);
+            continue;
+        }
+        if (token == TOKEN_PI_DATA) {
+            (void)counted_units(c);
+            continue;
+        }
+        if (token != TOKEN_CLOSE) {
+            c->at--;
+            fail(c, EVTX_BAD_TOKEN);
+        }
+        break;
+    }
+    content_end(c, v, has_children);
+    c->slot = (uint16_t)first_slot;
+    return !has_children && n_pieces == 1 && first_slot != EVTX_NONE;
+}
+
+/* null_field - an element without anything in it is a fact too, outside <System>. */
+static void null_field(struct compiler *c, struct level *v)
+{
+    if (v->has_field || v->depth < 2 || v->section == EVTX_IN_SYSTEM)
+        return;
+    struct evtx_op *op = push(c, OP_NULL);
+    if (op)
+        name_op(c, op, v, false);
+}
+
+/* read_tag - from "<" to ">" or "/>". Return: whether content follows. */
+static bool read_tag(struct compiler *c, struct level *v, struct name name, bool has_attributes)
+{
+    xml(c, "<", 1);
+    xml_name(c, name);
+    if (has_attributes)
+        read32(c); /* size of the list; its end shows itself */
+    while (!c->reason && (peek(c) & ~TOKEN_MORE) == TOKEN_ATTRIBUTE)
+        read_attribute(c, v);
+    uint8_t token = read8(c);
+    if (token == TOKEN_CLOSE_START) {
+        xml(c, ">", 1);
+        return true;
+    }
+    if (token != TOKEN_CLOSE_EMPTY && !c->reason) {
+        c->at--;
+        fail(c, EVTX_BAD_TOKEN);
+    }
+    xml(c, "/>", 2);
+    return false;
+}
+
+static void xml_end_tag(struct compiler *c, struct name name)
+{
+    xml(c, "</", 2);
+    xml_name(c, name);
+    xml(c, ">", 1);
+}
+
+static void read_element(struct compiler *c, struct level v)
+{
+    struct evtx *e = c->e;
+    if (v.depth >= EVTX_DEPTH_MAX) {
+        fail(c, EVTX_TOO_DEEP);
+        return;
+    }
+    bool has_attributes = read8(c) & TOKEN_MORE;
+    uint16_t dependency = c->has_dependency ? read16(c) : EVTX_NONE;
+    read32(c); /* size of the element; its end shows itself */
+    struct name name = read_name(c);
+    enter(c, &v, name);
+    uint32_t head = e->n_ops, xml_head = e->n_xml_ops;
+    if (dependency != EVTX_NONE && push(c, OP_DEPEND))
+        e->ops[head].slot = dependency;
+    push_xml(c, XML_ELEMENT);
+    uint16_t repeats = EVTX_NONE;
+    if (read_tag(c, &v, name, has_attributes)) {
+        if (read_content(c, &v))
+            repeats = c->slot;
+        xml_end_tag(c, name);
+    }
+    null_field(c, &v);
+    c->n_path = v.n_path;
+    if (c->reason)
+        return;
+    if (dependency != EVTX_NONE)
+        e->ops[head].n_span = (uint16_t)(e->n_ops - head - 1);
+    if (!c->has_xml)
+        return;
+    if (repeats != EVTX_NONE || dependency != EVTX_NONE)
+        push_xml(c, XML_TEXT); /* the end tag belongs to what is repeated or left out */
+    e->xml_ops[xml_head].slot = dependency;
+    e->xml_ops[xml_head].other = repeats;
+    e->xml_ops[xml_head].n_span = (uint16_t)(e->n_xml_ops - xml_head - 1);
+}
+
+/* ---- programs ---- */
+
+struct evtx_mark evtx_mark(const struct evtx *e)
+{
+    return (struct evtx_mark){e->n_ops, e->n_xml_ops, e->n_programs, e->n_names, e->n_xml};
+}
+
+static uint32_t head_of(uint32_t definition, uint32_t context)
+{
+    return ((definition >> 2) ^ definition >> 10 ^ context * 31) % EVTX_HEADS;
+}
+
+void evtx_forget(struct evtx *e, struct evtx_mark mark)
+{
+    while (e->n_programs > mark.n_programs) { /* last in, first out: each is the head of its chain */
+        const struct evtx_program *g = &e->programs[--e->n_programs];
+        e->heads[head_of(g->definition, g->context)] = g->next;
+    }
+    e->n_ops = mark.n_ops;
+    e->n_xml_ops = mark.n_xml_ops;
+    e->n_names = mark.n_names;
+    e->n_xml = mark.n_xml;
+}
+
+/* place - depth, section and prefix that the operation around gives to a fragment. */
+static struct level place(struct compiler *c, uint32_t context)
+{
+    struct level v = {0};
+    if (context == EVTX_NO_CONTEXT)
+        return v;
+    const struct evtx_op *op = &c->e->ops[context];
+    v.depth = (uint16_t)(op->level + 1);
+    v.section = op->section;
+    if (op->flags & OP_HAS_PREFIX && op->n_name <= sizeof(c->path)) {
+        memcpy(c->path, c->e->names + op->name_at, op->n_name);
+        c->n_path = op->n_name;
+    }
+    return v;
+}
+
+static int compile(struct evtx *e, uint32_t *at, uint32_t end, uint32_t context, bool has_dependency,
+                   struct evtx_program *g)
+{
+    struct compiler c;
+    c.e = e;
+    c.at = *at;
+    c.end = end;
+    c.reason = 0;
+    c.has_dependency = has_dependency;
+    c.has_xml = e->options.has_xml;
+    c.slot = EVTX_NONE;
+    c.run = e->n_ops;
+    c.xml_text = e->n_xml;
+    c.n_path = 0;
+    struct evtx_mark mark = evtx_mark(e);
+    *g = (struct evtx_program){.context = context, .first = e->n_ops, .first_xml = e->n_xml_ops};
+    read_element(&c, place(&c, context));
+    push_xml(&c, XML_TEXT);
+    if (c.reason) {
+        evtx_forget(e, mark);
+        return c.reason;
+    }
+    g->n = e->n_ops - g->first;
+    g->n_xml = e->n_xml_ops - g->first_xml;
+    *at = c.at;
+    return 0;
+}
+
+/* skip_header - a fragment header (token, major, minor, flags) may come before the element. */
+static uint32_t skip_header(const struct evtx *e, uint32_t at, uint32_t end)
+{
+    return end - at >= 4 && e->chunk[at] == TOKEN_HEADER ? at + 4 : at;
+}
+
+/*
+ * definition: offset of the next one (4), GUID (16; its first 4 bytes are the template's id), size (4), fragment
+ */
+int evtx_template(struct evtx *e, uint32_t definition, uint32_t id, uint32_t context, uint32_t *ret_program)
+{
+    uint32_t head = head_of(definition, context);
+    for (uint32_t i = e->heads[head]; i != EVTX_NONE; i = e->programs[i].next)
+        if (e->programs[i].definition == definition && e->programs[i].context == context) {
+            *ret_program = i;
+            return 0;
+        }
+    e->failed_at = definition;
+    if (definition > e->n_chunk || e->n_chunk - definition < 24)
+        return EVTX_BAD_TEMPLATE;
+    uint32_t size = load_le32(e->chunk + definition + 20);
+    uint32_t at = definition + 24;
+    if (size > e->n_chunk - at || load_le32(e->chunk + definition + 4) != id)
+        return EVTX_BAD_TEMPLATE;
+    if (e->n_programs == EVTX_PROGRAMS_MAX)
+        return EVTX_LIMIT;
+    uint32_t end = at + size;
+    at = skip_header(e, at, end);
+    if (at == end || (e->chunk[at] & ~TOKEN_MORE) != TOKEN_OPEN)
+        return EVTX_BAD_TEMPLATE;
+    struct evtx_program g;
+    int s = compile(e, &at, end, context, true, &g);
+    if (s)
+        return s;
+    g.definition = definition;
+    g.next = e->heads[head];
+    e->programs[e->n_programs] = g;
+    e->heads[head] = (uint16_t)e->n_programs;
+    *ret_program = e->n_programs++;
+    e->counters.n_templates++;
+    return 0;
+}
+
+/*
+ * evtx_element - an element outside a template. [MS-EVEN6] 2.2.12: "DependencyID" is there within a template
+ * definition only; some writers put it there all the same, which shows in a size that cannot be.
+ */
+int evtx_element(struct evtx *e, uint32_t *at, uint32_t end, uint32_t context, struct evtx_program *ret)
+{
+    bool has_dependency = end - *at >= 5 && load_le32(e->chunk + *at + 1) > end - *at - 5;
+    return compile(e, at, end, context, has_dependency, ret);
+}

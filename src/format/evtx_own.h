@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * format/evtx_own - what the files of the event log decoder share; nobody else includes it.
+ *
+ * evtx.c          file, chunks, the chain of records, carving
+ * evtx_compile.c  binary XML (a template, or an element that stands for itself) to operations
+ * evtx_run.c      one record: operations over substitution values to fields
+ * evtx_value.c    values: UTF-16, times, identifiers; their text
+ * evtx_xml.c      one record as XML text
+ *
+ * Every offset is one of the chunk, so that a 32-bit number holds it and one comparison with n_chunk checks it.
+ * Functions that return int give 0, an enum evtx_reason, or -ENOMEM.
+ */
+#pragma once
+
+#include "base/cursor.h"
+#include "format/evtx.h"
+
+#define EVTX_OPS_MAX 32768u
+#define EVTX_PROGRAMS_MAX 4096u
+#define EVTX_POOL_MAX (1u << 20)
+#define EVTX_VALUES_MAX 16384u /* descriptors of 4 bytes, never overlapping, within one chunk */
+#define EVTX_HEADS 256u
+#define EVTX_NONE 0xffffu
+#define EVTX_NO_CONTEXT 0xffffffffu
+#define EVTX_CHUNK_HEADER 512u
+#define EVTX_RECORD_HEADER 24u
+#define EVTX_RECORD_LEAST 28u
+#define EVTX_TYPE_BINXML 0x21u
+#define EVTX_TYPE_ARRAY 0x80u
+
+enum evtx_token {
+    TOKEN_END = 0x00,
+    TOKEN_OPEN = 0x01,
+    TOKEN_CLOSE_START = 0x02,
+    TOKEN_CLOSE_EMPTY = 0x03,
+    TOKEN_CLOSE = 0x04,
+    TOKEN_TEXT = 0x05,
+    TOKEN_ATTRIBUTE = 0x06,
+    TOKEN_CDATA = 0x07,
+    TOKEN_CHARACTER = 0x08,
+    TOKEN_ENTITY = 0x09,
+    TOKEN_PI_TARGET = 0x0a,
+    TOKEN_PI_DATA = 0x0b,
+    TOKEN_TEMPLATE = 0x0c,
+    TOKEN_SLOT = 0x0d,
+    TOKEN_OPTIONAL_SLOT = 0x0e,
+    TOKEN_HEADER = 0x0f,
+    TOKEN_MORE = 0x40, /* or-ed: more of the same follows, an element has attributes */
+};
+
+enum evtx_code {
+    /* fields */
+    OP_SLOT,   /* a field from a substitution */
+    OP_TEXT,   /* a field from literal text */
+    OP_NULL,   /* an element without content */
+    OP_MIX,    /* one field from the next n_span operations (OP_SLOT, OP_TEXT) */
+    OP_NAME,   /* the next fields marked OP_IS_DYNAMIC are named by a substitution */
+    OP_DEPEND, /* leave n_span operations out when the substitution is null */
+    /* XML; each first writes its text */
+    XML_ELEMENT, /* an element of n_span operations: depends on slot, repeats for each item of the array in other */
+    XML_SLOT,    /* a value */
+    XML_ATTRIBUTE, /* name (" Name='"), value and quote; left out when the value is null */
+    XML_TEXT,
+};
+
+#define OP_IS_ATTRIBUTE 0x01u
+#define OP_IS_OPTIONAL 0x02u
+#define OP_IS_UNNAMED 0x04u
+#define OP_IS_DYNAMIC 0x08u
+#define OP_HAS_PREFIX 0x10u /* a fragment in this place continues the dotted name */
+
+struct evtx_op {
+    uint8_t code, flags, section, system;
+    uint16_t slot, other;
+    uint16_t n_span;
+    uint16_t level; /* of the element around, 0: <Event> */
+    uint32_t name_at, n_name, leaf_at;
+    union {
+        uint32_t hash;
+        uint32_t context; /* XML_SLOT: the operation for the field of the same value */
+    };
+    uint32_t text_at, n_text;
+};
+
+/* A compiled template, or for the time of its use an element that stands for itself. */
+struct evtx_program {
+    uint32_t definition; /* offset of the template; its key together with */
+    uint32_t context;    /* the operation whose substitution it stands in: that gives level and prefix of its names */
+    uint32_t first, n;   /* operations for fields */
+    uint32_t first_xml, n_xml;
+    uint16_t next; /* in the hash chain, EVTX_NONE at its end */
+};
+
+struct evtx_value {
+    uint32_t at; /* offset in the chunk */
+    uint16_t n;
+    uint8_t type;
+};
+
+struct evtx {
+    struct evtx_options options;
+    struct evtx_counters counters;
+    struct evtx_refusal refusal;
+    struct evtx_record record;
+
+    /* the file */
+    const uint8_t *file; /* the whole file, or the chunk that was given */
+    size_t n_file, next_chunk;
+    uint64_t next_number, chunk_base; /* chunk_base: offset in the file of what is at @file */
+
+    /* the chunk */
+    const uint8_t *chunk;
+    uint32_t n_chunk;
+    uint32_t at, end; /* next record; end of those the header counts */
+    uint32_t n_attempts;
+    uint64_t chunk_offset, chunk_number;
+    uint64_t last_id;
+    uint8_t state;
+    bool has_last_id, is_chunk_damaged;
+
+    /* what was compiled from it */
+    struct evtx_op *ops, *xml_ops;
+    struct evtx_program *programs;
+    char *names, *xml; /* pools of text */
+    uint32_t n_ops, n_xml_ops, n_programs, n_names, n_xml;
+    uint16_t heads[EVTX_HEADS];
+
+    /* the record */
+    struct evtx_value *values;
+    struct evtx_field *fields;
+    char *text;
+    uint32_t n_values, n_fields, fields_capacity, n_text, n_steps;
+    uint32_t body_at, body_end;
+    uint32_t failed_at;
+    const char *dynamic_name;
+    uint32_t n_dynamic_name;
+    uint16_t n_unnamed;
+    bool has_event;
+    struct buf *out; /* while XML is written: fields are not */
+    uint32_t crc_table[8][256];
+};
+
+/* a mark to return to: what was compiled behind it is forgotten */
+struct evtx_mark {
+    uint32_t n_ops, n_xml_ops, n_programs, n_names, n_xml;
+};
+
+/* evtx_compile.c */
+struct evtx_mark evtx_mark(const struct evtx *e);
+void evtx_forget(struct evtx *e, struct evtx_mark mark);
+int evtx_template(struct evtx *e, uint32_t definition, uint32_t id, uint32_t context, uint32_t *ret_program);
+int evtx_element(struct evtx *e, uint32_t *at, uint32_t end, uint32_t context, struct evtx_program *ret);
+
+/* evtx_run.c */
+int evtx_run(struct evtx *e, uint32_t at, uint32_t end, uint32_t context, unsigned depth);
+bool evtx_array_item(uint8_t type, const uint8_t *p, size_t n, size_t *at, const uint8_t **ret_p, size_t *ret_n);
+
+/* evtx_xml.c */
+/* UTF-16LE as XML text; @out has room for 6 bytes per unit. Return: bytes written. */
+size_t evtx_xml_escape(const uint8_t *p, size_t n_units, bool is_attribute, char *out);
+int evtx_xml_program(struct evtx *e, const struct evtx_program *g, uint32_t values, uint32_t n_values, unsigned depth);
+
+/* evtx_value.c */
+/* UTF-16LE of @n_units to UTF-8; @out has room for 3 bytes per unit. Return: bytes written. */
+size_t evtx_utf8(const uint8_t *p, size_t n_units, char *out);
+/* a value of one item to the field's type and member; strings are written to @text (3 bytes per unit, or per byte of
+ * an ANSI string); returns the bytes used of it. What has not the size of its type becomes EVTX_BINARY. */
+size_t evtx_value(uint8_t type, const uint8_t *p, size_t n, struct evtx_field *f, char *text);
