@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * format/json_scan - one JSON text to its leaves, for the hot path: strict, and several times a gigabyte a second.
+ *
+ * In:     one untrusted JSON text of at most JSON_SCAN_MAX bytes, with JSON_SCAN_PADDING readable bytes behind it.
+ * Out:    its leaves in the order of the text; where each stands is a node: the number of its dotted path, which stays
+ *         the same from text to text, so that what a path means is looked up once and not per record.
+ * How:    64 bytes at a time become bit masks of quotes, brackets and blanks (AVX2 or plain C, chosen at run time; the
+ *         two give the same answers); a walk over the set bits checks the grammar. The key that followed last time is
+ *         tried first.
+ * Arrays: elements stand at the node of their array, those that are objects below it: {"a":[{"b":1},{"b":2}]} gives
+ *         a.b twice.
+ * Limits: JSON_MAX_DEPTH levels, else JSON_TOO_DEEP. What is beyond JSON_ITEMS_MAX leaves, JSON_NODES_MAX paths or
+ *         keys of JSON_KEY_MAX bytes is checked but not given: is_cut. Memory: about 1 MiB, and 4 bytes per byte of the
+ *         largest text. No I/O, no logging, no global state.
+ * Source: RFC 8259; as strict as format/json.
+ * Fuzz:   tests/fuzz/json_scan.c (against format/json and jansson)
+ */
+#pragma once
+
+#include "format/json.h"
+
+enum { JSON_SCAN_PADDING = 64, JSON_ITEMS_MAX = 4096, JSON_NODES_MAX = 16384, JSON_KEY_MAX = 255 };
+#define JSON_SCAN_MAX ((size_t)1 << 30)
+#define JSON_ROOT 0u /* the node of a text that is a lone value */
+
+struct json_item {
+    uint32_t node;
+    uint32_t at, n;   /* span in the text; of a string what is between the quotes */
+    uint8_t kind;     /* enum json_kind; ARRAY and OBJECT are empty ones only */
+    bool is_escaped;  /* a string that holds escapes: json_unescape it */
+    bool is_listed;   /* an element of an array */
+    uint8_t reserved;
+};
+
+struct json_node {
+    uint64_t first8;  /* of the key, zero-padded */
+    uint32_t parent;
+    uint32_t key_at;  /* in json_scan.keys */
+    uint32_t first, next; /* guesses: the key that comes first below, the key that comes behind */
+    uint32_t chain;   /* next node of the same hash */
+    uint32_t mark;
+    uint8_t key_n, depth;
+};
+
+/* what @path (dotted) tells about the text it stands in: bits that json_scan gathers in .marks; at a path's first sight */
+typedef uint32_t (*json_mark)(struct text path);
+
+struct json_scan {
+    struct json_item items[JSON_ITEMS_MAX];
+    uint32_t n_items;
+    uint32_t marks;      /* of all leaves */
+    bool is_cut;
+    uint32_t generation; /* changes when all node numbers are given anew */
+    /* --- of json_scan.c */
+    json_mark mark;
+    size_t (*index_text)(struct json_scan *s, const char *p, size_t n);
+    struct json_node *nodes;
+    uint32_t n_nodes;
+    uint32_t *heads; /* hash table of nodes */
+    struct buf keys;
+    uint32_t *index; /* offsets of brackets, commas, colons, quotes and first bytes of numbers and words */
+    uint64_t *escapes; /* a bit per byte: backslashes */
+    size_t room;     /* bytes of text they are made for */
+    bool has_escapes, has_high;
+};
+
+/* json_scan_new - @mark may be NULL; @is_plain: without vector instructions. Return: NULL when memory is out. */
+struct json_scan *json_scan_new(json_mark mark, bool is_plain);
+void json_scan_free(struct json_scan *s);
+
+/*
+ * json_scan - check the whole of @t and gather its leaves; s->items only counts when 0 is returned.
+ * Return: 0, JSON_MALFORMED, JSON_TOO_DEEP, -ENOMEM.
+ * @ret_at: with a condition: offset of the fault; may be NULL.
+ */
+int json_scan(struct json_scan *s, struct text t, size_t *ret_at);
+
+/* json_scan_path - the dotted path of @node into @out (JSON_MAX_PATH bytes). Return: its length, or SIZE_MAX if longer. */
+size_t json_scan_path(const struct json_scan *s, uint32_t node, char *out);
+/* json_scan_find - the node of key @key below @parent, or JSON_ROOT if none was met. */
+uint32_t json_scan_find(const struct json_scan *s, uint32_t parent, struct text key);
