@@ -189,6 +189,8 @@ static json_t *finding_status(struct watch *w)
     put(o, "journal_next", s.journal.next_sequence);
     put(o, "journal_bytes", s.journal.n_bytes);
     put(o, "journal_trimmed_unread", s.journal.trimmed_unread);
+    put(o, "journal_bytes_cut", s.journal.bytes_cut);
+    put(o, "journal_damaged_files", s.journal.n_damaged);
     put(o, "readers", s.journal.n_cursors);
     pthread_mutex_lock(&w->work_lock);
     put(o, "hunts", w->hunts_done);

@@ -135,6 +135,76 @@ static void a_torn_tail_is_cut_wherever_it_is_torn(void **state)
     close(fd);
 }
 
+static void a_file_that_was_only_begun_is_no_obstacle(void **state)
+{
+    struct findings *w = open_journal(state, 0);
+    struct fault f;
+    add(w, 1, "{}");
+    assert_int_equal(findings_commit(w, &f), 0);
+    findings_close(w);
+    int fd = open_first_file(state);
+    for (off_t cut = 32; cut >= 0; cut--) { /* killed before the header was whole, or before the first record */
+        assert_int_equal(ftruncate(fd, cut), 0);
+        close(fd);
+        w = open_journal(state, 0);
+        add(w, 1, "{}");
+        assert_int_equal(findings_commit(w, &f), 0);
+        findings_close(w);
+        assert_int_equal(read_all(state, 0).n, 1);
+        fd = open_first_file(state);
+        assert_true(fd >= 0);
+    }
+    close(fd);
+}
+
+static void a_file_with_a_damaged_header_is_set_aside_and_its_numbers_are_not_given_again(void **state)
+{
+    struct help_dir *d = *state;
+    struct findings *w = open_journal(state, 0);
+    struct findings_state s;
+    struct fault f;
+    char path[4200];
+    add(w, 1, "{}");
+    assert_int_equal(findings_commit(w, &f), 0);
+    findings_close(w);
+    int fd = open_first_file(state);
+    assert_int_equal(pwrite(fd, "X", 1, 20), 1);
+    close(fd);
+    w = open_journal(state, 0);
+    findings_get_state(w, &s);
+    assert_int_equal(s.n_damaged, 1);
+    assert_true(s.next_sequence > 1);
+    snprintf(path, sizeof(path), "%s/findings/00000000000000000001.fjl.damaged", d->path);
+    assert_int_equal(access(path, F_OK), 0);
+    add(w, s.next_sequence, "{}");
+    assert_int_equal(findings_commit(w, &f), 0);
+    findings_close(w);
+    assert_int_equal(read_all(state, 0).n, 1);
+}
+
+static void a_reader_that_saw_what_a_power_cut_took_misses_nothing_new(void **state)
+{
+    struct help_dir *d = *state;
+    struct findings *w = open_journal(state, 0);
+    struct findings_state s;
+    struct fault f;
+    for (unsigned i = 1; i <= 3; i++)
+        add(w, i, "{}");
+    assert_int_equal(findings_commit(w, &f), 0);
+    findings_close(w);
+    assert_int_equal(findings_set_cursor(d->path, "office", 3, &f), 0);
+    int fd = open_first_file(state);
+    assert_int_equal(ftruncate(fd, lseek(fd, 0, SEEK_END) - 1), 0); /* the third is gone */
+    close(fd);
+    w = open_journal(state, 0);
+    findings_get_state(w, &s);
+    assert_int_equal(s.next_sequence, 4);
+    add(w, 4, "{}");
+    assert_int_equal(findings_commit(w, &f), 0);
+    findings_close(w);
+    assert_int_equal(read_all(state, 4).n, 1);
+}
+
 static void a_flipped_bit_ends_the_reading_there(void **state)
 {
     struct findings *w = open_journal(state, 0);
@@ -283,6 +353,9 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_committed_is_read_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(a_torn_tail_is_cut_wherever_it_is_torn, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_file_that_was_only_begun_is_no_obstacle, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_file_with_a_damaged_header_is_set_aside_and_its_numbers_are_not_given_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_reader_that_saw_what_a_power_cut_took_misses_nothing_new, setup, teardown),
         cmocka_unit_test_setup_teardown(a_flipped_bit_ends_the_reading_there, setup, teardown),
         cmocka_unit_test_setup_teardown(files_below_the_lowest_cursor_go, setup, teardown),
         cmocka_unit_test_setup_teardown(the_size_cap_trims_and_says_so, setup, teardown),

@@ -112,6 +112,14 @@ static void make_header(uint64_t first, uint8_t out[HEADER_BYTES])
     put_le64(out + 24, XXH3_64bits(out, 24));
 }
 
+/* is_header - any minor version will do */
+static bool is_header(const uint8_t p[HEADER_BYTES], uint64_t first)
+{
+    uint8_t header[HEADER_BYTES];
+    make_header(first, header);
+    return !memcmp(p, header, 10) && !memcmp(p + 12, header + 12, 12) && load_le64(p + 24) == XXH3_64bits(p, 24);
+}
+
 /* next_record - at c: Return: true and the record, false at the end or at a torn one (c is not moved). */
 static bool next_record(struct cursor *c, uint64_t expected, struct cursor *ret_body)
 {
@@ -130,7 +138,6 @@ static bool next_record(struct cursor *c, uint64_t expected, struct cursor *ret_
 static int read_file(int dir_fd, uint64_t first, uint8_t **ret_p, struct cursor *ret)
 {
     char name[NAME_BYTES + 1];
-    uint8_t header[HEADER_BYTES];
     size_t n;
     file_name(first, name);
     _cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
@@ -139,9 +146,7 @@ static int read_file(int dir_fd, uint64_t first, uint8_t **ret_p, struct cursor 
     int r = file_read_all(fd, FINDING_FILE_BYTES * 4, ret_p, &n);
     if (r)
         return r;
-    make_header(first, header);
-    if (n < HEADER_BYTES || memcmp(*ret_p, header, 10) != 0 || memcmp(*ret_p + 12, header + 12, 12) != 0 ||
-        load_le64(*ret_p + 24) != XXH3_64bits(*ret_p, 24)) {
+    if (n < HEADER_BYTES || !is_header(*ret_p, first)) {
         free(*ret_p);
         return -EBADMSG;
     }
@@ -165,8 +170,10 @@ static int read_cursor_at(int dir_fd, const char *name, uint64_t *ret)
     return text_u64(t, UINT64_MAX, ret) ? -EBADMSG : 0;
 }
 
-static void lowest_cursor(int dir_fd, struct findings_state *s)
+/* cursors_of - how many readers are registered, the lowest of their cursors into @s. Return: the highest. */
+static uint64_t cursors_of(int dir_fd, struct findings_state *s)
 {
+    uint64_t highest = 0;
     s->n_cursors = 0;
     s->lowest_cursor = UINT64_MAX;
     int fd = openat(dir_fd, "cursors", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -174,17 +181,19 @@ static void lowest_cursor(int dir_fd, struct findings_state *s)
     if (!d) {
         if (fd >= 0)
             close(fd);
-        return;
+        return 0;
     }
     for (struct dirent *e; (e = readdir(d)) != NULL;) {
         uint64_t at;
         if (e->d_name[0] == '.' || read_cursor_at(fd, e->d_name, &at))
             continue;
         s->n_cursors++;
+        highest = at > highest ? at : highest;
         if (at < s->lowest_cursor)
             s->lowest_cursor = at;
     }
     closedir(d);
+    return highest;
 }
 
 static bool is_name(const char *name)
@@ -230,45 +239,102 @@ int findings_cursor(const char *data_dir, const char *name, uint64_t *ret)
 
 /* --- the writer ------------------------------------------------------------------------- */
 
-/* recover - find the end of the last file, cut a torn tail. A file without a whole header is removed. */
+/* has_header - of the file that begins with @first. Return: 1 yes, 0 no, or -errno. @ret_bytes: of the file. */
+static int has_header(int dir_fd, uint64_t first, uint64_t *ret_bytes)
+{
+    char name[NAME_BYTES + 1];
+    uint8_t header[HEADER_BYTES];
+    struct stat st;
+    file_name(first, name);
+    _cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st))
+        return -errno;
+    *ret_bytes = (uint64_t)st.st_size;
+    if (st.st_size < HEADER_BYTES)
+        return 0;
+    int r = file_pread_full(fd, header, sizeof(header), 0);
+    return r ? r : is_header(header, first);
+}
+
+/*
+ * set_aside - a file without a whole header: nothing acknowledged was in one that ends with it (a crash while it was begun);
+ * a longer one is kept beside under another name. Sequence numbers it may have held are not given again.
+ */
+static int set_aside(struct findings *w, uint64_t first, uint64_t n_bytes, uint64_t *least_next)
+{
+    char name[NAME_BYTES + 1], aside[NAME_BYTES + sizeof(".damaged")];
+    file_name(first, name);
+    if (n_bytes <= HEADER_BYTES)
+        return unlinkat(w->dir_fd, name, 0) ? -errno : 0;
+    uint64_t past = first + n_bytes / (FRAME_BYTES + FIXED_BYTES);
+    *least_next = past > *least_next ? past : *least_next;
+    w->state.n_damaged++;
+    snprintf(aside, sizeof(aside), "%s.damaged", name);
+    return renameat(w->dir_fd, name, w->dir_fd, aside) ? -errno : 0;
+}
+
+/* sift - leave in @files only those that have a header; at least one more than the reader who is furthest may begin with. */
+static int sift(struct findings *w, struct file_list *files, uint64_t *least_next)
+{
+    size_t n = 0;
+    *least_next = 1;
+    for (size_t i = 0; i < files->n; i++) {
+        uint64_t n_bytes;
+        int r = has_header(w->dir_fd, files->first[i], &n_bytes);
+        if (r == 1)
+            files->first[n++] = files->first[i];
+        else if (!r)
+            r = set_aside(w, files->first[i], n_bytes, least_next);
+        if (r < 0)
+            return r;
+    }
+    files->n = n;
+    uint64_t highest = cursors_of(w->dir_fd, &w->state);
+    if (w->state.n_cursors && highest >= *least_next && highest < UINT64_MAX)
+        *least_next = highest + 1; /* a reader may have seen what a power cut took away: it must not miss what comes now */
+    return 0;
+}
+
+/* open_last - go on in the last file, behind its last whole record. */
+static int open_last(struct findings *w, uint64_t first)
+{
+    uint8_t *p = NULL;
+    struct cursor c, body;
+    char name[NAME_BYTES + 1];
+    file_name(first, name);
+    int r = read_file(w->dir_fd, first, &p, &c);
+    if (r)
+        return r;
+    const uint8_t *start = c.p;
+    for (w->next = first; next_record(&c, w->next, &body); w->next++)
+        ;
+    w->file_bytes = HEADER_BYTES + (uint64_t)(c.p - start);
+    w->state.bytes_cut = (uint64_t)(c.end - c.p);
+    free(p);
+    w->fd = openat(w->dir_fd, name, O_WRONLY | O_CLOEXEC);
+    if (w->fd < 0 || (w->state.bytes_cut && ftruncate(w->fd, (off_t)w->file_bytes)) || lseek(w->fd, 0, SEEK_END) < 0)
+        return -errno;
+    return 0;
+}
+
+/* recover - find the end of the last file, cut a torn tail. Return: 0 or -errno. */
 static int recover(struct findings *w)
 {
     struct file_list files;
+    uint64_t least_next;
     int r = list_files(w->dir_fd, &files);
     if (r)
         return r;
+    r = sift(w, &files, &least_next);
     w->next = 1;
     w->state.first_sequence = files.n ? files.first[0] : 1;
-    while (files.n) {
-        uint64_t first = files.first[files.n - 1];
-        uint8_t *p = NULL;
-        struct cursor c, body;
-        char name[NAME_BYTES + 1];
-        file_name(first, name);
-        r = read_file(w->dir_fd, first, &p, &c);
-        if (r == -EBADMSG) { /* a crash before the header was whole: it held nothing acknowledged */
-            unlinkat(w->dir_fd, name, 0);
-            w->next = first;
-            files.n--;
-            continue;
-        }
-        if (r)
-            break;
-        const uint8_t *start = c.p;
-        for (w->next = first; next_record(&c, w->next, &body); w->next++)
-            ;
-        w->file_bytes = HEADER_BYTES + (uint64_t)(c.p - start);
-        w->state.bytes_cut = (uint64_t)(c.end - c.p);
-        free(p);
-        w->fd = openat(w->dir_fd, name, O_WRONLY | O_CLOEXEC);
-        r = w->fd < 0 ? -errno : 0;
-        if (!r && w->state.bytes_cut && ftruncate(w->fd, (off_t)w->file_bytes))
-            r = -errno;
-        if (!r && lseek(w->fd, 0, SEEK_END) < 0)
-            r = -errno;
-        break;
-    }
+    if (!r && files.n)
+        r = open_last(w, files.first[files.n - 1]);
     free(files.first);
+    if (!r && w->next < least_next) {
+        file_close(&w->fd); /* numbers inside a file have no gap: the next record begins another */
+        w->next = least_next;
+    }
     w->pending_next = w->next;
     return r;
 }
@@ -350,7 +416,7 @@ static int begin_file(struct findings *w)
 static void trim(struct findings *w)
 {
     struct file_list files;
-    lowest_cursor(w->dir_fd, &w->state);
+    (void)cursors_of(w->dir_fd, &w->state);
     if (list_files(w->dir_fd, &files))
         return;
     uint64_t total = 0, kept_from = 0;

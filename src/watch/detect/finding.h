@@ -37,9 +37,13 @@ struct findings_state {
     uint64_t lowest_cursor, n_cursors;
     uint64_t trimmed_unread; /* records deleted by the size cap before a registered reader had them; since start */
     uint64_t bytes_cut;      /* torn tail found at open */
+    uint64_t n_damaged;      /* files set aside at open: their headers were damaged */
 };
 
-/* findings_open - for writing; a torn tail is cut. Return: 0 or -errno. */
+/*
+ * findings_open - for writing; a torn tail is cut; a file whose header is damaged is renamed to NAME.damaged.
+ * Sequences go on behind everything a registered reader has seen, also what a power cut took away. Return: 0 or -errno.
+ */
 int findings_open(const char *data_dir, uint64_t max_bytes, struct findings **ret, struct fault *f);
 void findings_close(struct findings *w);
 /* findings_add - into the buffer of the next commit. Return: 0, or -ENOMEM, -EMSGSIZE. */
