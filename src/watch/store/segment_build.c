@@ -21,7 +21,7 @@ void pages_large(void *p, size_t n_bytes)
 
 void *growing_room(struct growing *g, size_t n, size_t size)
 {
-    if (g->n + n > g->capacity) {
+    if (!g->p || g->n + n > g->capacity) { /* also for nothing: NULL says that memory is out */
         size_t capacity = g->capacity ? g->capacity * 2 : g->usual ? g->usual : 65536;
         while (capacity < g->n + n)
             capacity *= 2;
