@@ -11,6 +11,7 @@
  *   flow_bench hunt DIR FILE [rows]                  count, sum and max over the flows that touch the list
  *   flow_bench query DIR 'QUERY'                     run it, throw the rows away
  *
+ * Questions are asked five times (env BENCH_ROUNDS), the best counts; by one thread (env BENCH_THREADS).
  * Every 5,000th flow (env BENCH_HIT_EVERY) has a listed remote end, spread evenly: the worst case for skipping.
  */
 #include "generator.h"
@@ -366,6 +367,12 @@ static int csv(char **a)
 
 /* --- questions ------------------------------------------------------------------------------------- */
 
+static int rounds_wanted(void)
+{
+    const char *text = getenv("BENCH_ROUNDS");
+    return text ? atoi(text) : 5;
+}
+
 static int count_row(void *context, const struct hunt_row *r)
 {
     uint64_t *n = context;
@@ -387,7 +394,7 @@ static int hunt(char **a, int argc)
     uint64_t n_rows = 0;
     const char *threads = getenv("BENCH_THREADS");
     o.n_threads = threads ? (unsigned)atoi(threads) : 1;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0, n_rounds = rounds_wanted(); i < n_rounds; i++) {
         double wall = cpu_s(CLOCK_MONOTONIC), cpu = cpu_s(CLOCK_PROCESS_CPUTIME_ID);
         must(store_view_open(a[0], &v, &f), &f, "view");
         n_rows = 0;
@@ -435,7 +442,7 @@ static int query(char **a)
     const char *threads = getenv("BENCH_THREADS");
     o.n_threads = threads ? (unsigned)atoi(threads) : 1;
     must(query_parse(a[1], strlen(a[1]), &language, &q, &f), &f, a[1]);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0, n_rounds = rounds_wanted(); i < n_rounds; i++) {
         double cpu = cpu_s(CLOCK_PROCESS_CPUTIME_ID), wall = cpu_s(CLOCK_MONOTONIC);
         struct query_sink sink = {take_columns, take_row, &n};
         n = 0;

@@ -194,7 +194,9 @@ static void damaged_minis_are_refused_or_read_inside_their_bytes(void **unused)
         uint8_t *exact = malloc(cut + 1);
         assert_non_null(exact);
         memcpy(exact, p, cut);
-        uint64_t one;
+        uint64_t one, bits[PACK_VALUES / 64] = {0};
+        uint32_t keys[2] = {(uint32_t)v[0], 7};
+        (void)pack_array_mark(exact, cut, n, keys, 2, bits);
         (void)unpack_mini64(exact, cut, n, back);
         (void)unpack_mini32(exact, cut, n, (uint32_t *)(void *)back);
         (void)unpack_mini_get(exact, cut, n, n - 1, &one);
@@ -251,6 +253,48 @@ static void common_values_are_marked_and_no_others(void **unused)
     }
 }
 
+/* mark_in_both - what pack_array_mark says of @n packed values, against the values themselves. */
+static void mark_in_both(const uint64_t *v, uint32_t n, const uint8_t *p, size_t bytes, const uint32_t *keys, uint32_t n_keys)
+{
+    static uint64_t bits[5 * PACK_VALUES / 64];
+    for (int is_plain = 0; is_plain < 2; is_plain++) {
+        pack_use_plain(is_plain);
+        memset(bits, 0xff, sizeof(bits));
+        assert_int_equal(pack_array_mark(p, bytes, n, keys, n_keys, bits), 0);
+        for (uint32_t i = 0; i < (n + PACK_VALUES - 1) / PACK_VALUES * PACK_VALUES; i++) {
+            bool is = false;
+            for (uint32_t k = 0; k < n_keys && i < n; k++)
+                is = is || v[i] == keys[k];
+            assert_int_equal(bits[i / 64] >> i % 64 & 1, is);
+        }
+    }
+    pack_use_plain(false);
+}
+
+static void values_are_found_in_their_packed_form(void **unused)
+{
+    enum { N = 5 * PACK_VALUES };
+    static uint64_t v[N];
+    static uint8_t p[PACK_ARRAY_MAX_BYTES(N)];
+    (void)unused;
+    for (unsigned round = 0; round < 2000; round++) {
+        uint32_t n = 1 + (uint32_t)(next_random() % N), keys[PACK_KEYS], n_keys = 1 + (uint32_t)(next_random() % PACK_KEYS);
+        unsigned width = (unsigned)(next_random() % 33);
+        uint64_t base = next_random() % 2 ? 0 : next_random() & UINT32_MAX >> width % 32;
+        for (uint32_t i = 0; i < n; i++)
+            v[i] = round % 3 ? ((next_random() & ((UINT64_C(1) << width) - 1)) + base) & UINT32_MAX : shape(round % SHAPES, i) & UINT32_MAX;
+        for (uint32_t k = 0; k < n_keys; k++) /* some of them values, some near the base, some anything */
+            keys[k] = (uint32_t)(k % 3 == 0 ? v[next_random() % n] : k % 3 == 1 ? base + next_random() % 3 - 1 : next_random());
+        mark_in_both(v, n, p, pack_array64(v, n, p), keys, n_keys);
+    }
+    uint32_t n = 3000, none = 1;
+    uint64_t bits[N / 64];
+    size_t bytes = pack_array64(v, n, p);
+    assert_int_equal(pack_array_mark(p, bytes - 1, n, &none, 1, bits), -EBADMSG);
+    assert_int_equal(pack_array_mark(p, 3, n, &none, 1, bits), -EBADMSG);
+    mark_in_both(v, n, p, bytes, &none, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +304,7 @@ int main(void)
         cmocka_unit_test(times_in_milliseconds_cost_no_more_than_milliseconds),
         cmocka_unit_test(an_array_of_many_minis_reads_whole_and_one_by_one),
         cmocka_unit_test(common_values_are_marked_and_no_others),
+        cmocka_unit_test(values_are_found_in_their_packed_form),
         cmocka_unit_test(damaged_minis_are_refused_or_read_inside_their_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

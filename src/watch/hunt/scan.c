@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A segment with few matching entries is asked entry by entry for its blocks: then a block is compared with the one
- * or two codes that brought it. With many, a block's codes are looked up in a bitmap.
+ * A segment with few matching entries is asked entry by entry for its blocks: then a block is searched, packed as it
+ * is, for the few codes that brought it. With many, a block's codes are looked up in a bitmap.
  */
 #include "watch/hunt/scan.h"
 
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FEW_CODES = 4096, COMPARED_CODES = 6, STRETCH = 128 };
+enum { FEW_CODES = 4096, SEARCHED_CODES = 16, ROW_WORDS = SEGMENT_BLOCK_ROWS / 64 };
 
 struct scan {
     const struct hunt_options *o;
@@ -24,6 +24,7 @@ struct scan {
     size_t n_words;
     uint32_t *first_of_block; /* few codes: where the codes of a block begin in codes_of_block */
     uint32_t *codes_of_block;
+    uint64_t *pairs; /* block << 32 | code */
     size_t n_codes_room;
     uint64_t *bits; /* per code of the segment, made when needed */
     size_t n_bits_words;
@@ -52,50 +53,52 @@ static int room_codes(struct scan *c, size_t n)
 {
     if (n <= c->n_codes_room)
         return 0;
-    free(c->codes_of_block);
-    c->codes_of_block = malloc(n * sizeof(*c->codes_of_block));
-    c->n_codes_room = c->codes_of_block ? n : 0;
-    return c->codes_of_block ? 0 : -ENOMEM;
+    size_t room = n < 4096 ? 4096 : 2 * n;
+    uint64_t *pairs = realloc(c->pairs, room * sizeof(*pairs));
+    c->pairs = pairs ? pairs : c->pairs;
+    uint32_t *codes = pairs ? realloc(c->codes_of_block, room * sizeof(*codes)) : NULL;
+    c->codes_of_block = codes ? codes : c->codes_of_block;
+    c->n_codes_room = codes ? room : c->n_codes_room;
+    return codes ? 0 : -ENOMEM;
 }
 
-/* the blocks of one code: counted, or the code placed in each */
-static int spread(struct scan *c, uint32_t code, uint32_t n_blocks, bool is_counting)
+/* the blocks of one code as pairs, counted per block */
+static int take_blocks(struct scan *c, const struct segment *s, uint32_t code, size_t *n)
 {
-    uint32_t *first = c->first_of_block;
-    for (size_t w = 0; w < (n_blocks + 63) / 64; w++) {
+    uint32_t n_blocks = segment_info(s)->n_blocks;
+    int r = segment_postings_range(s, code, code + 1, c->one);
+    if (!r)
+        r = room_codes(c, *n + n_blocks);
+    for (size_t w = 0; !r && w < (n_blocks + 63) / 64; w++) {
         c->blocks[w] |= c->one[w];
         for (uint64_t bits = c->one[w]; bits; bits &= bits - 1) {
             uint32_t b = (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(bits);
             if (b >= n_blocks)
                 return -EBADMSG;
-            if (is_counting)
-                first[b + 2]++;
-            else
-                c->codes_of_block[first[b + 1]++] = code;
+            c->first_of_block[b + 2]++;
+            c->pairs[(*n)++] = (uint64_t)b << 32 | code;
         }
     }
-    return 0;
+    return r;
 }
 
-/* twice over the postings: count per block, then place; afterwards block b has its codes at first[b]..first[b + 1] */
+/* afterwards block b has its codes at first[b]..first[b + 1] */
 static int few_codes(struct scan *c, const struct segment *s, const uint32_t *codes, size_t n_codes)
 {
     uint32_t n_blocks = segment_info(s)->n_blocks, *first = c->first_of_block;
+    size_t n = 0;
     memset(first, 0, (n_blocks + 2) * sizeof(*first));
     memset(c->blocks, 0, (n_blocks + 63) / 64 * sizeof(*c->blocks));
-    int r = 0;
-    for (int pass = 0; !r && pass < 2; pass++) {
-        for (size_t i = 0; !r && i < n_codes; i++) {
-            r = segment_postings_range(s, codes[i], codes[i] + 1, c->one);
-            if (!r)
-                r = spread(c, codes[i], n_blocks, !pass);
-        }
-        for (uint32_t b = 1; !pass && b <= n_blocks; b++)
-            first[b + 1] += first[b];
-        if (!r && !pass)
-            r = room_codes(c, first[n_blocks + 1]);
+    for (size_t i = 0; i < n_codes; i++) {
+        int r = take_blocks(c, s, codes[i], &n);
+        if (r)
+            return r;
     }
-    return r;
+    for (uint32_t b = 1; b <= n_blocks; b++)
+        first[b + 1] += first[b];
+    for (size_t i = 0; i < n; i++)
+        c->codes_of_block[first[(c->pairs[i] >> 32) + 1]++] = (uint32_t)c->pairs[i];
+    return 0;
 }
 
 static int make_bits(struct scan *c, const struct segment *s, const uint32_t *codes, size_t n_codes)
@@ -119,37 +122,23 @@ static int make_bits(struct scan *c, const struct segment *s, const uint32_t *co
 
 /* --- rows of a block ----------------------------------------------------------------------- */
 
-/* does @code occur in these rows? */
-static uint32_t occurs(const uint32_t *v, uint32_t n, uint32_t code)
+/* rows with one of few codes */
+static int search(struct scan *c, const struct segment *s, uint32_t block, const uint32_t *codes, uint32_t n_codes, uint32_t *ret_n)
 {
-    uint32_t any = 0;
-    for (uint32_t i = 0; i < n; i++)
-        any |= (uint32_t)(v[i] == code);
-    return any;
-}
-
-/* rows with one of few codes: stretches without any are passed over at the speed of reading them */
-static uint32_t compare(struct scan *c, const uint32_t *const v[2], uint32_t n_rows, const uint32_t *codes, uint32_t n_codes)
-{
+    uint64_t source[ROW_WORDS], destination[ROW_WORDS];
     uint32_t n = 0;
-    for (uint32_t from = 0; from < n_rows; from += STRETCH) {
-        uint32_t some = n_rows - from < STRETCH ? n_rows - from : STRETCH, any = 0;
-        for (uint32_t k = 0; k < n_codes; k++)
-            for (unsigned end = 0; end < 2; end++)
-                any |= v[end] ? some == STRETCH ? occurs(v[end] + from, STRETCH, codes[k]) : occurs(v[end] + from, some, codes[k])
-                              : 0;
-        for (uint32_t i = from; any && i < from + some; i++) {
-            uint8_t ends = 0;
-            for (uint32_t k = 0; k < n_codes; k++) {
-                ends |= v[0] && v[0][i] == codes[k] ? HUNT_END_SOURCE : 0;
-                ends |= v[1] && v[1][i] == codes[k] ? HUNT_END_DESTINATION : 0;
-            }
-            c->rows[n] = i;
-            c->found_ends[n] = ends;
-            n += ends != 0;
+    int r = segment_mark_codes(s, block, FLOW_SOURCE_IP, codes, n_codes, source);
+    if (!r)
+        r = segment_mark_codes(s, block, FLOW_DESTINATION_IP, codes, n_codes, destination);
+    for (uint32_t w = 0; !r && w < (segment_block_rows(s, block) + 63) / 64; w++)
+        for (uint64_t left = source[w] | destination[w]; left; left &= left - 1) {
+            unsigned bit = (unsigned)__builtin_ctzll(left);
+            c->rows[n] = w * 64 + bit;
+            c->found_ends[n++] = (uint8_t)((source[w] >> bit & 1 ? HUNT_END_SOURCE : 0) |
+                                           (destination[w] >> bit & 1 ? HUNT_END_DESTINATION : 0));
         }
-    }
-    return n;
+    *ret_n = n;
+    return r;
 }
 
 static void look_up(const uint32_t *v, uint32_t n, const uint64_t *bits, uint8_t shift, uint8_t *ends)
@@ -232,32 +221,35 @@ static bool window_may(const struct scan *c, const struct segment *s, uint32_t b
     return least <= c->o->until_us && greatest >= c->o->since_us;
 }
 
-/* @of_block: the codes that can occur, or NULL: any */
-static int scan_block(struct scan *c, const struct segment *s, uint32_t block, const uint32_t *of_block, uint32_t n_of_block)
+/* rows with any of many codes, which stand in the bitmap */
+static int sift(struct scan *c, uint32_t *ret_n)
 {
     static const unsigned columns[2] = {FLOW_SOURCE_IP, FLOW_DESTINATION_IP};
     struct query_block *b = &c->block;
-    const uint32_t *v[2] = {NULL, NULL};
-    query_block_open(b, s, block);
+    memset(c->ends, 0, b->n_rows);
     for (unsigned i = 0; i < 2; i++) {
         struct segment_bounds bounds;
-        segment_bounds(s, block, columns[i], &bounds);
-        int x = bounds.is_absent ? 0 : query_block_load(b, columns[i]);
-        if (x)
-            return x;
-        v[i] = bounds.is_absent ? NULL : b->v32[columns[i]];
+        segment_bounds(b->segment, b->block, columns[i], &bounds);
+        if (bounds.is_absent)
+            continue;
+        int r = query_block_load(b, columns[i]);
+        if (r)
+            return r;
+        look_up(b->v32[columns[i]], b->n_rows, c->bits, (uint8_t)i, c->ends);
     }
-    uint32_t n;
-    if (of_block) {
-        n = compare(c, v, b->n_rows, of_block, n_of_block);
-    } else {
-        memset(c->ends, 0, b->n_rows);
-        for (unsigned i = 0; i < 2; i++)
-            if (v[i])
-                look_up(v[i], b->n_rows, c->bits, (uint8_t)i, c->ends);
-        n = gather(c, b->n_rows);
-    }
-    int r = n ? keep_window(c, &n) : 0;
+    *ret_n = gather(c, b->n_rows);
+    return 0;
+}
+
+/* @of_block: the codes that can occur, or NULL: any */
+static int scan_block(struct scan *c, const struct segment *s, uint32_t block, const uint32_t *of_block, uint32_t n_of_block)
+{
+    struct query_block *b = &c->block;
+    uint32_t n = 0;
+    query_block_open(b, s, block);
+    int r = of_block ? search(c, s, block, of_block, n_of_block, &n) : sift(c, &n);
+    if (!r && n)
+        r = keep_window(c, &n);
     if (r || !n)
         return r;
     r = c->each(c->context, b, c->rows, c->found_ends, n);
@@ -273,11 +265,11 @@ static int scan_blocks(struct scan *c, const struct segment *s, const uint32_t *
         if (!(c->blocks[b / 64] >> b % 64 & 1) || (has_window(c->o) && !window_may(c, s, b)))
             continue;
         uint32_t from = is_few ? c->first_of_block[b] : 0, n = is_few ? c->first_of_block[b + 1] - from : 0;
-        bool is_compared = is_few && n <= COMPARED_CODES;
-        if (!is_compared)
+        bool is_searched = is_few && n <= SEARCHED_CODES;
+        if (!is_searched)
             r = make_bits(c, s, codes, n_codes);
         if (!r)
-            r = scan_block(c, s, b, is_compared ? c->codes_of_block + from : NULL, n);
+            r = scan_block(c, s, b, is_searched ? c->codes_of_block + from : NULL, n);
         if (r == -EBADMSG) {
             hunt_coverage_damage(c->coverage, s, 1);
             r = 0;
@@ -316,6 +308,7 @@ static void scan_fini(struct scan *c)
     free(c->one);
     free(c->first_of_block);
     free(c->codes_of_block);
+    free(c->pairs);
     free(c->bits);
 }
 

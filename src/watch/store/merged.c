@@ -9,6 +9,7 @@
 #include "watch/store/merged.h"
 
 #include "base/file.h"
+#include "watch/store/checksum.h"
 #include "watch/store/pairs.h"
 #include "watch/store/segment_inside.h"
 
@@ -18,7 +19,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #define MERGED_MAGIC "VGMERGED"
 #define MERGED_MAJOR 1u
@@ -310,10 +310,10 @@ static int write_file(struct merger *m, uint64_t id, int fd, uint64_t *ret_n_byt
         return -ENOMEM;
     }
     sealed_write_checksums(area.p, area.n, p);
-    h.checksums_checksum = XXH3_64bits(p, n_checksums);
+    h.checksums_checksum = checksum(p, n_checksums);
     h.n_bytes = MERGED_HEADER_BYTES + area.n + n_checksums;
     memcpy(h.magic, MERGED_MAGIC, sizeof(h.magic));
-    h.checksum = XXH3_64bits(&h, offsetof(struct merged_header, checksum));
+    h.checksum = checksum(&h, offsetof(struct merged_header, checksum));
     memcpy(page, &h, sizeof(h));
     int r = write_at(fd, area.p, area.n + n_checksums, MERGED_HEADER_BYTES);
     if (!r)
@@ -380,7 +380,7 @@ static const char *check_header(const struct merged_header *h, uint64_t id, size
         return "magic";
     if (h->major > MERGED_MAJOR)
         return "version";
-    if (XXH3_64bits(h, offsetof(struct merged_header, checksum)) != h->checksum)
+    if (checksum(h, offsetof(struct merged_header, checksum)) != h->checksum)
         return "checksum";
     if (h->id != id)
         return "id";
@@ -401,7 +401,7 @@ static const char *open_parts(struct merged *m)
     const struct merged_header *h = &m->header;
     const struct segment_place *at = h->parts;
     const uint8_t *area = m->p + MERGED_HEADER_BYTES, *checksums = area + h->area_bytes;
-    if (XXH3_64bits(checksums, sealed_pieces(h->area_bytes) * 8) != h->checksums_checksum)
+    if (checksum(checksums, sealed_pieces(h->area_bytes) * 8) != h->checksums_checksum)
         return "checksums";
     if (sealed_init(&m->area, area, h->area_bytes, checksums))
         return "memory";

@@ -175,3 +175,16 @@ int unpack_array_get(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t i, u
         return -EBADMSG;
     return unpack_mini_get(mini, n_mini, mini_rows(n, k), i % PACK_VALUES, ret);
 }
+
+int pack_array_mark(const uint8_t *p, size_t n_bytes, uint32_t n, const uint32_t *keys, uint32_t n_keys, uint64_t *bits)
+{
+    memset(bits, 0, (size_t)minis_of(n) * (PACK_VALUES / 8));
+    for (uint32_t k = 0; k < minis_of(n); k++) {
+        const uint8_t *mini;
+        size_t n_mini;
+        if (find_mini(p, n_bytes, n, k, &mini, &n_mini) ||
+            code()->mark_keys(mini, n_mini, mini_rows(n, k), keys, n_keys, bits + (size_t)k * (PACK_VALUES / 64)))
+            return -EBADMSG;
+    }
+    return 0;
+}

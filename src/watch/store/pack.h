@@ -55,6 +55,12 @@ int unpack_array_get(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t i, u
 /* pack_bounds - least and greatest of @n >= 1 values. */
 void pack_bounds32(const uint32_t *v, uint32_t n, uint32_t *ret_min, uint32_t *ret_max);
 void pack_bounds64(const uint64_t *v, uint32_t n, bool is_signed, uint64_t *ret_min, uint64_t *ret_max);
+/*
+ * pack_array_mark - bit i of @bits for every i < n whose value is among @keys (at most PACK_KEYS, in any order); the
+ * others are cleared. @bits: @n rounded up to a multiple of PACK_VALUES.
+ */
+#define PACK_KEYS 32u
+int pack_array_mark(const uint8_t *p, size_t n_bytes, uint32_t n, const uint32_t *keys, uint32_t n_keys, uint64_t *bits);
 
 /* --- bare bits, for dictionaries ---------------------------------------------- */
 

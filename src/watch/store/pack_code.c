@@ -17,6 +17,7 @@
 
 #include "watch/store/pack_lanes.h"
 #include "watch/store/pack_marks.h"
+#include "watch/store/pack_search.h"
 
 enum { FORM_CONSTANT, FORM_FRAME, FORM_PATCHED, FORM_RUNS, FORM_DICTIONARY, N_FORMS };
 enum { END_BITS = 10, DICTIONARY_MAX = 256, HASH_SLOTS = 1024, N_DIVISORS = 3 };
@@ -698,6 +699,32 @@ static int get_one(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t i, uin
     return 0;
 }
 
+/* mark_keys - @bits: PACK_VALUES of them, none set. Forms other than frames are rare among codes: unpacked first. */
+static int mark_keys(const uint8_t *p, size_t n_bytes, uint32_t n, const uint32_t *keys, uint32_t n_keys, uint64_t *bits)
+{
+    struct parts t = {0};
+    uint32_t relative[PACK_KEYS], n_relative = 0;
+    if (parse(&t, p, n_bytes, n) || n_keys > PACK_KEYS)
+        return -EBADMSG;
+    if (t.form != FORM_FRAME || t.divisor != 1 || t.width > 32 || t.base > UINT32_MAX) {
+        uint32_t v[PACK_VALUES] UNSET;
+        if (get_mini32(p, n_bytes, n, v))
+            return -EBADMSG;
+        mark_lanes((const uint8_t *)v, n - n % PACK_UNIT, 32, keys, n_keys, bits);
+        for (uint32_t i = n - n % PACK_UNIT; i < n; i++)
+            for (uint32_t k = 0; k < n_keys; k++)
+                bits[i / 64] |= (uint64_t)(v[i] == keys[k]) << i % 64;
+        return 0;
+    }
+    for (uint32_t k = 0; k < n_keys; k++) {
+        relative[n_relative] = keys[k] - (uint32_t)t.base;
+        n_relative += keys[k] >= t.base && (uint64_t)relative[n_relative] >> t.width == 0;
+    }
+    if (n_relative)
+        mark_lanes(t.bits, n, t.width, relative, n_relative, bits);
+    return 0;
+}
+
 const struct pack_code PACK_CODE = {
     .put_mini32 = put_mini32,
     .put_mini64 = put_mini64,
@@ -710,4 +737,5 @@ const struct pack_code PACK_CODE = {
     .bounds32 = bounds32,
     .bounds64 = bounds64,
     .mark_common = mark_common,
+    .mark_keys = mark_keys,
 };

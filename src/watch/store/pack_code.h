@@ -18,6 +18,7 @@ struct pack_code {
     void (*bounds32)(const uint32_t *v, uint32_t n, uint32_t *ret_min, uint32_t *ret_max);
     void (*bounds64)(const uint64_t *v, uint32_t n, uint64_t turn, uint64_t *ret_min, uint64_t *ret_max);
     size_t (*mark_common)(const uint32_t *v, uint32_t n, const uint32_t *keys, size_t n_keys, uint32_t last, uint64_t *bits);
+    int (*mark_keys)(const uint8_t *p, size_t n_bytes, uint32_t n, const uint32_t *keys, uint32_t n_keys, uint64_t *bits);
 };
 
 extern const struct pack_code pack_code_plain, pack_code_fast;

@@ -6,7 +6,7 @@
 
 #include "watch/store/pack_lanes.h"
 
-enum { DENSE_KEYS = 16 };
+enum { DENSE_KEYS = 16, MANY_KEYS = 160, STRETCH = 16 };
 
 /* rank256 - how many of 256 sorted values are below @a, but never 256; no branches on the data. */
 static inline uint32_t rank256(const uint32_t *v, uint32_t a)
@@ -60,6 +60,40 @@ static size_t mark_dense(const uint32_t *v, const uint32_t *keys, size_t n, uint
 }
 #endif
 
+/* mark_sparse - per key: the ends of 16 stretches say in which it must lie, and there all sixteen are compared at once. */
+#if defined(__AVX2__)
+static void mark_sparse(const uint32_t *v, const uint32_t *keys, size_t n, uint64_t *bits)
+{
+    const uint32_t turn = UINT32_C(1) << 31; /* vectors compare signed numbers only */
+    uint32_t ends[STRETCH];
+    for (unsigned i = 0; i < STRETCH; i++)
+        ends[i] = v[i * STRETCH + STRETCH - 1] ^ turn;
+    signed_lanes low, high;
+    memcpy(&low, ends, sizeof(low));
+    memcpy(&high, ends + LANES, sizeof(high));
+    for (size_t k = 0; k < n; k++) {
+        lanes key = (lanes){0} + keys[k];
+        signed_lanes turned = (signed_lanes)(key ^ turn);
+        uint32_t below = (uint32_t)__builtin_ia32_movmskps256((float_lanes)(turned > low)) |
+                         (uint32_t)__builtin_ia32_movmskps256((float_lanes)(turned > high)) << LANES;
+        uint32_t at = (uint32_t)__builtin_popcount(below) % STRETCH; /* above all: compared in vain */
+        const lanes *stretch = (const lanes *)(const void *)(v + at * STRETCH);
+        uint32_t same = (uint32_t)__builtin_ia32_movmskps256((float_lanes)(stretch[0] == key)) |
+                        (uint32_t)__builtin_ia32_movmskps256((float_lanes)(stretch[1] == key)) << LANES;
+        if (same)
+            bits[at / 4] |= (uint64_t)same << at % 4 * STRETCH;
+    }
+}
+#else
+static void mark_sparse(const uint32_t *v, const uint32_t *keys, size_t n, uint64_t *bits)
+{
+    for (size_t k = 0; k < n; k++) {
+        uint32_t at = rank256(v, keys[k]);
+        bits[at / 64] |= (uint64_t)(v[at] == keys[k]) << at % 64;
+    }
+}
+#endif
+
 /* keys_up_to - how many of the sorted keys are <= @last. */
 static size_t keys_up_to(const uint32_t *keys, size_t n, uint32_t last)
 {
@@ -81,14 +115,14 @@ static size_t keys_up_to(const uint32_t *keys, size_t n, uint32_t last)
 
 static size_t mark_common(const uint32_t *v, uint32_t n, const uint32_t *keys, size_t n_keys, uint32_t last, uint64_t *bits)
 {
-    size_t k = 0, end = n_keys;
-    if (n == PACK_UNIT && n_keys > DENSE_KEYS && keys[DENSE_KEYS] <= last) {
-        end = keys_up_to(keys, n_keys, last);
+    size_t k = 0, end = keys_up_to(keys, n_keys, last);
+    if (n == PACK_UNIT && end > MANY_KEYS)
         k = mark_dense(v, keys, end, bits);
-    }
-    for (; k < end && keys[k] <= last; k++) {
-        uint32_t at = n == PACK_UNIT ? rank256(v, keys[k]) : rank_any(v, n, keys[k]);
+    if (n == PACK_UNIT)
+        mark_sparse(v, keys + k, end - k, bits);
+    for (; n < PACK_UNIT && k < end; k++) {
+        uint32_t at = rank_any(v, n, keys[k]);
         bits[at / 64] |= (uint64_t)(v[at] == keys[k]) << at % 64;
     }
-    return k;
+    return end;
 }

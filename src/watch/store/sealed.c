@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "watch/store/sealed.h"
 
+#include "watch/store/checksum.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 int sealed_init(struct sealed *s, const uint8_t *p, size_t n_bytes, const uint8_t *checksums)
 {
@@ -33,7 +34,7 @@ static bool check_piece(const struct sealed *s, size_t piece)
     if (atomic_load_explicit(&s->is_checked[piece / 64], memory_order_acquire) & bit)
         return true;
     memcpy(&expected, s->checksums + piece * 8, 8);
-    if (XXH3_64bits(s->p + piece * SEALED_PIECE, piece_bytes(s->n_bytes, piece)) != expected)
+    if (checksum(s->p + piece * SEALED_PIECE, piece_bytes(s->n_bytes, piece)) != expected)
         return false;
     atomic_fetch_or_explicit(&s->is_checked[piece / 64], bit, memory_order_release);
     return true;
@@ -52,7 +53,7 @@ const uint8_t *sealed_get(const struct sealed *s, size_t offset, size_t n)
 void sealed_write_checksums(const uint8_t *p, size_t n_bytes, uint8_t *out)
 {
     for (size_t piece = 0; piece < sealed_pieces(n_bytes); piece++) {
-        uint64_t h = XXH3_64bits(p + piece * SEALED_PIECE, piece_bytes(n_bytes, piece));
+        uint64_t h = checksum(p + piece * SEALED_PIECE, piece_bytes(n_bytes, piece));
         memcpy(out + piece * 8, &h, 8);
     }
 }

@@ -5,6 +5,7 @@
 #include "watch/store/segment.h"
 
 #include "base/cursor.h"
+#include "watch/store/checksum.h"
 #include "watch/store/segment_builder.h"
 #include "watch/store/segment_inside.h"
 
@@ -13,7 +14,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <xxhash.h>
 
 /* --- opening ---------------------------------------------------------------------------- */
 
@@ -52,7 +52,7 @@ static int check_header(const struct segment_header *h, uint64_t id, uint64_t n_
         return FAULT(f, -EBADMSG, segment_bad_header, (unsigned long long)id, "magic");
     if (h->major > SEGMENT_MAJOR)
         return FAULT(f, -EPROTO, segment_newer, (unsigned long long)id, h->major, SEGMENT_MAJOR);
-    if (XXH3_64bits(h, offsetof(struct segment_header, checksum)) != h->checksum)
+    if (checksum(h, offsetof(struct segment_header, checksum)) != h->checksum)
         return FAULT(f, -EBADMSG, segment_bad_header, (unsigned long long)id, "checksum");
     if (h->id != id)
         return FAULT(f, -EBADMSG, segment_bad_header, (unsigned long long)id, "id");
@@ -105,7 +105,7 @@ static int open_parts(struct segment *s, uint64_t id, struct fault *f)
 {
     const struct segment_header *h = &s->header;
     const uint8_t *checksums = s->p + h->index_offset + h->index_bytes;
-    if (XXH3_64bits(checksums, sealed_pieces(h->index_bytes) * 8) != h->checksums_checksum)
+    if (checksum(checksums, sealed_pieces(h->index_bytes) * 8) != h->checksums_checksum)
         return FAULT(f, -EBADMSG, segment_bad_header, (unsigned long long)id, "checksums");
     s->is_checked = calloc((size_t)h->n_columns * h->n_blocks / 64 + 1, sizeof(*s->is_checked));
     int r = sealed_init(&s->index, s->p + h->index_offset, h->index_bytes, checksums);
@@ -251,7 +251,7 @@ int segment_column(const struct segment *s, uint32_t block, unsigned column, str
     uint64_t bit = UINT64_C(1) << at % 64;
     if (atomic_load_explicit(&s->is_checked[at / 64], memory_order_acquire) & bit)
         return 0;
-    if ((uint32_t)XXH3_64bits(ret->p, cell.n_bytes) != cell.checksum)
+    if ((uint32_t)checksum(ret->p, cell.n_bytes) != cell.checksum)
         return -EBADMSG;
     atomic_fetch_or_explicit(&s->is_checked[at / 64], bit, memory_order_release);
     return 0;

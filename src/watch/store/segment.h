@@ -62,6 +62,13 @@ int segment_read32(const struct segment *s, uint32_t block, unsigned column, uin
 int segment_read64(const struct segment *s, uint32_t block, unsigned column, uint64_t *out);
 /* segment_get - one value by random access, for a row of a hunt. */
 int segment_get(const struct segment *s, uint32_t block, unsigned column, uint32_t row, uint64_t *ret);
+/*
+ * segment_mark_codes - which rows of the block have one of @codes (at most SEGMENT_CODES, in any order) in address
+ * column @column: one bit a row in @bits, of which there are SEGMENT_BLOCK_ROWS. Quicker than reading the column.
+ */
+#define SEGMENT_CODES 32u
+int segment_mark_codes(const struct segment *s, uint32_t block, unsigned column, const uint32_t *codes, uint32_t n_codes,
+                       uint64_t *bits);
 /* segment_present - FLOW_HAS bits of every row of the block. */
 int segment_present(const struct segment *s, uint32_t block, uint64_t *out);
 /* segment_present_get - of one row. */

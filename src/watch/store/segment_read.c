@@ -13,6 +13,8 @@
 
 #define UNSET __attribute__((uninitialized))
 
+_Static_assert(SEGMENT_CODES <= PACK_KEYS, "codes are looked for as keys");
+
 /* --- columns told by the address ------------------------------------------------------------ */
 
 struct exceptions {
@@ -150,6 +152,28 @@ int segment_read32(const struct segment *s, uint32_t block, unsigned column, uin
     uint32_t least, most;
     pack_bounds32(out, segment_block_rows(s, block), &least, &most);
     return most <= limit_of(s, column) ? 0 : -EBADMSG;
+}
+
+int segment_mark_codes(const struct segment *s, uint32_t block, unsigned column, const uint32_t *codes, uint32_t n_codes,
+                       uint64_t *bits)
+{
+    struct segment_column x;
+    uint32_t n = segment_block_rows(s, block);
+    if (column >= FLOW_N_ADDRESSES || n_codes > SEGMENT_CODES)
+        return -EINVAL;
+    if (segment_column(s, block, column, &x))
+        return -EBADMSG;
+    if (x.kind == KIND_PLAIN)
+        return pack_array_mark(x.p, x.n_bytes, n, codes, n_codes, bits);
+    if (x.kind != KIND_CONSTANT && x.kind != KIND_ABSENT)
+        return -EBADMSG;
+    bool is = false;
+    for (uint32_t k = 0; k < n_codes && x.kind == KIND_CONSTANT; k++)
+        is = is || codes[k] == x.min;
+    memset(bits, 0, SEGMENT_BLOCK_ROWS / 8);
+    for (uint32_t i = 0; is && i < n; i++)
+        bits[i / 64] |= UINT64_C(1) << i % 64;
+    return 0;
 }
 
 static int read_since_start(const struct segment *s, uint32_t block, const struct segment_column *x, uint64_t *out)

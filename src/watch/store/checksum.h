@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * watch/store/checksum - XXH3 of 64 bits of what lies in files of the store.
+ *
+ * Compiled here rather than called in the library: there for the least processor, here also for those with AVX2, and
+ * asking for memory far enough ahead, for these bytes come from the page cache and not from the processor's.
+ * The sums are the library's.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+uint64_t checksum(const void *p, size_t n_bytes);

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* watch/store/checksum_code - checksum.h as compiled for one kind of processor; for checksum*.c only. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+uint64_t checksum_plain(const void *p, size_t n_bytes);
+uint64_t checksum_fast(const void *p, size_t n_bytes);
