@@ -4,7 +4,6 @@
  * needs lies in its chunk. So a chunk is read alone, whatever happened to the others; within one the chain is
  * followed as long as it holds. What the headers count is compared, never believed: the service writes them late.
  */
-#define _GNU_SOURCE
 #include "format/evtx.h"
 
 #include "format/evtx_own.h"
@@ -330,6 +329,8 @@ static int record_read(struct evtx *e, uint32_t at, uint32_t size)
     if (s < 0)
         return s;
     if (!s && !e->has_event)
+        s = EVTX_RECORD_EMPTY;
+    if (!s && r->is_carved && !r->system_at[EVTX_EVENT_ID]) /* bytes that happen to parse are not an event */
         s = EVTX_RECORD_EMPTY;
     if (s && (r->is_carved || !r->system_at[EVTX_EVENT_ID])) {
         r->n_bytes = 0;

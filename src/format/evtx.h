@@ -287,6 +287,12 @@ struct text evtx_text(struct evtx *e, const struct evtx_field *f);
 #define EVTX_VALUE_ROOM 256u
 size_t evtx_value_text(const struct evtx_field *f, char *out);
 
+/* evtx_number - a field as an unsigned number: integers that are not negative, booleans, and text that is nothing but a
+ * decimal or 0x-hexadecimal number (forwarded events hold text throughout). Return: whether it is one. */
+bool evtx_number(const struct evtx_field *f, uint64_t *ret);
+/* evtx_moment - a field as microseconds since 1970, UTC: times, and text in RFC 3339. Return: whether it is one. */
+bool evtx_moment(const struct evtx_field *f, int64_t *ret_us);
+
 /* evtx_time_us - FILETIME (100 ns since 1601) as microseconds since 1970, UTC; never overflows. */
 int64_t evtx_time_us(uint64_t filetime);
 

@@ -627,6 +627,8 @@ static void read_element(struct compiler *c, struct level v)
     struct name name = read_name(c);
     enter(c, &v, name);
     uint32_t head = e->n_ops, xml_head = e->n_xml_ops;
+    if (v.depth == 0) /* an event without data is an event all the same */
+        dependency = EVTX_NONE;
     if (dependency != EVTX_NONE && push(c, OP_DEPEND))
         e->ops[head].slot = dependency;
     push_xml(c, XML_ELEMENT);
@@ -734,7 +736,7 @@ int evtx_template(struct evtx *e, uint32_t definition, uint32_t id, uint32_t con
     for (uint32_t i = e->heads[head]; i != EVTX_NONE; i = e->programs[i].next)
         if (e->programs[i].definition == definition && e->programs[i].context == context) {
             *ret_program = i;
-            return 0;
+            return e->programs[i].id == id ? 0 : EVTX_BAD_TEMPLATE;
         }
     e->failed_at = definition;
     if (definition > e->n_chunk || e->n_chunk - definition < 24)
@@ -754,6 +756,7 @@ int evtx_template(struct evtx *e, uint32_t definition, uint32_t id, uint32_t con
     if (s)
         return s;
     g.definition = definition;
+    g.id = id;
     g.next = e->heads[head];
     e->programs[e->n_programs] = g;
     e->heads[head] = (uint16_t)e->n_programs;

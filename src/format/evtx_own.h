@@ -85,7 +85,8 @@ struct evtx_op {
 
 /* A compiled template, or for the time of its use an element that stands for itself. */
 struct evtx_program {
-    uint32_t definition; /* offset of the template; its key together with */
+    uint32_t definition; /* offset of the template, which is its key together with context */
+    uint32_t id;         /* of the template: the first 4 bytes of its GUID */
     uint32_t context;    /* the operation whose substitution it stands in: that gives level and prefix of its names */
     uint32_t first, n;   /* operations for fields */
     uint32_t first_xml, n_xml;

@@ -436,6 +436,70 @@ struct text evtx_text(struct evtx *e, const struct evtx_field *f)
     return (struct text){to, n};
 }
 
+/* number_text - decimal, or hexadecimal behind 0x. */
+static bool number_text(struct text t, uint64_t *ret)
+{
+    uint64_t v = 0;
+    if (t.n < 3 || t.p[0] != '0' || (t.p[1] | 0x20) != 'x')
+        return !text_u64(t, UINT64_MAX, ret);
+    if (t.n > 18)
+        return false;
+    for (size_t i = 2; i < t.n; i++) {
+        char c = t.p[i], low = (char)(c | 0x20);
+        if (!(c >= '0' && c <= '9') && !(low >= 'a' && low <= 'f'))
+            return false;
+        v = v << 4 | (uint64_t)(c <= '9' ? c - '0' : low - 'a' + 10);
+    }
+    *ret = v;
+    return true;
+}
+
+bool evtx_number(const struct evtx_field *f, uint64_t *ret)
+{
+    switch ((enum evtx_type)f->type) {
+    case EVTX_STRING:
+    case EVTX_ANSI_STRING:
+        return number_text(f->text, ret);
+    case EVTX_INT8:
+    case EVTX_INT16:
+    case EVTX_INT32:
+    case EVTX_INT64:
+        *ret = (uint64_t)f->i64;
+        return f->i64 >= 0;
+    case EVTX_UINT8:
+    case EVTX_UINT16:
+    case EVTX_UINT32:
+    case EVTX_UINT64:
+    case EVTX_BOOL:
+    case EVTX_SIZE:
+    case EVTX_HEX32:
+    case EVTX_HEX64:
+        *ret = f->u64;
+        return true;
+    case EVTX_NULL:
+    case EVTX_REAL32:
+    case EVTX_REAL64:
+    case EVTX_BINARY:
+    case EVTX_GUID:
+    case EVTX_FILETIME:
+    case EVTX_SYSTEMTIME:
+    case EVTX_SID:
+        break;
+    }
+    return false;
+}
+
+bool evtx_moment(const struct evtx_field *f, int64_t *ret_us)
+{
+    if (f->type == EVTX_FILETIME || f->type == EVTX_SYSTEMTIME) {
+        *ret_us = evtx_time_us(f->u64);
+        return true;
+    }
+    if (f->type != EVTX_STRING && f->type != EVTX_ANSI_STRING)
+        return false;
+    return !clock_parse(f->text.p, f->text.n, 0, ret_us);
+}
+
 int64_t evtx_time_us(uint64_t filetime_ticks)
 {
     return (int64_t)(filetime_ticks / TICKS_PER_US) - EPOCH_US;
