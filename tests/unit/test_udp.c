@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/udp.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -283,6 +284,38 @@ static void a_source_always_meets_the_same_socket_of_a_group(void **state)
         close_listener(&group[i]);
 }
 
+static void datagrams_the_kernel_joined_are_taken_apart(void **state)
+{
+    (void)state;
+    enum { N_JOINED = 20, N_EACH = 3 };
+    static struct built all, b;
+    listen_at(&one, 0, 1, 1 << 22);
+    receiver_of(&one, (struct udp_options){0});
+    int fd = sender_at(0x7f000002), each = V5_HEADER + N_EACH * V5_RECORD;
+    if (setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &each, sizeof(each))) {
+        print_message("skipped: this kernel does not send joined datagrams\n");
+        skip();
+    }
+    all.n = 0;
+    for (uint32_t i = 0; i < N_JOINED; i++) {
+        (void)v5(&b, i * N_EACH, N_EACH);
+        put_bytes(&all, b.p, b.n);
+    }
+    put_bytes(&all, b.p, v5(&b, N_JOINED * N_EACH, 1)); /* the last one is shorter */
+    send_to(fd, one.port, all.p, all.n);
+    each = 0;
+    assert_int_equal(setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &each, sizeof(each)), 0);
+    send_v5(fd, one.port, N_JOINED * N_EACH + 1, 30);
+    drain(&one);
+    assert_int_equal(datagrams_of(&one.r.exporters), N_JOINED + 2);
+    assert_int_equal(one.seen.n_rows, N_JOINED * N_EACH + 31);
+    for (uint32_t i = 0; i < one.seen.n_rows; i++)
+        assert_int_equal(one.seen.times[i], 1);
+    assert_int_equal(one.r.exporters.all[0].n.lost + one.r.exporters.all[0].n.late, 0);
+    close(fd);
+    close_listener(&one);
+}
+
 static void what_the_kernel_drops_is_counted_also_at_the_very_end(void **state)
 {
     (void)state;
@@ -324,6 +357,32 @@ static void kernel_drops_between_datagrams_are_counted_once(void **state)
     assert_int_equal(pthread_join(thread, &answer), 0);
     assert_null(answer);
     assert_int_equal(datagrams_of(&one.r.exporters) + one.r.kernel_drops, N_ROUNDS * N_SENT);
+    close(fd);
+    close_listener(&one);
+}
+
+static void a_thread_that_sleeps_beside_its_socket_loses_nothing(void **state)
+{
+    (void)state;
+    enum { N_ROUNDS = 12 };
+    static const unsigned burst[N_ROUNDS] = {1, 1, 400, 1, 3, 64, 65, 128, 900, 2, 1, 1};
+    uint32_t serial = 0;
+    listen_at(&one, 0, 1, 8 << 20);
+    receiver_of(&one, (struct udp_options){0});
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, run, &one), 0);
+    int fd = sender_at(0x7f000002);
+    for (unsigned i = 0; i < N_ROUNDS; i++) {
+        for (unsigned k = 0; k < burst[i]; k++, serial++)
+            send_v5(fd, one.port, serial, 1);
+        usleep(i % 3 * 4000);
+    }
+    atomic_store(&one.r.must_stop, true);
+    void *answer;
+    assert_int_equal(pthread_join(thread, &answer), 0);
+    assert_null(answer);
+    assert_int_equal(datagrams_of(&one.r.exporters) + one.r.kernel_drops, serial);
+    assert_int_equal(one.seen.n_rows, datagrams_of(&one.r.exporters));
     close(fd);
     close_listener(&one);
 }
@@ -396,8 +455,10 @@ int main(void)
         cmocka_unit_test(repeated_datagrams_are_counted_and_kept),
         cmocka_unit_test(exporters_behind_one_address_are_told_apart_by_port_only_where_asked),
         cmocka_unit_test(a_source_always_meets_the_same_socket_of_a_group),
+        cmocka_unit_test(datagrams_the_kernel_joined_are_taken_apart),
         cmocka_unit_test(what_the_kernel_drops_is_counted_also_at_the_very_end),
         cmocka_unit_test(kernel_drops_between_datagrams_are_counted_once),
+        cmocka_unit_test(a_thread_that_sleeps_beside_its_socket_loses_nothing),
         cmocka_unit_test(a_port_in_use_is_refused_with_address_and_port),
         cmocka_unit_test(ipv4_exporters_of_an_ipv6_socket_are_ipv4),
         cmocka_unit_test(a_batch_that_cannot_be_stored_ends_the_thread_with_its_error),

@@ -3,6 +3,10 @@
  * recvmmsg in, batches out. Between two batches of datagrams the thread looks
  * at the clock: rows never wait longer than FLUSH_US in user space, which is
  * what a kill can lose (and the sequence numbers then show).
+ *
+ * A thread that is woken for every datagram spends more on waking than on
+ * decoding: a drained socket is left alone for a few milliseconds, as far as
+ * its buffer bears that, so that the next call finds many datagrams.
  */
 #include "watch/intake/udp.h"
 
@@ -15,20 +19,31 @@
 #include <linux/filter.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { RING_SLOTS = 64, DATAGRAM_MAX = 65536, FLUSH_US = 200000, POLL_MS = 100, DRAIN_ROUNDS = 100000 };
+/* what the thread wants to find when it wakes; how long it sleeps at most; what a datagram takes of the socket's buffer */
+enum { GOAL_DATAGRAMS = 2 * RING_SLOTS, PAUSE_MOST_US = 5000, PAUSE_LEAST_US = 50, BUFFER_BYTES_EACH = 8192 };
 
 struct ring {
     struct mmsghdr header[RING_SLOTS];
     struct iovec io[RING_SLOTS];
-    struct sockaddr_storage from[RING_SLOTS];
-    _Alignas(8) char control[RING_SLOTS][CMSG_SPACE(sizeof(uint32_t)) + 40];
+    struct sockaddr_in6 from[RING_SLOTS]; /* also room for sockaddr_in */
+    _Alignas(struct cmsghdr) char control[RING_SLOTS][CMSG_SPACE(sizeof(int))];
     uint8_t *bytes;
+    uint32_t n_used; /* slots the last call filled */
+};
+
+/* when the thread sleeps, and how long */
+struct pace {
+    uint64_t n_since;          /* datagrams since it slept last */
+    int64_t pause_us, most_us; /* most_us 0: the socket's buffer is too small to sleep beside it */
 };
 
 int udp_open(const struct ip *ip, uint16_t port, uint32_t n_group, uint64_t receive_buffer_bytes, struct fault *f)
@@ -53,7 +68,7 @@ int udp_open(const struct ip *ip, uint16_t port, uint32_t n_group, uint64_t rece
     int one = 1, bytes = receive_buffer_bytes > INT32_MAX / 2 ? INT32_MAX / 2 : (int)receive_buffer_bytes;
     if (n_group > 1)
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
-    setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &one, sizeof(one));
+    setsockopt(fd, IPPROTO_UDP, UDP_GRO, &one, sizeof(one)); /* a hint: many datagrams of one exporter as one */
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes))) /* needs CAP_NET_ADMIN */
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
     if (bind(fd, (struct sockaddr *)&address, length)) {
@@ -264,71 +279,88 @@ int udp_receiver_feed(struct udp_receiver *r, const struct netflow_datagram *d)
     return e;
 }
 
-static void read_peer(const struct sockaddr_storage *from, struct netflow_datagram *d)
+static void read_peer(const struct sockaddr_in6 *from, struct netflow_datagram *d)
 {
-    if (from->ss_family == AF_INET) {
-        const struct sockaddr_in *a = (const struct sockaddr_in *)from;
+    if (from->sin6_family == AF_INET) {
+        const struct sockaddr_in *a = (const struct sockaddr_in *)(const void *)from;
         d->peer = ip_from_v4(ntohl(a->sin_addr.s_addr));
         d->peer_port = ntohs(a->sin_port);
         return;
     }
-    const struct sockaddr_in6 *a = (const struct sockaddr_in6 *)from;
-    d->peer = ip_from_v6(a->sin6_addr.s6_addr);
-    d->peer_port = ntohs(a->sin6_port);
+    d->peer = ip_from_v6(from->sin6_addr.s6_addr);
+    d->peer_port = ntohs(from->sin6_port);
 }
 
-/* note_drops - @total: since the socket was opened, modulo 2^32; an older figure than the last one says nothing new. */
-static void note_drops(struct udp_receiver *r, uint32_t total)
-{
-    int32_t more = (int32_t)(total - r->drops_seen);
-    if (more <= 0)
-        return;
-    atomic_fetch_add_explicit(&r->kernel_drops, (uint32_t)more, memory_order_relaxed);
-    r->drops_seen = total;
-}
-
-static void read_drops(struct udp_receiver *r, struct msghdr *h)
+/* piece_bytes - of a message that is several datagrams of one length, the last perhaps shorter; else its own length. */
+static size_t piece_bytes(struct msghdr *h, size_t n_bytes)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_RXQ_OVFL)
+        if (c->cmsg_level != IPPROTO_UDP || c->cmsg_type != UDP_GRO)
             continue;
-        uint32_t total;
-        memcpy(&total, CMSG_DATA(c), sizeof(total));
-        note_drops(r, total);
+        int each;
+        memcpy(&each, CMSG_DATA(c), sizeof(each));
+        if (each > 0 && (size_t)each < n_bytes)
+            return (size_t)each;
     }
+    return n_bytes;
 }
 
-/* ask_drops - SO_RXQ_OVFL speaks only with the next datagram: what was dropped after the last one would stay unseen. */
+/* ask_drops - the socket's count since it was opened, modulo 2^32; also of those after the last datagram that came. */
 static void ask_drops(struct udp_receiver *r)
 {
     uint32_t memory[SK_MEMINFO_VARS];
     socklen_t n = sizeof(memory);
-    if (!getsockopt(r->o.fd, SOL_SOCKET, SO_MEMINFO, memory, &n) && n > SK_MEMINFO_DROPS * sizeof(*memory))
-        note_drops(r, memory[SK_MEMINFO_DROPS]);
+    if (getsockopt(r->o.fd, SOL_SOCKET, SO_MEMINFO, memory, &n) || n <= SK_MEMINFO_DROPS * sizeof(*memory))
+        return;
+    uint32_t more = memory[SK_MEMINFO_DROPS] - r->drops_seen;
+    atomic_fetch_add_explicit(&r->kernel_drops, more, memory_order_relaxed);
+    r->drops_seen = memory[SK_MEMINFO_DROPS];
 }
 
-/* receive - one recvmmsg. Return: datagrams taken, 0 when there are none, <0 when storing failed. */
-static int receive(struct udp_receiver *r, struct ring *ring)
+/* take_message - the datagrams of one slot. Return: how many, or <0. */
+static int take_message(struct udp_receiver *r, struct ring *ring, int slot, int64_t now_us)
 {
-    for (int i = 0; i < RING_SLOTS; i++) {
+    struct msghdr *h = &ring->header[slot].msg_hdr;
+    const size_t n_bytes = ring->header[slot].msg_len, each = piece_bytes(h, n_bytes);
+    struct netflow_datagram d = {.p = ring->io[slot].iov_base, .received_us = now_us};
+    size_t at = 0;
+    int n = 0;
+    read_peer(&ring->from[slot], &d);
+    do { /* an empty datagram is one too */
+        d.n_bytes = n_bytes - at < each ? n_bytes - at : each;
+        int e = feed(r, &d);
+        if (e < 0)
+            return e;
+        d.p += d.n_bytes;
+        at += d.n_bytes;
+        n++;
+    } while (at < n_bytes);
+    return n;
+}
+
+/*
+ * receive - one recvmmsg.
+ * @ret_full: every slot was filled: there may be more. Return: datagrams taken, 0 when there are none, <0 when storing failed.
+ */
+static int receive(struct udp_receiver *r, struct ring *ring, bool *ret_full)
+{
+    for (uint32_t i = 0; i < ring->n_used; i++) {
         ring->header[i].msg_hdr.msg_namelen = sizeof(ring->from[i]);
         ring->header[i].msg_hdr.msg_controllen = sizeof(ring->control[i]);
     }
-    int n = recvmmsg(r->o.fd, ring->header, RING_SLOTS, MSG_DONTWAIT, NULL);
+    int n = recvmmsg(r->o.fd, ring->header, RING_SLOTS, MSG_DONTWAIT, NULL), n_taken = 0, e = 0;
+    ring->n_used = n > 0 ? (uint32_t)n : 0;
+    *ret_full = n == RING_SLOTS;
     if (n <= 0)
         return 0;
     int64_t now_us = clock_now_us();
-    int e = 0;
     pthread_mutex_lock(&r->exporters.lock);
     for (int i = 0; i < n && e >= 0; i++) {
-        struct netflow_datagram d = {
-            .p = ring->bytes + (size_t)i * DATAGRAM_MAX, .n_bytes = ring->header[i].msg_len, .received_us = now_us};
-        read_peer(&ring->from[i], &d);
-        e = feed(r, &d);
+        e = take_message(r, ring, i, now_us);
+        n_taken += e;
     }
     pthread_mutex_unlock(&r->exporters.lock);
-    read_drops(r, &ring->header[n - 1].msg_hdr);
-    return e < 0 ? e : n;
+    return e < 0 ? e : n_taken;
 }
 
 /* flush - what the open batches hold, and its notes; the account is ours while it is noted. */
@@ -356,19 +388,53 @@ static int tick(struct udp_receiver *r)
     return e < 0 ? e : 0;
 }
 
+/* pace_of - a socket may be left alone while a million datagrams a second would fill a quarter of its buffer. */
+static struct pace pace_of(int fd)
+{
+    struct pace p = {.pause_us = PAUSE_LEAST_US};
+    int bytes = 0;
+    socklen_t n = sizeof(bytes);
+    if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, &n))
+        return p;
+    p.most_us = bytes / BUFFER_BYTES_EACH / 4;
+    if (p.most_us > PAUSE_MOST_US)
+        p.most_us = PAUSE_MOST_US;
+    if (p.most_us < PAUSE_LEAST_US)
+        p.most_us = 0;
+    return p;
+}
+
+/* rest - the socket is drained: sleep a little while there is traffic; when nothing came meanwhile, until something comes. */
+static void rest(struct udp_receiver *r, struct pace *p)
+{
+    struct pollfd poll_fd = {.fd = r->o.fd, .events = POLLIN};
+    if (!p->n_since || !p->most_us) {
+        (void)poll(&poll_fd, 1, POLL_MS);
+        return;
+    }
+    if (p->n_since < GOAL_DATAGRAMS / 2)
+        p->pause_us = p->pause_us * 2 < p->most_us ? p->pause_us * 2 : p->most_us;
+    else if (p->n_since > 2 * GOAL_DATAGRAMS && p->pause_us > PAUSE_LEAST_US)
+        p->pause_us /= 2;
+    p->n_since = 0;
+    struct timespec t = {.tv_nsec = p->pause_us * 1000};
+    (void)nanosleep(&t, NULL);
+}
+
 static int run(struct udp_receiver *r, struct ring *ring)
 {
     int e = 0, drained = 0;
-    struct pollfd poll_fd = {.fd = r->o.fd, .events = POLLIN};
+    struct pace pace = pace_of(r->o.fd);
     while (e >= 0) {
-        bool is_ending = atomic_load_explicit(&r->must_stop, memory_order_acquire);
-        e = receive(r, ring);
+        bool is_ending = atomic_load_explicit(&r->must_stop, memory_order_acquire), is_full;
+        e = receive(r, ring, &is_full);
         if (e == 0 && is_ending)
             break;
         if (is_ending && ++drained > DRAIN_ROUNDS) /* a sender that never pauses does not keep us alive */
             break;
-        if (e == 0)
-            (void)poll(&poll_fd, 1, POLL_MS);
+        pace.n_since += e > 0 ? (uint32_t)e : 0;
+        if (e >= 0 && !is_full && !is_ending)
+            rest(r, &pace);
         if (e >= 0)
             e = tick(r);
     }
@@ -389,6 +455,7 @@ int udp_receiver_run(struct udp_receiver *r)
     int e = ring && bytes ? 0 : -ENOMEM;
     if (!e) {
         ring->bytes = bytes;
+        ring->n_used = RING_SLOTS;
         for (int i = 0; i < RING_SLOTS; i++) {
             ring->io[i] = (struct iovec){bytes + (size_t)i * DATAGRAM_MAX, DATAGRAM_MAX};
             ring->header[i].msg_hdr = (struct msghdr){.msg_name = &ring->from[i],

@@ -6,7 +6,7 @@
  * always meets the same decoder). Share-nothing: the thread owns its decoder, its batches, its store
  * writer and its live matcher's table.
  *
- * Account: datagrams = decoded + refused{reason} + not_allowed; the kernel's own drops (SO_RXQ_OVFL)
+ * Account: datagrams = decoded + refused{reason} + not_allowed; the kernel's own drops (of the socket)
  * stand beside it. Repeated datagrams are counted, not dropped.
  */
 #pragma once
@@ -47,7 +47,7 @@ struct udp_receiver {
     struct flow_sorter sorter;
     struct exporters exporters;
     struct fault fault;                /* of the error that ended the thread */
-    _Atomic uint64_t kernel_drops;     /* SO_RXQ_OVFL */
+    _Atomic uint64_t kernel_drops;     /* what the socket had no room for */
     _Atomic uint64_t batches, batch_errors;
     _Atomic bool must_stop;
     int64_t last_flush_us;
