@@ -45,7 +45,7 @@ __attribute__((unused)) static void build_bytes(struct evtx_build *b, const void
 __attribute__((unused)) static void build_le(struct evtx_build *b, uint64_t v, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        build_bytes(b, (uint8_t[]){i < 8 ? (uint8_t)(v >> 8 * i) : 0}, 1);
+        build_bytes(b, (uint8_t[]){(uint8_t)(i < 8 ? v >> 8 * i : 0)}, 1);
 }
 
 __attribute__((unused)) static void build_put(struct evtx_build *b, size_t at, uint64_t v, size_t n)
