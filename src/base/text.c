@@ -187,6 +187,11 @@ static uint32_t fold_char(uint32_t c)
     return c;
 }
 
+uint32_t text_fold_char(uint32_t c)
+{
+    return c >= 0x300 && c <= 0x36f ? 0 : fold_char(c);
+}
+
 size_t text_fold(struct text t, char *out, size_t n_out)
 {
     size_t n = 0;

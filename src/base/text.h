@@ -38,6 +38,9 @@ size_t text_put(uint32_t c, char out[4]);
  */
 size_t text_fold(struct text t, char *out, size_t n_out);
 
+/* text_fold_char - lower case without diacritics, đ as d; 0 for a combining mark (U+0300..U+036F), which is dropped. */
+uint32_t text_fold_char(uint32_t c);
+
 /*
  * text_escape - printable form of hostile bytes for messages: control characters, marks that turn the reading
  * direction, quotes, backslashes and malformed UTF-8 as \xNN per byte; at most @n_out bytes with the zero, "…" at

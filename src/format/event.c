@@ -357,6 +357,31 @@ int event_end(struct events *e)
     return 0;
 }
 
+int event_append(struct events *e, const struct events *from, uint32_t row)
+{
+    int r = event_begin(e, event_original(from, row), from->arrived_us[row]);
+    if (r)
+        return -ENOMEM;
+    event_time(e, from->time_us[row]);
+    size_t original = from->original[row], end = original + from->original_n[row];
+    for (uint32_t i = event_from(from, row); i < from->value_end[row]; i++) {
+        const struct event_value *v = &from->values[i];
+        bool has_bytes = v->type == EVENT_KEYWORD || v->type == EVENT_IP;
+        size_t n = v->type == EVENT_IP ? sizeof(struct ip) : v->n, at = v->at;
+        if (has_bytes && at >= original && at + n <= end)
+            at = e->original[e->n] + (at - original);
+        else if (has_bytes && (at = heap_add(e, from->heap.p + at, n)) == SIZE_MAX)
+            continue;
+        struct event_value *to = value_room(e, v->field, (enum event_type)v->type);
+        if (!to)
+            continue;
+        *to = *v;
+        if (has_bytes)
+            to->at = at;
+    }
+    return event_end(e);
+}
+
 void event_cancel(struct events *e)
 {
     e->heap.n = e->row_heap;

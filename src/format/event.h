@@ -137,6 +137,10 @@ void event_put_part(struct events *e, uint16_t field, const struct event_value *
 const struct event_value *event_find(const struct events *e, uint16_t field);
 /* event_end - the row is complete. Return: 0, or -ENOMEM (the row is gone, the batch is as before). */
 int event_end(struct events *e);
+/*
+ * event_append - row @row of @from, whose names are the same, as a new row. Return: 0 or -ENOMEM.
+ */
+int event_append(struct events *e, const struct events *from, uint32_t row);
 /* event_cancel - the open row is gone. */
 void event_cancel(struct events *e);
 

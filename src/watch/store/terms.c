@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A group: TERM_GROUP terms (the last fewer), each: u8 bytes shared with the term before (0 for the first), u8 bytes of
+ * its own, those; then its blocks (block_list.h).
+ */
+#include "watch/store/terms.h"
+
+#include "base/cursor.h"
+#include "watch/store/block_list.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+/* --- words ---------------------------------------------------------------------------------------------------- */
+
+enum { SEPARATOR, LETTER, DIGIT, HIGH };
+
+#define L LETTER, LETTER, LETTER, LETTER
+#define D DIGIT, DIGIT
+#define S SEPARATOR, SEPARATOR, SEPARATOR, SEPARATOR
+#define H HIGH, HIGH, HIGH, HIGH, HIGH, HIGH, HIGH, HIGH
+static const uint8_t classes[256] = {
+    S, S, S, S, S, S, S, S, S, S, S, S,                    /* ..0x2f */
+    D, D, D, D, D, SEPARATOR, SEPARATOR, S,                /* digits, ..0x3f */
+    SEPARATOR, L, L, L, L, L, L, LETTER, LETTER, SEPARATOR, S, /* @, A-Z, ..0x5f */
+    SEPARATOR, L, L, L, L, L, L, LETTER, LETTER, SEPARATOR, S, /* `, a-z, ..0x7f */
+    H, H, H, H, H, H, H, H, H, H, H, H, H, H, H, H,
+};
+#undef L
+#undef D
+#undef S
+#undef H
+
+/* is_letter - of characters beyond ASCII: what is no blank, punctuation or symbol of the common planes. */
+static bool is_letter(uint32_t c)
+{
+    if (c < 0xc0)
+        return c == 0xaa || c == 0xb5 || c == 0xba;
+    return c != 0xd7 && c != 0xf7 && !(c >= 0x2000 && c <= 0x2bff) && !(c >= 0x3000 && c <= 0x3004) &&
+           !(c >= 0x3008 && c <= 0x3020) && !(c >= 0xe000 && c <= 0xf8ff) && !(c >= 0xfe00 && c <= 0xfe0f) && c != 0xfffd &&
+           c != 0xfeff;
+}
+
+/* step - one character at @p: its folded form in @out. Return: bytes read, 0 if it is no part of a word; @ret_n written. */
+static unsigned step(const char *p, const char *end, char out[4], unsigned *ret_n)
+{
+    unsigned char c = (unsigned char)*p;
+    unsigned class = classes[c];
+    if (class == SEPARATOR)
+        return 0;
+    if (class != HIGH) {
+        out[0] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+        *ret_n = 1;
+        return 1;
+    }
+    const char *next = p;
+    uint32_t u = text_next(&next, end), folded = text_fold_char(u);
+    if (folded && !is_letter(u))
+        return 0;
+    *ret_n = folded ? (unsigned)text_put(folded, out) : 0; /* a combining mark belongs to the word and leaves nothing */
+    return (unsigned)(next - p);
+}
+
+unsigned term_letter(const char *p, const char *end)
+{
+    char c[4];
+    unsigned n;
+    return step(p, end, c, &n);
+}
+
+bool term_next(struct text *rest, struct term *ret)
+{
+    const char *p = rest->p, *end = p + rest->n;
+    char c[4];
+    unsigned n = 0;
+    ret->n = 0;
+    ret->is_cut = false;
+    while (p < end) {
+        unsigned class = classes[(unsigned char)*p];
+        if (class != SEPARATOR && (class != HIGH || step(p, end, c, &n)))
+            break;
+        if (class == HIGH)
+            text_next(&p, end);
+        else
+            p++;
+    }
+    for (unsigned used; p < end && (used = step(p, end, c, &n)); p += used) {
+        if (ret->n + n > TERM_MAX) {
+            ret->is_cut = true;
+            continue;
+        }
+        for (unsigned i = 0; i < n && !ret->is_cut; i++)
+            ret->p[ret->n++] = c[i];
+    }
+    *rest = (struct text){p, (size_t)(end - p)};
+    return ret->n > 0 || (p < end && term_next(rest, ret)); /* lone combining marks are no word */
+}
+
+unsigned term_address(struct text t)
+{
+    unsigned i = 0;
+    for (unsigned part = 0; part < 4; part++) {
+        unsigned digits = 0;
+        while (i < t.n && t.p[i] >= '0' && t.p[i] <= '9' && digits < 4)
+            i++, digits++;
+        if (!digits || digits > 3)
+            return 0;
+        if (part < 3 && (i >= t.n || t.p[i++] != '.'))
+            return 0;
+    }
+    char c[4];
+    unsigned n;
+    bool goes_on = i < t.n && (step(t.p + i, t.p + t.n, c, &n) ||
+                               (t.p[i] == '.' && i + 1 < t.n && classes[(unsigned char)t.p[i + 1]] == DIGIT));
+    return goes_on ? 0 : i;
+}
+
+unsigned term_value(struct text t, char out[TERM_VALUE_MAX])
+{
+    unsigned n = 0;
+    out[n++] = TERM_VALUE;
+    for (const char *p = t.p, *end = t.p + t.n; p < end && n + 4 <= TERM_VALUE_MAX;) {
+        uint32_t c = text_fold_char(text_next(&p, end));
+        n += c ? (unsigned)text_put(c, out + n) : 0;
+    }
+    return n;
+}
+
+/* --- building --------------------------------------------------------------------------------------------------- */
+
+struct entry {
+    uint32_t at; /* in the bytes */
+    uint32_t n;  /* length of the term */
+    uint32_t last_block;
+    uint32_t n_blocks;
+};
+
+struct terms_builder {
+    struct buf bytes;
+    struct entry *entries;
+    size_t n, capacity;
+    uint64_t *slots; /* hash << 32 | number + 1 */
+    size_t n_slots;
+    uint32_t *pairs; /* term, in order of the blocks */
+    size_t n_pairs, pairs_capacity;
+    uint16_t *pair_blocks;
+    size_t pair_blocks_capacity;
+};
+
+struct terms_builder *terms_builder_new(void)
+{
+    struct terms_builder *b = calloc(1, sizeof(*b));
+    if (b)
+        b->bytes.max = TERMS_BYTES_MAX + (1 << 20);
+    return b;
+}
+
+void terms_builder_free(struct terms_builder *b)
+{
+    if (!b)
+        return;
+    buf_fini(&b->bytes);
+    free(b->entries);
+    free(b->slots);
+    free(b->pairs);
+    free(b->pair_blocks);
+    free(b);
+}
+
+void terms_builder_clear(struct terms_builder *b)
+{
+    buf_clear(&b->bytes);
+    b->n = b->n_pairs = 0;
+    if (b->slots)
+        memset(b->slots, 0, b->n_slots * sizeof(*b->slots));
+}
+
+bool terms_builder_is_full(const struct terms_builder *b)
+{
+    return b->n >= TERMS_MAX / 2 || b->bytes.n >= TERMS_BYTES_MAX / 2;
+}
+
+static int grow(void *p, size_t *capacity, size_t n, size_t size)
+{
+    if (n <= *capacity)
+        return 0;
+    size_t wanted = *capacity * 2 > n ? *capacity * 2 : n < 1024 ? 1024 : n;
+    void *old;
+    memcpy(&old, p, sizeof(old));
+    void *grown = realloc(old, wanted * size);
+    if (!grown)
+        return -ENOMEM;
+    memcpy(p, &grown, sizeof(grown));
+    *capacity = wanted;
+    return 0;
+}
+
+static int grow_slots(struct terms_builder *b)
+{
+    if (2 * (b->n + 1) <= b->n_slots)
+        return 0;
+    size_t n = b->n_slots ? 2 * b->n_slots : 8192;
+    uint64_t *slots = calloc(n, sizeof(*slots));
+    if (!slots)
+        return -ENOMEM;
+    for (size_t i = 0; i < b->n_slots; i++)
+        if (b->slots[i]) {
+            size_t k = b->slots[i] >> 32 & (n - 1);
+            while (slots[k])
+                k = (k + 1) & (n - 1);
+            slots[k] = b->slots[i];
+        }
+    free(b->slots);
+    b->slots = slots;
+    b->n_slots = n;
+    return 0;
+}
+
+static int add(struct terms_builder *b, const char *p, unsigned n, uint32_t block)
+{
+    if (b->n >= TERMS_MAX || grow_slots(b))
+        return -ENOMEM;
+    uint32_t hash = (uint32_t)XXH3_64bits(p, n);
+    size_t slot = hash & (b->n_slots - 1);
+    struct entry *e = NULL;
+    for (; b->slots[slot]; slot = (slot + 1) & (b->n_slots - 1)) {
+        if (b->slots[slot] >> 32 != hash)
+            continue;
+        e = &b->entries[(uint32_t)b->slots[slot] - 1];
+        if (e->n == n && !memcmp(b->bytes.p + e->at, p, n))
+            break;
+        e = NULL;
+    }
+    if (e && e->last_block == block)
+        return 0;
+    if (grow(&b->pairs, &b->pairs_capacity, b->n_pairs + 1, sizeof(*b->pairs)) ||
+        grow(&b->pair_blocks, &b->pair_blocks_capacity, b->n_pairs + 1, sizeof(*b->pair_blocks)))
+        return -ENOMEM;
+    if (!e) {
+        if (grow(&b->entries, &b->capacity, b->n + 1, sizeof(*b->entries)))
+            return -ENOMEM;
+        size_t at = b->bytes.n;
+        buf_add(&b->bytes, p, n);
+        if (b->bytes.is_bad) {
+            b->bytes.is_bad = false;
+            return -ENOMEM;
+        }
+        e = &b->entries[b->n++];
+        *e = (struct entry){.at = (uint32_t)at, .n = n};
+        b->slots[slot] = (uint64_t)hash << 32 | b->n;
+    }
+    e->last_block = block;
+    e->n_blocks++;
+    b->pairs[b->n_pairs] = (uint32_t)(e - b->entries);
+    b->pair_blocks[b->n_pairs++] = (uint16_t)block;
+    return 0;
+}
+
+int terms_add_text(struct terms_builder *b, struct text t, uint32_t block)
+{
+    struct term w;
+    int r = 0;
+    const char *begin = t.p;
+    while (!r) {
+        struct text before = t;
+        if (!term_next(&t, &w))
+            break;
+        /* the word's own place: behind the separators term_next passed over */
+        r = add(b, w.p, w.n, block);
+        if (!r && w.is_cut)
+            r = add(b, TERM_LONG, 1, block);
+        if (r || w.n > 3 || w.p[0] < '0' || w.p[0] > '9')
+            continue;
+        const char *word = t.p - w.n; /* ASCII digits: as long in the text as folded */
+        bool is_first = word == begin || word[-1] != '.' || word - 1 == begin || classes[(unsigned char)word[-2]] != DIGIT;
+        unsigned n = word >= before.p && is_first ? term_address((struct text){word, (size_t)(t.p + t.n - word)}) : 0;
+        if (n)
+            r = add(b, word, n, block);
+    }
+    return r;
+}
+
+int terms_add_value(struct terms_builder *b, struct text t, uint32_t block)
+{
+    char value[TERM_VALUE_MAX];
+    unsigned n = term_value(t, value);
+    return add(b, value, n, block);
+}
+
+/* --- sorting: by the first eight bytes at once, what is alike there by comparison ----------------------------------- */
+
+struct key {
+    uint64_t head;
+    uint32_t term;
+};
+
+static uint64_t head_of(const uint8_t *p, unsigned n)
+{
+    uint8_t bytes[8] = {0};
+    memcpy(bytes, p, n < 8 ? n : 8);
+    return load_be64(bytes);
+}
+
+static void sort_heads(struct key *keys, struct key *spare, size_t n)
+{
+    for (unsigned shift = 0; shift < 64; shift += 8) {
+        size_t counts[256] = {0}, at = 0;
+        for (size_t i = 0; i < n; i++)
+            counts[keys[i].head >> shift & 255]++;
+        for (unsigned k = 0; k < 256; k++) {
+            size_t c = counts[k];
+            counts[k] = at;
+            at += c;
+        }
+        for (size_t i = 0; i < n; i++)
+            spare[counts[keys[i].head >> shift & 255]++] = keys[i];
+        struct key *swap = keys;
+        keys = spare;
+        spare = swap;
+    }
+}
+
+static int compare_terms(const void *x, const void *y, void *context)
+{
+    const struct terms_builder *b = context;
+    const struct entry *p = &b->entries[((const struct key *)x)->term], *q = &b->entries[((const struct key *)y)->term];
+    int c = memcmp(b->bytes.p + p->at, b->bytes.p + q->at, p->n < q->n ? p->n : q->n);
+    return c ? c : (p->n > q->n) - (p->n < q->n);
+}
+
+/* sorted - the terms in order. Return: keys, caller frees; NULL: no memory. */
+static struct key *sorted(const struct terms_builder *b)
+{
+    struct key *keys = malloc((b->n + 1) * sizeof(*keys)), *spare = malloc((b->n + 1) * sizeof(*spare));
+    for (size_t i = 0; keys && spare && i < b->n; i++)
+        keys[i] = (struct key){head_of(b->bytes.p + b->entries[i].at, b->entries[i].n), (uint32_t)i};
+    if (keys && spare) {
+        sort_heads(keys, spare, b->n); /* an even number of passes: the result is in keys */
+        for (size_t i = 0, k; i < b->n; i = k) {
+            for (k = i + 1; k < b->n && keys[k].head == keys[i].head; k++)
+                ;
+            if (k > i + 1)
+                qsort_r(keys + i, k - i, sizeof(*keys), compare_terms, (void *)(uintptr_t)b);
+        }
+    }
+    free(spare);
+    if (!spare) {
+        free(keys);
+        return NULL;
+    }
+    return keys;
+}
+
+static unsigned shared_bytes(const uint8_t *a, unsigned n_a, const uint8_t *b, unsigned n_b)
+{
+    unsigned n = 0;
+    while (n < n_a && n < n_b && a[n] == b[n])
+        n++;
+    return n;
+}
+
+int terms_write(struct terms_builder *b, uint32_t n_blocks, struct buf *heads, struct buf *body)
+{
+    struct key *keys = sorted(b);
+    uint32_t *first = calloc(b->n + 2, sizeof(*first)); /* of each term's blocks */
+    uint16_t *blocks = malloc((b->n_pairs + 1) * sizeof(*blocks));
+    int r = keys && first && blocks ? 0 : -ENOMEM;
+    for (size_t i = 0; !r && i < b->n; i++)
+        first[i + 1] = first[i] + b->entries[i].n_blocks;
+    for (size_t i = 0; !r && i < b->n_pairs; i++) /* first[t] moves to the end of t: the begin of t + 1 before */
+        blocks[first[b->pairs[i]]++] = b->pair_blocks[i];
+    const struct entry *before = NULL;
+    for (size_t i = 0; !r && i < b->n; i++) {
+        const struct entry *e = &b->entries[keys[i].term];
+        const uint8_t *p = b->bytes.p + e->at;
+        if (i % TERM_GROUP == 0) {
+            uint32_t at = (uint32_t)body->n;
+            buf_add(heads, &at, 4);
+            before = NULL;
+        }
+        unsigned shared = before ? shared_bytes(b->bytes.p + before->at, before->n, p, e->n) : 0;
+        buf_add_byte(body, (uint8_t)shared);
+        buf_add_byte(body, (uint8_t)(e->n - shared));
+        buf_add(body, p + shared, e->n - shared);
+        block_list_put(body, blocks + first[keys[i].term] - e->n_blocks, e->n_blocks, n_blocks);
+        before = e;
+    }
+    if (!r && (heads->is_bad || body->is_bad))
+        r = -ENOMEM;
+    free(keys);
+    free(first);
+    free(blocks);
+    return r;
+}
+
+/* --- reading -------------------------------------------------------------------------------------------------------- */
+
+struct walk {
+    const struct terms *t;
+    struct cursor c;
+    uint8_t word[255];
+    unsigned n;
+    const uint8_t *blocks; /* of the term the walk stands on */
+};
+
+static struct cursor group_cursor(const struct terms *t, size_t group)
+{
+    struct cursor c = {.is_bad = true};
+    bool is_last = group + 1 == t->n_groups;
+    const uint8_t *heads = sealed_get(t->area, t->heads + 4 * group, is_last ? 4 : 8);
+    if (!heads)
+        return c;
+    uint32_t from = load_le32(heads), to = is_last ? (uint32_t)t->body_bytes : load_le32(heads + 4);
+    const uint8_t *p = from <= to && to <= t->body_bytes ? sealed_get(t->area, t->body + from, to - from) : NULL;
+    return p ? cursor_over(p, to - from) : c;
+}
+
+/* next_term - Return: false at the end of the group or when it is malformed (then c.is_bad). */
+static bool next_term(struct walk *w)
+{
+    if (!cursor_left(&w->c))
+        return false;
+    unsigned shared = cursor_u8(&w->c), own = cursor_u8(&w->c);
+    const uint8_t *p = cursor_take(&w->c, own);
+    if (!p || shared > w->n || shared + own > sizeof(w->word)) {
+        w->c.is_bad = true;
+        return false;
+    }
+    memcpy(w->word + shared, p, own);
+    w->n = shared + own;
+    w->blocks = w->c.p;
+    block_list_take(&w->c, w->t->n_blocks, NULL);
+    return !w->c.is_bad;
+}
+
+/* mark - the blocks of the term @w stands on, which next_term has checked. */
+static void mark(const struct walk *w, uint64_t *bitmap)
+{
+    struct cursor c = {.p = w->blocks, .end = w->c.p};
+    block_list_take(&c, w->t->n_blocks, bitmap);
+}
+
+static int compare_bytes(const uint8_t *a, size_t n_a, const char *b, size_t n_b)
+{
+    int c = memcmp(a, b, n_a < n_b ? n_a : n_b);
+    return c ? c : (n_a > n_b) - (n_a < n_b);
+}
+
+/* group_before - the last group whose first term is <= @word; 0 if none. Return: 0 or -EBADMSG. */
+static int group_before(const struct terms *t, struct text word, size_t *ret)
+{
+    size_t from = 0, to = t->n_groups;
+    while (to - from > 1) {
+        size_t middle = from + (to - from) / 2;
+        struct walk w = {.t = t, .c = group_cursor(t, middle)};
+        if (!next_term(&w))
+            return -EBADMSG;
+        if (compare_bytes(w.word, w.n, word.p, word.n) <= 0)
+            from = middle;
+        else
+            to = middle;
+    }
+    *ret = from;
+    return 0;
+}
+
+int terms_find(const struct terms *t, struct text word, bool is_prefix, uint64_t *bitmap)
+{
+    size_t group;
+    if (!t->n_groups)
+        return 0;
+    int r = group_before(t, word, &group);
+    for (; !r && group < t->n_groups; group++) {
+        struct walk w = {.t = t, .c = group_cursor(t, group)};
+        while (!r && next_term(&w)) {
+            bool begins = w.n >= word.n && !memcmp(w.word, word.p, word.n);
+            if (begins && (is_prefix || w.n == word.n))
+                mark(&w, bitmap);
+            if (!begins && compare_bytes(w.word, w.n, word.p, word.n) > 0)
+                return 0;
+            if (begins && !is_prefix)
+                return r;
+        }
+        if (w.c.is_bad)
+            r = -EBADMSG;
+    }
+    return r;
+}
+
+int terms_scan(const struct terms *t, bool (*test)(const void *context, struct text word), const void *context,
+               uint64_t *bitmap)
+{
+    int r = 0;
+    for (size_t group = 0; !r && group < t->n_groups; group++) {
+        struct walk w = {.t = t, .c = group_cursor(t, group)};
+        while (!r && next_term(&w))
+            if (w.n && w.word[0] > 2 && test(context, (struct text){(const char *)w.word, w.n}))
+                mark(&w, bitmap);
+        if (w.c.is_bad)
+            r = -EBADMSG;
+    }
+    return r;
+}
+
+int terms_each_value(const struct terms *t, int (*each)(void *context, struct text value, const uint64_t *bitmap),
+                     void *context)
+{
+    static const char first[] = {TERM_VALUE};
+    uint64_t bitmap[TERMS_BLOCKS_MAX / 64];
+    size_t group = 0;
+    int r = t->n_groups && t->n_blocks <= TERMS_BLOCKS_MAX ? group_before(t, (struct text){first, 1}, &group) : 0;
+    for (; !r && group < t->n_groups; group++) {
+        struct walk w = {.t = t, .c = group_cursor(t, group)};
+        while (!r && next_term(&w)) {
+            if (w.n && w.word[0] > TERM_VALUE)
+                return 0;
+            if (!w.n || w.word[0] != TERM_VALUE)
+                continue;
+            memset(bitmap, 0, sizeof(bitmap));
+            mark(&w, bitmap);
+            r = each(context, (struct text){(const char *)w.word + 1, w.n - 1}, bitmap);
+        }
+        if (w.c.is_bad)
+            r = -EBADMSG;
+    }
+    return r;
+}
+
+int terms_check(const struct terms *t, uint64_t *ret_n)
+{
+    uint64_t n = 0;
+    uint8_t last[255];
+    unsigned n_last = 0;
+    if (t->n_blocks > TERMS_BLOCKS_MAX)
+        return -EBADMSG;
+    for (size_t group = 0; group < t->n_groups; group++) {
+        struct walk w = {.t = t, .c = group_cursor(t, group)};
+        unsigned in_group = 0;
+        while (next_term(&w)) {
+            if ((n && compare_bytes(w.word, w.n, (const char *)last, n_last) <= 0))
+                return -EBADMSG;
+            memcpy(last, w.word, w.n);
+            n_last = w.n;
+            n++;
+            in_group++;
+        }
+        if (w.c.is_bad || !in_group || (in_group < TERM_GROUP && group + 1 < t->n_groups))
+            return -EBADMSG;
+    }
+    *ret_n = n;
+    return 0;
+}
