@@ -154,35 +154,29 @@ static void xml(struct compiler *c, const char *p, size_t n)
     c->e->n_xml += (uint32_t)n;
 }
 
-/* is_name_character - NameChar of XML 1.0, 5th edition, production 4a; the astral planes left out. */
 static bool is_name_character(uint16_t u)
 {
-    if (u < 0x80)
-        return (u >= 'a' && u <= 'z') || (u >= 'A' && u <= 'Z') || (u >= '0' && u <= '9') || u == '_' || u == ':' ||
-               u == '-' || u == '.';
-    return (u >= 0xc0 && u != 0xd7 && u != 0xf7 && u < 0x2000 && u != 0x37e) || (u >= 0x3001 && u < 0xd800) ||
-           (u >= 0xf900 && u < 0xfdd0) || (u >= 0xfdf0 && u < 0xfffe);
+    return (u >= 'a' && u <= 'z') || (u >= 'A' && u <= 'Z') || (u >= '0' && u <= '9') || u == '_' || u == ':' ||
+           u == '-' || u == '.';
 }
 
-/* xml_name - what cannot stand in a name becomes "_": hostile names must not become markup. */
+/*
+ * xml_name - a name as markup. Manifests name elements in ASCII; whatever else stands there becomes "_", so that a
+ * hostile name cannot become markup and no reader disputes what a letter is (the field keeps the name as it was).
+ */
 static void xml_name(struct compiler *c, struct name t)
 {
-    if (!c->has_xml || c->reason)
+    char *to = c->has_xml ? pool_room(c, c->e->n_xml, c->e->xml, (uint64_t)t.n + 1) : NULL;
+    if (!to || !t.n)
         return;
-    uint16_t first = t.n ? load_le16(t.units) : '_';
-    bool is_start = is_name_character(first) && !(first >= '0' && first <= '9') && first != '-' && first != '.';
-    if (!is_start || first == 0xb7 || (first >= 0x300 && first < 0x370))
-        xml(c, "_", 1);
+    uint16_t first = load_le16(t.units);
+    if ((first >= '0' && first <= '9') || first == '-' || first == '.' || first == ':')
+        *to++ = '_';
     for (uint32_t i = 0; i < t.n; i++) {
-        uint8_t unit[2];
-        memcpy(unit, t.units + 2 * i, 2);
-        if (!is_name_character(load_le16(unit)))
-            memcpy(unit, "_", 2);
-        char *to = pool_room(c, c->e->n_xml, c->e->xml, 3);
-        if (!to)
-            return;
-        c->e->n_xml += (uint32_t)evtx_utf8(unit, 1, to);
+        uint16_t u = load_le16(t.units + 2 * i);
+        *to++ = is_name_character(u) ? (char)u : '_';
     }
+    c->e->n_xml = (uint32_t)(to - c->e->xml);
 }
 
 static void xml_units(struct compiler *c, struct name t, bool is_attribute)
