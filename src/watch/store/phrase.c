@@ -10,6 +10,8 @@ int phrase_compile(struct text pattern, bool is_exact, struct phrase *ret)
     *ret = (struct phrase){.is_exact = is_exact};
     size_t n = 0, piece = 0;
     bool is_last_open = false;
+    if (!text_is_utf8(pattern.p, pattern.n))
+        return 1;
     for (const char *p = pattern.p, *end = pattern.p + pattern.n; p < end;) {
         bool is_literal = *p == '\\' && p + 1 < end;
         p += is_literal;

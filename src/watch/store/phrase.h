@@ -26,7 +26,7 @@ struct phrase {
 
 /*
  * phrase_compile - @pattern as above, without quotes; a backslash takes the next character as it is.
- * Return: 0, or 1 (empty, longer than PHRASE_BYTES_MAX or more than PHRASE_PIECES_MAX pieces).
+ * Return: 0, or 1 (empty, no UTF-8, longer than PHRASE_BYTES_MAX or more than PHRASE_PIECES_MAX pieces).
  */
 int phrase_compile(struct text pattern, bool is_exact, struct phrase *ret);
 /* phrase_match - @scratch: grows as needed (its max must be set); out of memory counts in its is_bad. */
