@@ -336,6 +336,8 @@ static int record_read(struct evtx *e, uint32_t at, uint32_t size)
         r->n_bytes = 0;
         return refuse(e, (enum evtx_reason)s, r->offset, r->record_id, e->failed_at);
     }
+    if (!s && load_le32(p + size - 4) != size)
+        s = EVTX_RECORD_TORN;
     r->damage = (uint8_t)s;
     r->n_bytes = size;
     e->counters.n_damaged += s != 0;
@@ -377,10 +379,7 @@ static int chain_next(struct evtx *e)
     e->last_id = id;
     e->has_last_id = true;
     int s = record_read(e, at, size);
-    if (!s) {
-        e->counters.n_bad_copies += load_le32(e->chunk + at + size - 4) != size;
-        e->counters.n_beyond_end += is_beyond;
-    }
+    e->counters.n_beyond_end += !s && is_beyond;
     return s;
 }
 

@@ -61,6 +61,7 @@
     X(EVTX_RECORD_SIZE, "the record's size cannot be")                                        \
     X(EVTX_RECORD_SHORT, "a length or an offset points outside the record or its chunk")      \
     X(EVTX_RECORD_EMPTY, "the record holds no event")                                         \
+    X(EVTX_RECORD_TORN, "the record was written in part: its end does not repeat its size")   \
     X(EVTX_BAD_TOKEN, "unknown or misplaced token in the binary XML")                         \
     X(EVTX_BAD_NAME, "an element or attribute name that cannot be read")                      \
     X(EVTX_BAD_VALUE, "a literal value of a type that cannot be there")                       \
@@ -175,7 +176,9 @@ struct evtx_record {
     const struct evtx_field *fields; /* in the order of the document, repeated names kept */
     uint16_t system_at[EVTX_N_SYSTEM]; /* 1 + index of that field, 0: not there; see evtx_system_field */
     bool is_carved;
-    uint8_t damage; /* enum evtx_reason: not EVTX_FINE if the fields end early; those behind could not be read */
+    /* enum evtx_reason: not EVTX_FINE if the fields end early, what is behind could not be read; EVTX_RECORD_TORN if
+     * they are all there but some of the bytes were never written: zeros then stand for values that are lost */
+    uint8_t damage;
 };
 
 struct evtx_refusal {
@@ -197,9 +200,8 @@ struct evtx_refusal {
     X(n_candidates, "records found")                                                       \
     X(n_records, "records delivered")                                                      \
     X(n_carved, "of these, carved")                                                        \
-    X(n_damaged, "of these, delivered up to the place where they break")                   \
+    X(n_damaged, "of these, torn, or delivered up to the place where they break")          \
     X(n_beyond_end, "of these, behind the end the chunk's header states but continuing its numbers") \
-    X(n_bad_copies, "of these, where the second copy of the size differs")                 \
     X(n_templates, "templates compiled")
 
 struct evtx_counters {
@@ -299,7 +301,7 @@ int64_t evtx_time_us(uint64_t filetime);
 /*
  * evtx_xml - the last record as XML text, appended to @out: the document Windows renders (EvtRender, Event Viewer's
  * "XML view" without its line breaks), UTF-8, escaped; characters that XML cannot hold become U+FFFD. Needs has_xml.
- * Return: 0; EVTX_REFUSED if it would not fit into out->max or the record is damaged (out is then as before);
+ * Return: 0; EVTX_REFUSED if it would not fit into out->max or the record ends early (out is then as before);
  *         -ENOMEM.
  */
 int evtx_xml(struct evtx *e, struct buf *out);

@@ -273,7 +273,7 @@ int evtx_xml_program(struct evtx *e, const struct evtx_program *g, uint32_t valu
 
 int evtx_xml(struct evtx *e, struct buf *out)
 {
-    if (!e->options.has_xml || !e->record.n_bytes || e->record.damage)
+    if (!e->options.has_xml || !e->record.n_bytes || (e->record.damage && e->record.damage != EVTX_RECORD_TORN))
         return EVTX_REFUSED;
     size_t before = out->n;
     struct evtx_mark mark = evtx_mark(e);
