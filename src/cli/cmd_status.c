@@ -235,6 +235,10 @@ static void print_people(const json_t *all, bool has_node)
         count_at(all, "intake", "datagrams_refused"), count_at(all, "intake", "datagrams_not_allowed"),
         count_at(all, "intake", "kernel_drops"));
     SAY(stdout, status_flows, count_at(all, "intake", "flows_kept"), count_at(all, "store", "rows_kept"));
+    if (at(all, "store", "rows_dropped"))
+        SAY(stdout, status_dropped, count_at(all, "store", "rows_dropped"));
+    if (json_is_true(json_object_get(json_object_get(all, "store"), "takes_nothing")))
+        SAY(stdout, status_takes_nothing);
     SAY(stdout, status_match, count_at(all, "match", "rows"), count_at(all, "match", "rows_listed"),
         count_at(all, "match", "hits"));
     SAY(stdout, status_findings, count_at(all, "findings", "written"), count_at(all, "findings", "hunts"));

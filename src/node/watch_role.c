@@ -33,11 +33,28 @@ static int match_batch(void *context, const struct flow_batch *b)
     return live_match(&r->live, b);
 }
 
+/* say_trouble - that the disk takes nothing, once; and that it takes again. */
+static void say_trouble(struct watch_receiver *r)
+{
+    struct fault f;
+    struct store_counters c;
+    bool is_in_trouble = store_writer_trouble(r->writer, &f);
+    if (is_in_trouble == atomic_load(&r->is_in_trouble))
+        return;
+    atomic_store(&r->is_in_trouble, is_in_trouble);
+    store_get_counters(r->watch->store, &c);
+    if (is_in_trouble)
+        log_line(LOG_ERROR, "store_takes_nothing", "reason", f.text, NULL);
+    else
+        log_line(LOG_WARN, "store_takes_again", "rows_dropped", log_number((long long)c.rows_dropped), NULL);
+}
+
 static int receiver_tick(void *context, const struct flow_batch *b)
 {
     struct watch_receiver *r = context;
     (void)b;
     live_quiet(&r->live);
+    say_trouble(r);
     int64_t now_us = clock_steady_us();
     if (now_us - r->last_findings_us < US_PER_SECOND)
         return 0;
@@ -78,6 +95,7 @@ static int init_capture(struct watch *w, struct watch_receiver *r, const struct 
     int e = store_writer_new(w->store, &r->writer, f);
     if (e)
         return e;
+    store_writer_go_on(r->writer);
     e = live_init(&r->live, w->config->finding_window_us, w->config->zone_s, give_to_finder, r);
     struct capture_options o = {.fd = fd,
                                 .ring = watch_ring_options(c),
@@ -105,6 +123,7 @@ static int init_receiver(struct watch *w, struct watch_receiver *r, const struct
     int e = store_writer_new(w->store, &r->writer, f);
     if (e)
         return e;
+    store_writer_go_on(r->writer);
     e = live_init(&r->live, w->config->finding_window_us, w->config->zone_s, give_to_finder, r);
     struct udp_options o = {.fd = fd,
                             .protocol = l->protocol == CONFIG_SFLOW ? UDP_SFLOW : UDP_NETFLOW,

@@ -28,7 +28,7 @@ struct watch_receiver {
     struct store_writer *writer;
     pthread_t thread;
     int64_t last_findings_us;
-    _Atomic bool is_running, has_failed;
+    _Atomic bool is_running, has_failed, is_in_trouble; /* in trouble: the disk takes nothing */
 };
 
 /* one stretch of the past that is to be hunted again */

@@ -165,7 +165,11 @@ static json_t *match_status(struct watch *w)
 static json_t *store_status(struct watch *w)
 {
     struct store_counters c;
+    bool is_in_trouble = false;
     json_t *o = json_object();
+    for (size_t i = 0; i < w->n_receivers; i++)
+        is_in_trouble |= atomic_load(&w->receivers[i].is_in_trouble);
+    json_object_set_new(o, "takes_nothing", json_boolean(is_in_trouble));
     store_get_counters(w->store, &c);
 #define X(name, help) put(o, #name, c.name);
     STORE_COUNTERS(X)

@@ -568,6 +568,50 @@ static void a_full_disk_is_reported_and_nothing_acknowledged_is_lost(void **stat
     }
 }
 
+static void a_writer_that_goes_on_counts_what_a_full_disk_cannot_take(void **state)
+{
+    struct fixture *x = *state;
+    static const char *const steps[] = {"journal-create", "journal-write", "manifest-write", "segment-create"};
+    for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+        struct store *s = open_store(x, 8192, 0);
+        struct store_writer *w;
+        struct store_counters before, after;
+        struct fault why;
+        must(x, store_writer_new(s, &w, &x->f), 0);
+        store_writer_go_on(w);
+        assert_false(store_writer_trouble(w, &why));
+        append(x, w, 0, 500);
+        fail_at = steps[i];
+        fail_with = ENOSPC;
+        file_step_hook = fail_step;
+        uint64_t n_given = 0;
+        for (int k = 0; k < 3; k++) {
+            struct flow_batch *b = next_batch(x, k & 1, 300);
+            store_get_counters(s, &before);
+            must(x, store_writer_append(w, b, &x->f), 0);
+            store_get_counters(s, &after);
+            n_given += b->n; /* the account of every batch balances: kept or dropped, as a whole */
+            assert_int_equal(after.rows_kept - before.rows_kept + after.rows_dropped - before.rows_dropped, b->n);
+            assert_true(after.rows_dropped == before.rows_dropped || after.rows_kept == before.rows_kept);
+            if (after.rows_kept != before.rows_kept)
+                help_rows_add_batch(&x->model, b);
+            else
+                assert_true(store_writer_trouble(w, &why) && why.code == -ENOSPC && why.text[0]);
+            must(x, store_writer_tick(w, clock_now_us(), &x->f), 0);
+        }
+        file_step_hook = NULL;
+        check_model(x);
+        usleep(250000); /* it is tried again after a moment */
+        append(x, w, 0, 50);
+        append(x, w, 1, 50);
+        assert_false(store_writer_trouble(w, &why));
+        must(x, store_writer_seal(w, &x->f), 0);
+        store_writer_free(w);
+        store_close(s);
+        check_model(x);
+    }
+}
+
 static void a_directory_that_cannot_be_written_is_a_clear_message(void **state)
 {
     struct fixture *x = *state;
@@ -695,6 +739,7 @@ int main(void)
         TEST(readers_beside_a_writing_process_see_a_growing_prefix),
         TEST(a_view_of_many_segments_keeps_few_descriptors),
         TEST(a_full_disk_is_reported_and_nothing_acknowledged_is_lost),
+        TEST(a_writer_that_goes_on_counts_what_a_full_disk_cannot_take),
         TEST(a_directory_that_cannot_be_written_is_a_clear_message),
         TEST(a_lost_manifest_is_never_taken_for_an_empty_store),
         TEST(a_damaged_manifest_line_removes_no_file),

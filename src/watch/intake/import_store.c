@@ -109,16 +109,25 @@ static int spool(int fd, const char *dir)
     return copy;
 }
 
+/* of_file - a fault of the store, with the file it befell: a full disk, say. Return: @r. */
+static int of_file(const char *name, int r, struct fault *f)
+{
+    struct fault inner = *f;
+    return FAULT(f, r, import_failed, name, inner.text);
+}
+
 /* read_into - the file into the open transaction. */
 static int read_into(struct import_store *i, int fd, const char *name, struct import_stored *ret, struct fault *f)
 {
     int r = import_file(i->import, fd, name, &ret->summary, f);
     if (!r)
         r = flow_sorter_flush(&i->sorter);
-    if (r < 0 && i->fault.code)
+    if (r < 0 && i->fault.code) {
         *f = i->fault;
-    else if (r < 0 && !f->code)
+        (void)of_file(name, r, f);
+    } else if (r < 0 && !f->code) {
         FAULT(f, r, import_failed, name, strerror(-r));
+    }
     if (r) { /* nothing of a refused file may reach the next one */
         flow_sorter_fini(&i->sorter);
     }
@@ -133,7 +142,7 @@ static int import_one(struct import_store *i, int fd, const char *name, struct i
         return FAULT(f, r ? r : -errno, cli_cannot_read, name, strerror(r ? -r : errno));
     r = store_import_begin(i->store, &content, name, i->o.again, &i->open, f);
     if (r)
-        return r == STORE_ALREADY_KEPT ? FAULT(f, IMPORT_STORE_ALREADY, import_already_kept, name) : r;
+        return r == STORE_ALREADY_KEPT ? FAULT(f, IMPORT_STORE_ALREADY, import_already_kept, name) : of_file(name, r, f);
     i->fault = (struct fault){0};
     r = read_into(i, fd, name, ret, f);
     if (r || (ret->summary.is_truncated && !ret->summary.kept)) {
@@ -142,7 +151,8 @@ static int import_one(struct import_store *i, int fd, const char *name, struct i
             FAULT(f, IMPORT_STORE_REFUSED, import_nothing_whole, name);
         return r < 0 ? r : IMPORT_STORE_REFUSED;
     }
-    return store_import_commit(i->open, f);
+    r = store_import_commit(i->open, f);
+    return r ? of_file(name, r, f) : 0;
 }
 
 int import_store_file(struct import_store *i, int fd, const char *name, struct import_stored *ret, struct fault *f)

@@ -23,6 +23,7 @@
 
 #include "base/fault.h"
 #include "base/sha256.h"
+#include "format/event.h"
 #include "watch/address_set.h"
 #include "watch/flow_batch.h"
 
@@ -35,18 +36,22 @@ struct store_writer;
 struct store_import;
 struct store_view;
 struct segment;
+struct store_log_writer;
+struct log_segment;
 
 struct store_options {
     uint32_t segment_rows;    /* 0: SEGMENT_ROWS; smaller in tests */
     int64_t seal_after_us;    /* a journal older than this is sealed by store_tick; 0: one hour */
     uint64_t budget_bytes;    /* retention by disk budget; 0: none */
     int64_t keep_at_least_us; /* legal minimum since arrival: never delete younger, alarm instead; 0: none */
+    struct event_names *names; /* fields of all log events written; borrowed; NULL: the store's own, store_names */
     unsigned n_build_threads; /* builders of sealed segments; 0: build in the calling thread */
 };
 
 /* what the first screen and `status` show; read with store_counters at any time */
 #define STORE_COUNTERS(X)                                                  \
     X(rows_kept, "rows acknowledged since start")                          \
+    X(rows_dropped, "rows the disk could not take since start")            \
     X(segments_sealed, "segments sealed since start")                      \
     X(journal_bytes, "bytes written to journals since start")              \
     X(segment_bytes, "bytes written to segments since start")              \
@@ -74,6 +79,13 @@ void store_get_counters(struct store *s, struct store_counters *ret);
 /* --- live writing ------------------------------------------------------ */
 
 int store_writer_new(struct store *s, struct store_writer **ret, struct fault *f);
+/*
+ * store_writer_go_on - from now on no trouble with the disk ends anything: a batch that cannot be journaled is dropped and
+ * its rows are counted (rows_dropped), append and tick answer 0, and the next batch is tried again after a moment.
+ * store_writer_trouble - whether the last attempt failed, and why. By the thread that writes.
+ */
+void store_writer_go_on(struct store_writer *w);
+bool store_writer_trouble(const struct store_writer *w, struct fault *ret);
 /* store_writer_append - the batch is journaled (in the kernel's hands) when this returns 0; kill -9 cannot lose it. */
 int store_writer_append(struct store_writer *w, const struct flow_batch *b, struct fault *f);
 /* store_writer_note - remember a small value under a key with the next journal write (last sequence per exporter). */
@@ -87,6 +99,19 @@ int store_writer_tick(struct store_writer *w, int64_t now_us, struct fault *f);
 int store_writer_seal(struct store_writer *w, struct fault *f);
 void store_writer_free(struct store_writer *w);
 
+/* store_names - the fields of the log events the store writes. */
+struct event_names *store_names(const struct store *s);
+/*
+ * The same for log events: append journals the batch (its rows survive kill -9 when it returns 0), tick syncs and seals by
+ * age, sync makes all that was appended survive a power cut before an acknowledgement is given.
+ */
+int store_log_writer_new(struct store *s, struct store_log_writer **ret, struct fault *f);
+int store_log_writer_append(struct store_log_writer *w, const struct events *e, struct fault *f);
+int store_log_writer_tick(struct store_log_writer *w, int64_t now_us, struct fault *f);
+int store_log_writer_sync(struct store_log_writer *w, struct fault *f);
+int store_log_writer_seal(struct store_log_writer *w, struct fault *f);
+void store_log_writer_free(struct store_log_writer *w);
+
 /* --- import of one file: all of it or nothing --------------------------- */
 
 /*
@@ -96,6 +121,8 @@ void store_writer_free(struct store_writer *w);
 int store_import_begin(struct store *s, const struct sha256 *content, const char *name, bool again,
                        struct store_import **ret, struct fault *f);
 int store_import_append(struct store_import *i, const struct flow_batch *b, struct fault *f);
+/* store_import_append_logs - the fields of @e are numbered by store_names. */
+int store_import_append_logs(struct store_import *i, const struct events *e, struct fault *f);
 /*
  * store_import_commit - one durable transaction; frees @i either way.
  * Return: 0, STORE_ALREADY_KEPT (another import of the same content was faster; this one leaves nothing), or -errno.
@@ -139,6 +166,9 @@ void store_view_close(struct store_view *v);
 size_t store_view_n_segments(const struct store_view *v);
 /* store_view_segment - 0 is the newest by arrival. */
 struct segment *store_view_segment(const struct store_view *v, size_t i);
+/* segments of log events, 0 is the newest by arrival (log_segment.h) */
+size_t store_view_n_logs(const struct store_view *v);
+struct log_segment *store_view_log(const struct store_view *v, size_t i);
 size_t store_view_n_damaged(const struct store_view *v);
 const struct store_damage *store_view_damaged(const struct store_view *v, size_t i);
 uint64_t store_view_bytes(const struct store_view *v); /* all files of the view */

@@ -27,6 +27,10 @@ struct store_writer {
     struct buf packed;
     struct build_group group;
     int64_t synced_us;
+    bool goes_on;        /* store_writer_go_on */
+    struct fault trouble; /* of the last attempt; code 0: none */
+    bool is_of_tick;     /* it was tick's: its next success ends the trouble */
+    int64_t retry_us;    /* steady time; until then nothing is tried */
 };
 
 int store_writer_new(struct store *s, struct store_writer **ret, struct fault *f)
@@ -128,7 +132,8 @@ static int write_frame(struct store_writer *w, struct open_segment *o, uint32_t 
     return 0;
 }
 
-int store_writer_append(struct store_writer *w, const struct flow_batch *b, struct fault *f)
+/* journal_batch - Return: 0 or -errno: nothing of the batch is acknowledged, it may be tried again. */
+static int journal_batch(struct store_writer *w, const struct flow_batch *b, struct fault *f)
 {
     struct open_segment *o = &w->open[b->family == 6];
     if (!b->n)
@@ -153,6 +158,39 @@ int store_writer_append(struct store_writer *w, const struct flow_batch *b, stru
     }
     if (o->journal.n_rows >= store_segment_rows(w->store))
         (void)seal_one(w, o, NULL); /* if memory is out now, the next append tries again */
+    return 0;
+}
+
+void store_writer_go_on(struct store_writer *w)
+{
+    w->goes_on = true;
+}
+
+bool store_writer_trouble(const struct store_writer *w, struct fault *ret)
+{
+    *ret = w->trouble;
+    return w->trouble.code != 0;
+}
+
+int store_writer_append(struct store_writer *w, const struct flow_batch *b, struct fault *f)
+{
+    enum { PAUSE_US = 200000 }; /* a full disk is not asked for every batch */
+    if (!w->goes_on)
+        return journal_batch(w, b, f);
+    if (!w->trouble.code || clock_steady_us() >= w->retry_us) {
+        struct fault trouble = {0};
+        int r = journal_batch(w, b, &trouble);
+        if (!r) {
+            w->trouble.code = 0;
+            return 0;
+        }
+        w->trouble = trouble;
+        w->trouble.code = r;
+        w->is_of_tick = false;
+        w->retry_us = clock_steady_us() + PAUSE_US;
+    }
+    STORE_COUNT(w->store, rows_dropped, b->n);
+    buf_clear(&w->notes); /* they tell of rows that are lost: after a restart the gap must show */
     return 0;
 }
 
@@ -189,7 +227,7 @@ static bool is_old(struct open_segment *o, int64_t now_us, int64_t limit_us)
     return now_us - o->opened_us >= limit_us;
 }
 
-int store_writer_tick(struct store_writer *w, int64_t now_us, struct fault *f)
+static int tick(struct store_writer *w, int64_t now_us, struct fault *f)
 {
     int64_t seal_after_us = w->store->options.seal_after_us;
     int r = build_failed(w->store, &w->group, f);
@@ -205,6 +243,23 @@ int store_writer_tick(struct store_writer *w, int64_t now_us, struct fault *f)
         }
     int e = build_pending(w->store, now_us, false, r ? NULL : f);
     return r ? r : e;
+}
+
+int store_writer_tick(struct store_writer *w, int64_t now_us, struct fault *f)
+{
+    if (!w->goes_on)
+        return tick(w, now_us, f);
+    struct fault trouble = {0};
+    int r = tick(w, now_us, &trouble); /* rows that are journaled stay so: sealing is tried again, at the latest at the next start */
+    if (r) {
+        w->trouble = trouble;
+        w->trouble.code = r;
+        w->is_of_tick = true;
+    } else if (w->is_of_tick) {
+        w->trouble.code = 0;
+        w->is_of_tick = false;
+    }
+    return 0;
 }
 
 /* flush_notes - notes without rows behind them still reach a journal, so that the seal keeps them. */
