@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One line: its header; one Vectorscan pass that finds which anchors it holds; of the patterns behind them, in the order
+ * of the files, the first that fits the whole message wins. Then the event is written.
+ */
+#include "format/line_impl.h"
+
+#include <errno.h>
+#include <hs.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STEPS_OF_LINE 20000u
+#define STEPS_PER_BYTE 8u
+#define SCANNED_MAX ((size_t)1 << 20) /* of a longer line the rest is kept, but holds no anchor */
+
+struct line_decoders *line_decoders_new(struct event_names *names)
+{
+    struct line_decoders *d = calloc(1, sizeof *d);
+    if (!d)
+        return NULL;
+    d->names = names;
+    d->arena.max_bytes = (size_t)256 << 20;
+    d->n_names_added = calloc(1, sizeof *d->n_names_added);
+    d->field_line_number = event_names_add(names, TEXT("log.line"));
+    if (!d->n_names_added) {
+        free(d);
+        return NULL;
+    }
+    return d;
+}
+
+void line_decoders_free(struct line_decoders *d)
+{
+    if (!d)
+        return;
+    hs_free_database(d->database);
+    hs_free_scratch(d->prototype);
+    arena_fini(&d->arena);
+    free(d->decoders);
+    free(d->patterns);
+    free(d->n_names_added);
+    free(d);
+}
+
+void line_decoders_set_json(struct line_decoders *d, line_json_fn *json, void *context)
+{
+    d->json = json;
+    d->json_context = context;
+}
+
+unsigned line_decoders_count(const struct line_decoders *d, unsigned *ret_n_patterns, unsigned *ret_n_tests)
+{
+    unsigned n = 0;
+    for (const struct line_test *t = d->tests; t; t = t->next)
+        n++;
+    *ret_n_patterns = d->n_patterns;
+    *ret_n_tests = n;
+    return d->n_decoders;
+}
+
+/* --- compiling -------------------------------------------------------------------------------------- */
+
+static void set_bit(uint64_t *bits, uint32_t i)
+{
+    bits[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+static bool has_bit(const uint64_t *bits, uint32_t i)
+{
+    return bits[i / 64] >> (i % 64) & 1;
+}
+
+static int compile_apps(struct line_decoders *d)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < d->n_decoders; i++)
+        n += d->decoders[i]->apps.n;
+    d->apps = arena_alloc(&d->arena, (n + 1) * sizeof *d->apps);
+    d->without_app = arena_alloc(&d->arena, LINE_DECODERS_MAX / 8);
+    if (!d->apps || !d->without_app)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < d->n_decoders; i++) {
+        const struct line_list *l = &d->decoders[i]->apps;
+        if (!l->n)
+            set_bit(d->without_app, i);
+        for (uint32_t k = 0; k < l->n; k++) {
+            struct text name = l->items[k];
+            bool is_prefix = name.n > 1 && name.p[name.n - 1] == '*';
+            name.n -= is_prefix;
+            d->apps[d->n_apps++] = (struct line_app){name, is_prefix, (uint16_t)i};
+        }
+    }
+    return 0;
+}
+
+struct anchor {
+    struct text text;
+    uint32_t pattern;
+};
+
+static int by_text(const void *a, const void *b)
+{
+    const struct anchor *x = a, *y = b;
+    size_t n = x->text.n < y->text.n ? x->text.n : y->text.n;
+    int c = memcmp(x->text.p, y->text.p, n);
+    if (!c)
+        c = (x->text.n > y->text.n) - (x->text.n < y->text.n);
+    return c ? c : (x->pattern > y->pattern) - (x->pattern < y->pattern);
+}
+
+/* chain_anchors - distinct literals in @literals, their patterns chained. Return: how many. */
+static uint32_t chain_anchors(struct line_decoders *d, struct anchor *all, uint32_t n, struct text *literals)
+{
+    uint32_t n_literals = 0;
+    qsort(all, n, sizeof *all, by_text);
+    for (uint32_t i = n; i-- > 0;) { /* backwards: a chain begins with its first pattern */
+        bool is_new = i + 1 == n || !text_equal(all[i].text, all[i + 1].text);
+        if (is_new)
+            literals[n_literals++] = all[i].text;
+        uint32_t *first = &d->anchor_first[n_literals - 1];
+        d->patterns[all[i].pattern]->next_of_anchor = *first;
+        *first = all[i].pattern + 1;
+    }
+    return n_literals;
+}
+
+static int compile_database(struct line_decoders *d, const struct text *literals, uint32_t n, struct fault *f)
+{
+    const char **p = calloc(n, sizeof *p);
+    size_t *lengths = calloc(n, sizeof *lengths);
+    unsigned *flags = calloc(n, sizeof *flags), *ids = calloc(n, sizeof *ids);
+    hs_compile_error_t *error = NULL;
+    int r = 0;
+    if (!p || !lengths || !flags || !ids) {
+        r = FAULT(f, -ENOMEM, no_memory, message_text(MSG_decoder_reading));
+    } else {
+        for (uint32_t i = 0; i < n; i++)
+            p[i] = literals[i].p, lengths[i] = literals[i].n, flags[i] = HS_FLAG_SINGLEMATCH, ids[i] = i;
+        if (hs_compile_lit_multi(p, flags, ids, lengths, n, HS_MODE_BLOCK, NULL, &d->database, &error) != HS_SUCCESS)
+            r = FAULT(f, -EINVAL, decoder_database, error && error->message ? error->message : "");
+        else if (hs_alloc_scratch(d->database, &d->prototype) != HS_SUCCESS)
+            r = FAULT(f, -ENOMEM, no_memory, message_text(MSG_decoder_reading));
+    }
+    hs_free_compile_error(error);
+    free(p);
+    free(lengths);
+    free(flags);
+    free(ids);
+    return r;
+}
+
+int line_decoders_compile(struct line_decoders *d, struct fault *f)
+{
+    uint32_t n = d->n_patterns, n_all = 0;
+    struct anchor *all = calloc(n + 1, sizeof *all);
+    struct text *literals = calloc(n + 1, sizeof *literals);
+    d->always = arena_alloc(&d->arena, LINE_PATTERNS_MAX / 8);
+    d->anchor_first = arena_alloc(&d->arena, (n + 1) * sizeof *d->anchor_first);
+    int r = all && literals && d->always && d->anchor_first ? compile_apps(d) : -ENOMEM;
+    if (r) {
+        r = FAULT(f, r, no_memory, message_text(MSG_decoder_reading));
+    } else {
+        for (uint32_t i = 0; i < n; i++) {
+            if (d->patterns[i]->anchor.n)
+                all[n_all++] = (struct anchor){d->patterns[i]->anchor, i};
+            else
+                set_bit(d->always, i);
+        }
+        d->n_anchors = chain_anchors(d, all, n_all, literals);
+        if (d->n_anchors)
+            r = compile_database(d, literals, d->n_anchors, f);
+        d->is_compiled = !r;
+    }
+    free(all);
+    free(literals);
+    return r;
+}
+
+/* --- scratch ---------------------------------------------------------------------------------------- */
+
+struct line_scratch *line_scratch_new(const struct line_decoders *d)
+{
+    struct line_scratch *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->decoders = d;
+    s->n_work = LINE_WORK_MAX;
+    s->work = malloc(s->n_work);
+    s->apps = calloc(LINE_APP_CACHE, sizeof *s->apps);
+    if (!s->work || !s->apps || (d->prototype && hs_clone_scratch(d->prototype, &s->hs) != HS_SUCCESS)) {
+        line_scratch_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void line_scratch_free(struct line_scratch *s)
+{
+    if (!s)
+        return;
+    hs_free_scratch(s->hs);
+    free(s->work);
+    free(s->apps);
+    free(s);
+}
+
+const struct line_counts *line_scratch_counts(const struct line_scratch *s)
+{
+    return &s->counts;
+}
+
+/* --- which patterns --------------------------------------------------------------------------------- */
+
+/* app_name - "/usr/sbin/cron", "(systemd)", "sshd(pam_unix)" by their bare names. */
+static struct text app_name(struct text t)
+{
+    if (t.n && t.p[0] == '/') {
+        const char *slash = memrchr(t.p, '/', t.n);
+        t = (struct text){slash + 1, t.n - (size_t)(slash + 1 - t.p)};
+    }
+    if (t.n > 2 && t.p[0] == '(' && t.p[t.n - 1] == ')')
+        return (struct text){t.p + 1, t.n - 2};
+    const char *paren = t.n ? memchr(t.p, '(', t.n) : NULL;
+    if (paren && paren > t.p)
+        t.n = (size_t)(paren - t.p);
+    return t;
+}
+
+static bool app_fits(const struct line_app *a, struct text name)
+{
+    struct text known = a->name;
+    if (name.n < known.n || (!a->is_prefix && name.n != known.n))
+        return false;
+    for (size_t i = 0; i < known.n; i++) {
+        char x = known.p[i], y = name.p[i];
+        if (x != y && ((x | 32) != (y | 32) || (x | 32) < 'a' || (x | 32) > 'z'))
+            return false;
+    }
+    return true;
+}
+
+/* allowed_of - the decoders that a line of program @app may be for. */
+static const uint64_t *allowed_of(struct line_scratch *s, struct text app)
+{
+    const struct line_decoders *d = s->decoders;
+    uint32_t h = 2166136261u;
+    for (size_t i = 0; i < app.n; i++)
+        h = (h ^ (uint8_t)app.p[i]) * 16777619u;
+    struct line_app_cache *c = &s->apps[(h >> 8) % LINE_APP_CACHE];
+    if (app.n && c->n == app.n && !memcmp(c->name, app.p, app.n))
+        return c->allowed;
+    c->n = app.n <= sizeof c->name ? (uint32_t)app.n : 0; /* longer: not remembered */
+    memcpy(c->name, app.p, c->n);
+    memcpy(c->allowed, d->without_app, sizeof c->allowed);
+    for (uint32_t i = 0; i < d->n_apps; i++)
+        if (app_fits(&d->apps[i], app))
+            set_bit(c->allowed, d->apps[i].decoder);
+    return c->allowed;
+}
+
+static int found_anchor(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *context)
+{
+    struct line_scratch *s = context;
+    (void)from, (void)to, (void)flags;
+    for (uint32_t i = s->decoders->anchor_first[id]; i; i = s->decoders->patterns[i - 1]->next_of_anchor)
+        set_bit(s->candidates, i - 1);
+    return 0;
+}
+
+static bool has_all(const struct line_list *l, struct text t)
+{
+    for (uint32_t i = 0; i < l->n; i++)
+        if (!memmem(t.p, t.n, l->items[i].p, l->items[i].n))
+            return false;
+    return true;
+}
+
+static bool fits(struct line_scratch *s, const struct line_pattern *p, const struct syslog *h)
+{
+    if (!has_all(&p->decoder->require, h->body) || !has_all(&p->require, h->body))
+        return false;
+    return line_match(p, s, p->decoder->is_on_line ? h->body : h->message);
+}
+
+static const struct line_pattern *choose(struct line_scratch *s, const struct syslog *h)
+{
+    const struct line_decoders *d = s->decoders;
+    uint32_t words = (d->n_patterns + 63) / 64;
+    memcpy(s->candidates, d->always, words * 8);
+    if (d->database)
+        hs_scan(d->database, h->body.p, (unsigned)(h->body.n < SCANNED_MAX ? h->body.n : SCANNED_MAX), 0, s->hs, found_anchor, s);
+    struct text app = app_name(h->appname);
+    const uint64_t *allowed = app.n ? allowed_of(s, app) : NULL;
+    s->steps = STEPS_OF_LINE + STEPS_PER_BYTE * (uint32_t)(h->body.n < SCANNED_MAX ? h->body.n : SCANNED_MAX);
+    for (uint32_t w = 0; w < words; w++)
+        for (uint64_t bits = s->candidates[w]; bits; bits &= bits - 1) {
+            const struct line_pattern *p = d->patterns[w * 64 + (uint32_t)__builtin_ctzll(bits)];
+            if (allowed && !has_bit(allowed, p->decoder->number))
+                continue;
+            if (fits(s, p, h))
+                return p;
+            if (!s->steps) {
+                s->counts.n_exhausted++;
+                return NULL;
+            }
+        }
+    return NULL;
+}
+
+/* --- writing the event ------------------------------------------------------------------------------ */
+
+static void put_rest(struct line_scratch *s, struct events *e, const struct line_pattern *p, enum line_type type, struct text t)
+{
+    const struct line_decoders *d = s->decoders;
+    if (type == LINE_KV)
+        line_kv(s, e, p->decoder, t);
+    else if (type == LINE_CSV)
+        line_csv(s, e, p, t);
+    else if (type == LINE_CEF)
+        line_cef(s, e, p->decoder, t);
+    else if (type == LINE_LEEF)
+        line_leef(s, e, p->decoder, t);
+    else if (type == LINE_ACCESS)
+        line_access(s, e, t);
+    else if (type == LINE_JSON && d->json)
+        d->json(d->json_context, e, t);
+}
+
+static void put_captures(struct line_scratch *s, struct events *e, const struct line_pattern *p)
+{
+    for (uint32_t i = 0; i < p->n_nodes; i++) {
+        const struct line_node *n = &p->nodes[i];
+        if (n->op != LINE_CAPTURE || n->slot >= LINE_SLOTS_MAX || !s->slots[n->slot].p)
+            continue;
+        struct text t = {s->slots[n->slot].p, s->slots[n->slot].n};
+        if (n->type >= LINE_KV)
+            put_rest(s, e, p, (enum line_type)n->type, t);
+        else if (p->targets[n->slot])
+            line_put(s, e, p->targets[n->slot], t);
+    }
+}
+
+static void put_constants(struct events *e, const struct line_decoder *d, const struct line_set *sets, uint32_t n)
+{
+    event_put_text(e, EV_EVENT_DECODER, d->name);
+    event_put_text(e, EV_EVENT_MODULE, d->module);
+    event_put_text(e, EV_EVENT_DATASET, d->dataset);
+    for (uint32_t i = 0; i < n; i++)
+        event_put(e, sets[i].field, sets[i].value);
+}
+
+static void put_structured(struct line_scratch *s, struct events *e, const struct line_decoder *d, struct text rest)
+{
+    struct text id = {NULL, 0}, name, value;
+    bool is_escaped;
+    for (unsigned n = 0; n < 256 && syslog_structured_next(&rest, &id, &name, &value, &is_escaped); n++) {
+        const struct line_target *t = d && d->takes_structured ? line_key_find(&d->keys, name) : NULL;
+        if (is_escaped)
+            value = line_unescaped(s, value, false);
+        if (t) {
+            line_put(s, e, t, value);
+            continue;
+        }
+        char key[65];
+        size_t cut = id.n && memchr(id.p, '@', id.n) ? (size_t)((const char *)memchr(id.p, '@', id.n) - id.p) : id.n;
+        if (!cut || cut + 1 + name.n >= sizeof key)
+            continue;
+        memcpy(key, id.p, cut);
+        key[cut] = '.';
+        memcpy(key + cut + 1, name.p, name.n);
+        struct line_decoder generic = {.kv = {.keeps_unknown = true, .prefix = TEXT("log.syslog.structured_data")}};
+        line_put_unknown(s, e, &generic, (struct text){key, cut + 1 + name.n}, value);
+    }
+}
+
+static void put_header(struct events *e, const struct syslog *h)
+{
+    if (h->priority >= 0) {
+        event_put_long(e, EV_LOG_SYSLOG_PRIORITY, h->priority);
+        event_put_long(e, EV_LOG_SYSLOG_FACILITY, h->priority / 8);
+        event_put_long(e, EV_LOG_SYSLOG_SEVERITY, h->priority % 8);
+    }
+    if (h->form == SYSLOG_5424)
+        event_put_text(e, EV_LOG_SYSLOG_VERSION, TEXT("1"));
+    if (h->hostname.n) {
+        event_put_text(e, EV_LOG_SYSLOG_HOSTNAME, h->hostname);
+        event_put_text(e, EV_HOST_NAME, h->hostname);
+    }
+    if (h->appname.n) {
+        event_put_text(e, EV_LOG_SYSLOG_APPNAME, h->appname);
+        event_put_text(e, EV_PROCESS_NAME, h->appname);
+    }
+    uint64_t pid;
+    if (h->procid.n) {
+        event_put_text(e, EV_LOG_SYSLOG_PROCID, h->procid);
+        if (!text_u64(h->procid, INT32_MAX, &pid))
+            event_put_long(e, EV_PROCESS_PID, (int64_t)pid);
+    }
+    if (h->msgid.n)
+        event_put_text(e, EV_LOG_SYSLOG_MSGID, h->msgid);
+    if (h->sequence.n)
+        event_put(e, EV_EVENT_SEQUENCE, h->sequence);
+}
+
+static void put_origin(const struct line_decoders *d, struct events *e, const struct line_origin *o)
+{
+    if (o->source_address.n)
+        event_put_text(e, EV_LOG_SOURCE_ADDRESS, o->source_address);
+    if (o->path.n)
+        event_put_text(e, EV_LOG_FILE_PATH, o->path);
+    if (o->line_number && d->field_line_number != EVENT_NO_FIELD)
+        event_put_long(e, d->field_line_number, o->line_number > INT64_MAX ? INT64_MAX : (int64_t)o->line_number);
+}
+
+/* put_time - the decoder's stamp, else its date and time columns, else the header's, else the arrival's. */
+static void put_time(struct line_scratch *s, struct events *e, const struct syslog *h)
+{
+    if (!s->has_stamp && s->date.n && s->time.n && s->date.n + s->time.n + s->zone.n < 80) {
+        char text[96];
+        size_t n = s->date.n;
+        memcpy(text, s->date.p, n);
+        text[n++] = ' ';
+        memcpy(text + n, s->time.p, s->time.n);
+        n += s->time.n;
+        memcpy(text + n, s->zone.p ? s->zone.p : "", s->zone.n);
+        n += s->zone.n;
+        s->has_stamp = line_time_parse((struct text){text, n}, &s->clock, &s->stamp_us, &s->stamp_flags);
+    }
+    unsigned flags = s->has_stamp ? s->stamp_flags : h->time_flags;
+    if (!s->has_stamp && !h->has_time) {
+        s->counts.n_no_time++;
+        event_put_text(e, EV_EVENT_TIME_SOURCE, TEXT("arrival"));
+        return;
+    }
+    event_time(e, s->has_stamp ? s->stamp_us : h->time_us);
+    if (flags & LINE_TIME_YEAR_GUESSED)
+        event_put_text(e, EV_EVENT_TIME_SOURCE, TEXT("year_guessed"));
+}
+
+/* understand - fields of whoever understands the line. Return: its decoder, or NULL. */
+static const struct line_decoder *understand(struct line_scratch *s, struct events *e, const struct syslog *h, struct line_file *file)
+{
+    const struct line_decoders *d = s->decoders;
+    if (file && h->body.n && h->body.p[0] == '#') {
+        const struct line_decoder *w = line_w3c_directive(d, file, h->body);
+        if (w) {
+            put_constants(e, w, NULL, 0);
+            event_put_text(e, EV_EVENT_KIND, TEXT("metric"));
+            return w;
+        }
+    }
+    if (file && file->w3c && h->priority < 0) {
+        put_constants(e, file->w3c, file->w3c->sets, file->w3c->n_sets);
+        line_w3c(s, e, file, h->body);
+        return file->w3c;
+    }
+    const struct line_pattern *p = choose(s, h);
+    if (p) {
+        put_constants(e, p->decoder, p->sets, p->n_sets);
+        put_captures(s, e, p);
+        return p->decoder;
+    }
+    static const struct line_decoder json = {.name = {"json", 4}, .module = {"json", 4}, .dataset = {"json", 4}};
+    if (!d->json || !h->message.n || h->message.p[0] != '{' || d->json(d->json_context, e, h->message))
+        return NULL;
+    if (!event_find(e, EV_EVENT_DECODER))
+        put_constants(e, &json, NULL, 0);
+    return &json;
+}
+
+static struct text end_off(struct text t)
+{
+    while (t.n && (t.p[t.n - 1] == '\n' || t.p[t.n - 1] == '\r' || t.p[t.n - 1] == 0))
+        t.n--;
+    return t;
+}
+
+static bool is_blank(struct text t)
+{
+    for (size_t i = 0; i < t.n; i++)
+        if (t.p[i] != ' ' && t.p[i] != '\t')
+            return false;
+    return true;
+}
+
+static void line_begins(struct line_scratch *s, const struct line_origin *o)
+{
+    s->date = s->time = s->zone = (struct text){NULL, 0};
+    s->has_stamp = false;
+    s->stamp_flags = 0;
+    s->clock = (struct line_clock){o->arrived_us, o->zone_s, o->year, o->file ? &o->file->years : NULL};
+    s->counts.n_lines++;
+}
+
+int line_decode(const struct line_decoders *d, struct line_scratch *s, struct events *e, struct text line,
+    const struct line_origin *origin)
+{
+    struct syslog h;
+    line_begins(s, origin);
+    line = end_off(line);
+    if (is_blank(line)) {
+        s->counts.n_empty++;
+        return LINE_EMPTY;
+    }
+    int r = event_begin(e, line, origin->arrived_us);
+    if (r)
+        return r < 0 ? r : LINE_TOO_LONG;
+    syslog_parse(line, &s->clock, &h);
+    const struct line_decoder *by = understand(s, e, &h, origin->file);
+    put_time(s, e, &h);
+    put_header(e, &h);
+    if (h.structured.n)
+        put_structured(s, e, by, h.structured);
+    if (h.message.n)
+        event_put_text(e, EV_MESSAGE, h.message);
+    put_origin(d, e, origin);
+    r = event_end(e);
+    if (r)
+        return r;
+    s->counts.n_understood += by != NULL;
+    s->counts.n_kept += by == NULL;
+    return by ? 0 : LINE_KEPT;
+}
