@@ -82,13 +82,12 @@ static void close_group(struct postings_writer *w)
     w->n = w->n_slots = w->n_long = 0;
 }
 
-static void add_long(struct postings_writer *w, const uint16_t *blocks, uint32_t n)
+/* put_long - one long list, as numbers side by side or as a bitmap. */
+static void put_long(struct postings_writer *w, const uint16_t *blocks, uint32_t n)
 {
     unsigned width = block_bits(w->n_blocks);
     size_t list = pack_plain_bytes(n, width), map = bitmap_bytes(w->n_blocks);
     uint16_t count = (uint16_t)n;
-    w->slots[w->n_slots++] = IS_LONG | w->longs.n;
-    w->n_long++;
     buf_add(&w->longs, &count, 2);
     uint8_t *p = buf_room(&w->longs, list < map ? list : map);
     if (!p)
@@ -105,6 +104,13 @@ static void add_long(struct postings_writer *w, const uint16_t *blocks, uint32_t
     w->longs.n += list < map ? list : map;
 }
 
+static void add_long(struct postings_writer *w, const uint16_t *blocks, uint32_t n)
+{
+    w->slots[w->n_slots++] = IS_LONG | w->longs.n;
+    w->n_long++;
+    put_long(w, blocks, n);
+}
+
 void postings_add(struct postings_writer *w, const uint16_t *blocks, uint32_t n)
 {
     if (w->n == POSTINGS_GROUP)
@@ -115,6 +121,69 @@ void postings_add(struct postings_writer *w, const uint16_t *blocks, uint32_t n)
     else
         for (uint32_t i = 0; i < n; i++)
             w->slots[w->n_slots++] = blocks[i];
+}
+
+/* put_shorts - @n numbers side by side: as many at a time as fit a word. */
+static void put_shorts(struct bits *to, const uint16_t *v, size_t n, unsigned width)
+{
+    for (; width && width <= 16 && n >= 3; n -= 3, v += 3)
+        put_bits(to, v[0] | (uint64_t)v[1] << width | (uint64_t)v[2] << 2 * width, 3 * width);
+    for (; n; n--)
+        put_bits(to, *v++, width);
+}
+
+/* put_counts - nibbles. Return: how many blocks all entries have; *ret_longs, *ret_in_longs: long entries and theirs. */
+static size_t put_counts(const uint16_t *counts, uint32_t n, uint8_t *out, uint32_t *ret_longs, size_t *ret_in_longs)
+{
+    uint16_t padded[POSTINGS_GROUP] = {0};
+    uint32_t all = 0, longs = 0, in_longs = 0;
+    memcpy(padded, counts, n * sizeof(*counts));
+    for (uint32_t i = 0; i < POSTINGS_GROUP; i++) {
+        uint32_t is_long = padded[i] > SHORT_MAX;
+        all += padded[i];
+        longs += is_long;
+        in_longs += is_long ? padded[i] : 0u;
+    }
+    for (uint32_t i = 0; i < NIBBLES; i++) {
+        unsigned low = padded[2 * i] < LONG ? padded[2 * i] : LONG, high = padded[2 * i + 1] < LONG ? padded[2 * i + 1] : LONG;
+        out[i] = (uint8_t)(low | high << 4);
+    }
+    *ret_longs = longs;
+    *ret_in_longs = in_longs;
+    return all;
+}
+
+size_t postings_add_group(struct postings_writer *w, const uint16_t *counts, uint32_t n, const uint16_t *blocks)
+{
+    uint64_t offset = w->body->n;
+    unsigned width = block_bits(w->n_blocks);
+    uint8_t nibbles[NIBBLES];
+    uint32_t n_long;
+    size_t in_longs, all = put_counts(counts, n, nibbles, &n_long, &in_longs);
+    size_t bits = (all - in_longs) * width + (size_t)n_long * LONG_BITS, bytes = NIBBLES + (bits + 7) / 8;
+    buf_add(w->groups, &offset, 8);
+    uint8_t *p = buf_room(w->body, bytes);
+    if (!p)
+        return all;
+    memcpy(p, nibbles, NIBBLES);
+    struct bits to = {.p = p + NIBBLES};
+    size_t at = 0, done = 0; /* blocks passed; of them, put or long */
+    for (uint32_t i = 0; n_long; at += counts[i++]) {
+        if (counts[i] <= SHORT_MAX)
+            continue;
+        put_shorts(&to, blocks + done, at - done, width);
+        put_bits(&to, w->longs.n, LONG_BITS);
+        put_long(w, blocks + at, counts[i]);
+        done = at + counts[i];
+        n_long--;
+    }
+    put_shorts(&to, blocks + done, all - done, width);
+    end_bits(&to);
+    w->body->n += bytes;
+    if (w->longs.n)
+        buf_add(w->body, w->longs.p, w->longs.n);
+    w->longs.n = 0;
+    return all;
 }
 
 int postings_end(struct postings_writer *w)

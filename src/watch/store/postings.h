@@ -39,5 +39,10 @@ struct postings_writer {
 
 void postings_writer_init(struct postings_writer *w, uint32_t n_blocks, struct buf *groups, struct buf *body);
 void postings_add(struct postings_writer *w, const uint16_t *blocks, uint32_t n);
+/*
+ * postings_add_group - POSTINGS_GROUP entries at once (fewer: the last ones); @counts: blocks of each, at least one;
+ * @blocks: those of all entries one behind the other. Not to be mixed with postings_add. Return: blocks taken.
+ */
+size_t postings_add_group(struct postings_writer *w, const uint16_t *counts, uint32_t n, const uint16_t *blocks);
 /* postings_end - close the last group; Return: 0 or -ENOMEM. */
 int postings_end(struct postings_writer *w);

@@ -9,31 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-
-void pages_large(void *p, size_t n_bytes)
-{
-    const uintptr_t large = (uintptr_t)2 << 20;
-    uintptr_t from = ((uintptr_t)p + large - 1) / large * large, to = ((uintptr_t)p + n_bytes) / large * large;
-    if (from < to)
-        (void)madvise((void *)from, to - from, MADV_HUGEPAGE); /* a hint: nothing depends on it */
-}
-
-void *growing_room(struct growing *g, size_t n, size_t size)
-{
-    if (!g->p || g->n + n > g->capacity) { /* also for nothing: NULL says that memory is out */
-        size_t capacity = g->capacity ? g->capacity * 2 : g->usual ? g->usual : 65536;
-        while (capacity < g->n + n)
-            capacity *= 2;
-        void *p = realloc(g->p, capacity * size); /* bounded by SEGMENT_ROWS * columns: no overflow */
-        if (!p)
-            return NULL;
-        pages_large(p, capacity * size);
-        g->p = p;
-        g->capacity = capacity;
-    }
-    return (uint8_t *)g->p + g->n * size;
-}
 
 /* carve - @n bytes of the scratch area, a cache line apart from its neighbours. */
 static void *carve(uint8_t **at, size_t n)
@@ -43,24 +18,13 @@ static void *carve(uint8_t **at, size_t n)
     return p;
 }
 
-/* make_scratch - all that the work on one block touches at random, on as few large pages as hold it. */
 static int make_scratch(struct segment_builder *b)
 {
-    const size_t large = (size_t)2 << 20, n_pairs = BLOCK_ADDRESSES_MAX + 1; /* one more: written before it is known to count */
-    size_t pair = b->family == 4 ? sizeof(uint64_t) : sizeof(struct wide_pair);
-    size_t n = TABLE_LARGE * sizeof(*b->table) + 2 * n_pairs * pair + (NO_LOCAL + 1u) * sizeof(*b->rank) +
-               SEGMENT_BLOCK_ROWS * (sizeof(*b->numbers) + sizeof(*b->numbers64)) + 1024;
-    n = (n + large - 1) / large * large;
-    b->scratch = aligned_alloc(large, n);
+    b->scratch = memory_large(PLACES_MAX * sizeof(*b->numbers) + SEGMENT_BLOCK_ROWS * sizeof(*b->numbers64) + 256);
     if (!b->scratch)
         return -ENOMEM;
-    pages_large(b->scratch, n);
     uint8_t *at = b->scratch;
-    b->table = carve(&at, TABLE_LARGE * sizeof(*b->table));
-    b->distinct = carve(&at, n_pairs * pair);
-    b->spare = carve(&at, n_pairs * pair);
-    b->rank = carve(&at, (NO_LOCAL + 1u) * sizeof(*b->rank));
-    b->numbers = carve(&at, SEGMENT_BLOCK_ROWS * sizeof(*b->numbers));
+    b->numbers = carve(&at, PLACES_MAX * sizeof(*b->numbers));
     b->numbers64 = carve(&at, SEGMENT_BLOCK_ROWS * sizeof(*b->numbers64));
     return 0;
 }
@@ -112,8 +76,7 @@ static void begin(struct segment_builder *b)
     b->event_max_us = b->arrived_max_us = INT64_MIN;
     flow_batch_clear(b->pending);
     buf_clear(&b->packed);
-    b->addresses.n = b->attributes.n = b->exceptions.n = 0;
-    memset(b->table, 0, TABLE_LARGE * sizeof(*b->table));
+    block_records_clear(&b->records);
 }
 
 struct segment_builder *segment_builder_new(int family, uint32_t max_rows)
@@ -132,7 +95,7 @@ struct segment_builder *segment_builder_new(int family, uint32_t max_rows)
     b->max_rows = max_rows;
     b->packed.max = PACKED_MAX * 2;
     b->texts.max = FLOW_BATCH_TEXT_MAX * 3;
-    b->addresses.usual = b->attributes.usual = max_rows + max_rows / 4;
+    block_records_init(&b->records, family, max_rows);
     b->pending = flow_batch_new(family);
     b->blocks = calloc((max_rows + SEGMENT_BLOCK_ROWS - 1) / SEGMENT_BLOCK_ROWS, sizeof(*b->blocks));
     if (!b->pending || !b->blocks || make_scratch(b)) {
@@ -148,14 +111,10 @@ static void destroy(struct segment_builder *b)
     if (!b)
         return;
     flow_batch_free(b->pending);
-    for (unsigned c = 0; c < FLOW_N_ADDRESSES; c++)
-        free(b->locals[c]);
     free(b->blocks);
     free(b->scratch);
     free(b->observers);
-    free(b->addresses.p);
-    free(b->attributes.p);
-    free(b->exceptions.p);
+    block_records_fini(&b->records);
     buf_fini(&b->packed);
     buf_fini(&b->texts);
     buf_fini(&b->out);

@@ -13,6 +13,7 @@
 #include <xxhash.h>
 
 enum { FLUSH_BYTES = 1 << 20 };
+#define ADDRESS_COLUMNS ((UINT64_C(1) << FLOW_N_ADDRESSES) - 1)
 
 struct writer {
     struct segment_builder *b;
@@ -72,63 +73,133 @@ static int put_array(struct writer *w, struct segment_cell *cell, size_t begin, 
     return 0;
 }
 
-static int put_codes(struct writer *w, uint32_t k, unsigned c, uint32_t n, size_t begin)
+/* a record of either family */
+struct said {
+    uint32_t code, as;
+    uint16_t place;
+    uint8_t mask, flags;
+};
+
+static inline __attribute__((always_inline)) struct said record_at(const void *records, bool is_v4, size_t i)
+{
+    if (is_v4) {
+        const struct record4 *r = (const struct record4 *)records + i;
+        return (struct said){r->key, r->as, r->place, r->mask, r->flags};
+    }
+    const struct record6 *r = (const struct record6 *)records + i;
+    return (struct said){(uint32_t)r->key.low, r->as, r->place, r->mask, r->flags};
+}
+
+static size_t n_records(const struct block *block)
+{
+    return block->places.end[PART_NONE];
+}
+
+static const void *records_of(const struct writer *w, const struct block *block)
+{
+    return (const uint8_t *)w->b->records.records + block->places.first * record_bytes(w->b->family);
+}
+
+/* gather_codes - the codes of a block by place. Return: all flags of its records. */
+static inline __attribute__((always_inline)) unsigned gather(const void *records, bool is_v4, size_t n, uint32_t *codes)
+{
+    unsigned flags = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct said s = record_at(records, is_v4, i);
+        codes[s.place] = s.code;
+        flags |= s.flags;
+    }
+    return flags;
+}
+
+static unsigned gather_codes(const struct writer *w, const struct block *block, uint32_t *codes)
+{
+    if (w->b->family == 4)
+        return gather(records_of(w, block), true, n_records(block), codes);
+    return gather(records_of(w, block), false, n_records(block), codes);
+}
+
+static int put_codes(struct writer *w, uint32_t k, unsigned c, uint32_t n, size_t begin, const uint32_t *by_place)
 {
     struct block *block = &w->b->blocks[k];
-    const uint16_t *locals = w->b->locals[c] + (size_t)k * SEGMENT_BLOCK_ROWS;
-    const uint32_t *code_of = w->b->index.code_of + block->first_address;
-    uint32_t *codes = w->b->numbers, none = w->b->index.n_entries, min, max;
-    for (uint32_t i = 0; i < n; i++)
-        codes[i] = locals[i] == NO_LOCAL ? none : code_of[locals[i]];
+    uint32_t other[SEGMENT_BLOCK_ROWS] __attribute__((uninitialized)), min, max, none = w->b->index.n_entries;
+    const uint32_t *codes = by_place + (c == FLOW_DESTINATION_IP ? SEGMENT_BLOCK_ROWS : 0);
+    if (c > FLOW_DESTINATION_IP) {
+        const uint16_t *locals = w->b->records.locals[c] + (size_t)k * SEGMENT_BLOCK_ROWS;
+        for (uint32_t i = 0; i < n; i++)
+            other[i] = locals[i] == NO_LOCAL ? none : by_place[PLACES_ROWS + locals[i]];
+        codes = other;
+    }
     pack_bounds32(codes, n, &min, &max);
     block->cells[c] = (struct segment_cell){.offset_and_kind = (uint64_t)KIND_CONSTANT << 56, .min = min, .max = max};
     return min == max ? 0 : put_array(w, &block->cells[c], begin, codes, n);
 }
 
-static uint32_t attribute_of(uint64_t attributes, enum segment_section s)
+/* --- what addresses tell of rows ------------------------------------------------------------ */
+
+static bool is_of_column(struct said s, unsigned c)
 {
-    return s == SECTION_AS ? (uint32_t)attributes : (uint32_t)(attributes >> 32 & 0xff);
+    return s.place / SEGMENT_BLOCK_ROWS == (segment_by_address(c) == FLOW_DESTINATION_IP);
 }
 
-/* said_by_rows - the column's true values: what the block knew of the address, but for its exceptions. */
-static void said_by_rows(struct writer *w, uint32_t k, unsigned c, uint32_t n, uint32_t *out)
+static uint32_t value_of(struct said s, unsigned c)
 {
-    const struct block *block = &w->b->blocks[k];
-    int by = segment_by_address(c);
-    unsigned side = by == FLOW_DESTINATION_IP;
-    const uint16_t *locals = w->b->locals[by] + (size_t)k * SEGMENT_BLOCK_ROWS;
-    const uint64_t *known = (const uint64_t *)w->b->attributes.p + block->first_address;
-    const struct exception *e = (const struct exception *)w->b->exceptions.p + block->exceptions[side];
-    for (uint32_t i = 0; i < n; i++)
-        out[i] = locals[i] == NO_LOCAL ? 0 : attribute_of(known[locals[i]], segment_attribute(c));
-    for (size_t i = 0; i < block->n_exceptions[side]; i++)
-        out[e[i].row] = attribute_of(e[i].attributes, segment_attribute(c));
+    return segment_attribute(c) == SECTION_AS ? s.as : s.mask;
 }
 
-/* put_exceptions - rows whose value is not that of their entry. Return: 0, 1 (too many), or -ENOMEM. */
-static int put_exceptions(struct writer *w, uint32_t k, unsigned c, uint32_t n, size_t begin, const uint32_t *said)
+/* find_exceptions - rows that say another value than the address's entry. Return: how many; bits and values by row. */
+static uint32_t find_exceptions(const struct writer *w, const struct block *block, unsigned c, uint64_t *bits, uint32_t *values)
 {
-    uint16_t rows[SEGMENT_BLOCK_ROWS] __attribute__((uninitialized));
-    struct block *block = &w->b->blocks[k];
-    struct segment_cell *cell = &block->cells[c];
-    const uint16_t *locals = w->b->locals[segment_by_address(c)] + (size_t)k * SEGMENT_BLOCK_ROWS;
-    const uint32_t *code_of = w->b->index.code_of + block->first_address;
-    uint32_t n_rows = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t v = locals[i] == NO_LOCAL ? 0
-                                           : attribute_of(w->b->index.attributes[code_of[locals[i]]], segment_attribute(c));
-        rows[n_rows] = (uint16_t)i;
-        n_rows += v != said[i];
+    const void *records = records_of(w, block);
+    unsigned flag = segment_attribute(c) == SECTION_AS ? RECORD_AS_DIFFERS : RECORD_MASK_DIFFERS;
+    uint32_t n = 0;
+    memset(bits, 0, SEGMENT_BLOCK_ROWS / 8);
+    for (size_t i = 0; i < n_records(block); i++) {
+        struct said s = record_at(records, w->b->family == 4, i);
+        if (!(s.flags & flag) || !is_of_column(s, c))
+            continue;
+        uint32_t row = s.place % SEGMENT_BLOCK_ROWS;
+        bits[row / 64] |= UINT64_C(1) << row % 64;
+        values[row] = value_of(s, c);
+        n++;
     }
+    return n;
+}
+
+static int put_plain(struct writer *w, struct block *block, unsigned c, uint32_t n, size_t begin)
+{
+    uint32_t values[SEGMENT_BLOCK_ROWS] __attribute__((uninitialized));
+    const void *records = records_of(w, block);
+    for (size_t i = 0; i < n_records(block); i++) {
+        struct said s = record_at(records, w->b->family == 4, i);
+        if (is_of_column(s, c))
+            values[s.place % SEGMENT_BLOCK_ROWS] = value_of(s, c);
+    }
+    return put_array(w, &block->cells[c], begin, values, n);
+}
+
+/* put_by_address - the exceptions, or all values where that is shorter. */
+static int put_by_address(struct writer *w, struct block *block, unsigned c, uint32_t n, size_t begin, bool has_exceptions)
+{
+    struct segment_cell *cell = &block->cells[c];
+    uint64_t bits[SEGMENT_BLOCK_ROWS / 64] = {0};
+    uint32_t values[SEGMENT_BLOCK_ROWS] __attribute__((uninitialized));
+    uint32_t n_rows = has_exceptions ? find_exceptions(w, block, c, bits, values) : 0;
     if ((size_t)n_rows * EXCEPTION_BYTES > pack_bits_bytes(n, pack_width(cell->max - cell->min)) / 2)
-        return 1;
+        return put_plain(w, block, c, n, begin);
     size_t from = w->b->out.n;
-    buf_add(&w->b->out, &n_rows, 4);
-    buf_add(&w->b->out, rows, n_rows * sizeof(*rows));
-    for (uint32_t i = 0; i < n_rows; i++)
-        buf_add(&w->b->out, &said[rows[i]], 4);
-    if (w->b->out.is_bad)
+    uint8_t *p = buf_room(&w->b->out, 4 + (size_t)n_rows * EXCEPTION_BYTES);
+    if (!p)
         return -ENOMEM;
+    w->b->out.n += 4 + (size_t)n_rows * EXCEPTION_BYTES;
+    memcpy(p, &n_rows, 4);
+    uint8_t *rows = p + 4, *said = rows + (size_t)n_rows * 2;
+    for (uint32_t i = 0; n_rows && i < SEGMENT_BLOCK_ROWS / 64; i++)
+        for (uint64_t left = bits[i]; left; left &= left - 1, rows += 2, said += 4) {
+            uint16_t row = (uint16_t)(i * 64 + (uint32_t)__builtin_ctzll(left));
+            memcpy(rows, &row, 2);
+            memcpy(said, &values[row], 4);
+        }
     end_cell(w, cell, KIND_BY_ADDRESS, from, begin);
     if (segment_attribute(c) == SECTION_AS)
         w->uses_as = true;
@@ -137,77 +208,17 @@ static int put_exceptions(struct writer *w, uint32_t k, unsigned c, uint32_t n, 
     return 0;
 }
 
-/* deviations - which attributes (HAS_AS, HAS_MASK) some address of the block had otherwise than its entry. */
-static uint64_t deviations(const struct writer *w, const struct block *block)
-{
-    const uint64_t *known = (const uint64_t *)w->b->attributes.p + block->first_address;
-    const uint32_t *code_of = w->b->index.code_of + block->first_address;
-    uint64_t found = 0;
-    for (uint32_t i = 0; i < block->n_addresses; i++) {
-        uint64_t x = known[i] ^ w->b->index.attributes[code_of[i]];
-        found |= (x & ATTRIBUTE_AS(-1)) ? known[i] & HAS_AS : 0;
-        found |= (x & ATTRIBUTE_MASK(-1)) ? known[i] & HAS_MASK : 0;
-    }
-    return found;
-}
-
-/* put_few_exceptions - all addresses agree with their entries: only rows noted when the block was closed remain. */
-static int put_few_exceptions(struct writer *w, uint32_t k, unsigned c, size_t begin)
-{
-    const struct block *block = &w->b->blocks[k];
-    unsigned side = segment_by_address(c) == FLOW_DESTINATION_IP;
-    enum segment_section s = segment_attribute(c);
-    const uint16_t *locals = w->b->locals[segment_by_address(c)] + (size_t)k * SEGMENT_BLOCK_ROWS;
-    const struct exception *e = (const struct exception *)w->b->exceptions.p + block->exceptions[side];
-    size_t from = w->b->out.n, n = block->n_exceptions[side];
-    uint32_t n_rows = 0, values[SEGMENT_BLOCK_ROWS] __attribute__((uninitialized));
-    buf_add(&w->b->out, &n_rows, 4);
-    for (size_t i = 0; i < n; i++) {
-        uint16_t local = locals[e[i].row], row = (uint16_t)e[i].row;
-        uint64_t entry = local == NO_LOCAL ? 0 : w->b->index.attributes[w->b->index.code_of[block->first_address + local]];
-        values[n_rows] = attribute_of(e[i].attributes, s);
-        if (values[n_rows] == attribute_of(entry, s))
-            continue;
-        buf_add(&w->b->out, &row, 2);
-        n_rows++;
-    }
-    buf_add(&w->b->out, values, n_rows * sizeof(*values));
-    if (w->b->out.is_bad)
-        return -ENOMEM;
-    memcpy(w->b->out.p + from, &n_rows, 4);
-    end_cell(w, &w->b->blocks[k].cells[c], KIND_BY_ADDRESS, from, begin);
-    if (s == SECTION_AS)
-        w->uses_as = true;
-    else
-        w->uses_mask = true;
-    return 0;
-}
-
-enum { FEW_EXCEPTIONS = 200 };
-
-static int put_by_address(struct writer *w, uint32_t k, unsigned c, uint32_t n, size_t begin, uint64_t deviating)
-{
-    uint32_t *said = w->b->numbers;
-    unsigned side = segment_by_address(c) == FLOW_DESTINATION_IP;
-    if (!(deviating & (segment_attribute(c) == SECTION_AS ? HAS_AS : HAS_MASK)) &&
-        w->b->blocks[k].n_exceptions[side] <= FEW_EXCEPTIONS)
-        return put_few_exceptions(w, k, c, begin);
-    said_by_rows(w, k, c, n, said);
-    int r = put_exceptions(w, k, c, n, begin, said);
-    return r == 1 ? put_array(w, &w->b->blocks[k].cells[c], begin, said, n) : r;
-}
-
 static int put_block(struct writer *w, uint32_t k)
 {
     struct block *block = &w->b->blocks[k];
     size_t begin = w->b->out.n;
     uint32_t n = k + 1 < w->b->n_blocks ? SEGMENT_BLOCK_ROWS : w->b->n_rows - k * SEGMENT_BLOCK_ROWS;
-    uint64_t waiting = (block->columns & ((UINT64_C(1) << FLOW_N_ADDRESSES) - 1)) | block->by_address;
-    uint64_t deviating = block->by_address ? deviations(w, block) : 0;
+    unsigned flags = gather_codes(w, block, w->b->numbers);
     buf_add(&w->b->out, w->b->packed.p + block->packed, block->packed_bytes);
-    for (; waiting; waiting &= waiting - 1) {
-        unsigned c = (unsigned)__builtin_ctzll(waiting);
-        int r = c < FLOW_N_ADDRESSES ? put_codes(w, k, c, n, begin) : put_by_address(w, k, c, n, begin, deviating);
+    for (uint64_t left = (block->columns & ADDRESS_COLUMNS) | block->by_address; left; left &= left - 1) {
+        unsigned c = (unsigned)__builtin_ctzll(left);
+        int r = c < FLOW_N_ADDRESSES ? put_codes(w, k, c, n, begin, w->b->numbers)
+                                     : put_by_address(w, block, c, n, begin, flags != 0);
         if (r)
             return r;
     }
@@ -262,21 +273,34 @@ static void put_observers(struct writer *w)
     end_section(w, SECTION_OBSERVERS);
 }
 
-static int put_attributes(struct writer *w, enum segment_section s, bool is_used)
+/* attributes of every entry */
+static int put_as(struct writer *w)
 {
-    begin_section(w, s);
-    if (is_used) {
-        uint32_t n = w->b->index.n_entries, *v = malloc(n * sizeof(*v));
+    uint32_t n = w->b->index.n_entries;
+    begin_section(w, SECTION_AS);
+    if (w->uses_as) {
         uint8_t *p = buf_room(&w->b->out, PACK_ARRAY_MAX_BYTES(n));
-        for (uint32_t i = 0; v && p && i < n; i++)
-            v[i] = attribute_of(w->b->index.attributes[i], s);
-        if (v && p)
-            w->b->out.n += pack_array32(v, n, p);
-        free(v);
-        if (!v || !p)
+        if (!p)
             return -ENOMEM;
+        w->b->out.n += pack_array32(w->b->index.as, n, p);
     }
-    end_section(w, s);
+    end_section(w, SECTION_AS);
+    return 0;
+}
+
+static int put_masks(struct writer *w)
+{
+    uint32_t n = w->b->index.n_entries, *v = w->b->index.as; /* no more needed */
+    begin_section(w, SECTION_MASK);
+    if (w->uses_mask) {
+        uint8_t *p = buf_room(&w->b->out, PACK_ARRAY_MAX_BYTES(n));
+        if (!p)
+            return -ENOMEM;
+        for (uint32_t i = 0; i < n; i++)
+            v[i] = w->b->index.masks[i];
+        w->b->out.n += pack_array32(v, n, p);
+    }
+    end_section(w, SECTION_MASK);
     return 0;
 }
 
@@ -289,9 +313,9 @@ static int put_index(struct writer *w)
     put_section(w, SECTION_BODY, &w->b->index.body);
     put_section(w, SECTION_POSTING_GROUPS, &w->b->index.posting_groups);
     put_section(w, SECTION_POSTINGS, &w->b->index.postings);
-    int r = put_attributes(w, SECTION_AS, w->uses_as);
+    int r = put_as(w);
     if (!r)
-        r = put_attributes(w, SECTION_MASK, w->uses_mask);
+        r = put_masks(w);
     if (r || w->b->out.is_bad)
         return -ENOMEM;
     size_t n = w->b->out.n, n_checksums = sealed_pieces(n) * 8;
