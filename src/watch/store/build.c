@@ -16,19 +16,24 @@
 #include <string.h>
 #include <unistd.h>
 
-static int write_file(struct segment_builder *builder, struct manifest_segment *segment, int fd, struct fault *f)
+static int sync_file(uint64_t id, int fd, struct fault *f)
 {
     char shown[STORE_SHOWN_MAX];
+    int r = file_step("segment-sync");
+    if (!r && fdatasync(fd))
+        r = -errno;
+    return r ? FAULT(f, r, store_write_failed, store_file_shown(STORE_SEGMENT, id, shown), strerrordesc_np(-r)) : 0;
+}
+
+static int write_file(struct segment_builder *builder, struct manifest_segment *segment, int fd, struct fault *f)
+{
     uint64_t n_bytes = 0;
     int r = segment_builder_write(builder, segment->id, fd, &n_bytes, f);
     if (r)
         return r;
-    r = file_step("segment-sync");
-    if (!r && fdatasync(fd))
-        r = -errno;
+    r = sync_file(segment->id, fd, f);
     if (r)
-        return FAULT(f, r, store_write_failed, store_file_shown(STORE_SEGMENT, segment->id, shown),
-                     strerrordesc_np(-r));
+        return r;
     struct segment *s;
     r = segment_open(fd, segment->id, false, &s, f); /* what was written must open, before anything relies on it */
     if (r)
@@ -42,7 +47,29 @@ static int write_file(struct segment_builder *builder, struct manifest_segment *
     return 0;
 }
 
-int build_write(struct store *s, struct segment_builder *builder, struct manifest_segment *segment, struct fault *f)
+static int write_logs(struct log_builder *builder, struct manifest_segment *segment, int fd, struct fault *f)
+{
+    uint64_t n_bytes = 0;
+    int r = log_builder_write(builder, segment->id, fd, &n_bytes, f);
+    if (!r)
+        r = sync_file(segment->id, fd, f);
+    struct log_segment *s;
+    if (!r)
+        r = log_segment_open(fd, segment->id, false, &s, f);
+    if (r)
+        return r;
+    const struct log_segment_info *info = log_segment_info(s);
+    segment->n_rows = info->n_rows;
+    segment->n_bytes = n_bytes;
+    segment->event_min_us = info->event_min_us;
+    segment->event_max_us = info->event_max_us;
+    log_segment_close(s);
+    return 0;
+}
+
+/* build_file - a new file made by one of the two. */
+static int build_file(struct store *s, struct segment_builder *flows, struct log_builder *logs,
+                      struct manifest_segment *segment, struct fault *f)
 {
     char name[STORE_NAME_MAX], shown[STORE_SHOWN_MAX];
     store_file_name(STORE_SEGMENT, segment->id, name);
@@ -50,12 +77,10 @@ int build_write(struct store *s, struct segment_builder *builder, struct manifes
     int fd = r ? -1 : openat(s->segments_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (fd < 0) {
         r = r ? r : -errno;
-        segment_builder_free(builder);
         return FAULT(f, r, store_write_failed, store_file_shown(STORE_SEGMENT, segment->id, shown),
                      strerrordesc_np(-r));
     }
-    r = write_file(builder, segment, fd, f);
-    segment_builder_free(builder);
+    r = flows ? write_file(flows, segment, fd, f) : write_logs(logs, segment, fd, f);
     close(fd);
     if (r) {
         store_unlink(s, STORE_SEGMENT, segment->id);
@@ -63,6 +88,29 @@ int build_write(struct store *s, struct segment_builder *builder, struct manifes
     }
     STORE_COUNT(s, segment_bytes, segment->n_bytes);
     return 0;
+}
+
+int build_write(struct store *s, struct segment_builder *builder, struct manifest_segment *segment, struct fault *f)
+{
+    int r = build_file(s, builder, NULL, segment, f);
+    segment_builder_free(builder);
+    return r;
+}
+
+int build_write_logs(struct store *s, struct log_builder *builder, struct manifest_segment *segment, struct fault *f)
+{
+    int r = build_file(s, NULL, builder, segment, f);
+    log_builder_free(builder);
+    return r;
+}
+
+/* write_job - what the job brings as a file; it is spent. */
+static int write_job(struct store *s, struct build_job *job, struct fault *f)
+{
+    int r = job->logs ? build_write_logs(s, job->logs, &job->segment, f) : build_write(s, job->builder, &job->segment, f);
+    job->logs = NULL;
+    job->builder = NULL;
+    return r;
 }
 
 int build_publish(struct store *s, const struct manifest_segment *segments, size_t n, uint64_t journal_id,
@@ -94,12 +142,11 @@ static int seal_job(struct store *s, struct build_job *job, struct fault *f)
     int family = job->journal.family;
     journal_close(&job->journal);
     int r;
-    if (!job->builder)
+    if (!job->builder && !job->logs)
         r = replay_to_segments(s, id, family, false, f);
     else {
         struct manifest_change c = {0};
-        r = build_write(s, job->builder, &job->segment, f);
-        job->builder = NULL;
+        r = write_job(s, job, f);
         if (!r)
             r = build_publish(s, &job->segment, 1, id, &c, f);
         manifest_change_fini(&c);
@@ -113,10 +160,9 @@ static void run_job(struct store *s, struct build_job *job)
 {
     struct fault fault = {0};
     int r;
-    if (job->import) {
-        r = build_write(s, job->builder, &job->segment, &fault);
-        job->builder = NULL;
-    } else
+    if (job->import)
+        r = write_job(s, job, &fault);
+    else
         r = seal_job(s, job, &fault);
     pthread_mutex_lock(&s->build_lock);
     if (!r && job->import)

@@ -17,6 +17,7 @@ struct store_import {
     struct sha256 content;
     char *name;
     struct segment_builder *open[2]; /* family 4, 6 */
+    struct log_builder *logs;
     struct manifest_segment *segments; /* staged; under the store's build_lock */
     size_t n, room;
     uint64_t n_rows;
@@ -81,8 +82,10 @@ static int make_room(struct store_import *i)
     return r;
 }
 
-static int stage(struct store_import *i, int slot, struct fault *f)
+/* stage - hand what is open of @family to the builders. */
+static int stage(struct store_import *i, int family, struct fault *f)
 {
+    int slot = family == 6;
     struct build_job *job = calloc(1, sizeof(*job));
     if (!job || make_room(i)) {
         free(job);
@@ -91,13 +94,19 @@ static int stage(struct store_import *i, int slot, struct fault *f)
     job->group = &i->group;
     job->import = i;
     job->journal.fd = -1;
-    job->builder = i->open[slot];
+    if (family == MANIFEST_LOGS)
+        job->logs = i->logs;
+    else
+        job->builder = i->open[slot];
     uint64_t id = store_new_id(i->store);
     int64_t now_us = clock_now_us();
-    job->segment = (struct manifest_segment){.id = id, .order = id, .family = slot ? 6 : 4,
+    job->segment = (struct manifest_segment){.id = id, .order = id, .family = family,
                                              .arrived_min_us = now_us < i->begun_us ? now_us : i->begun_us,
                                              .arrived_max_us = now_us > i->begun_us ? now_us : i->begun_us};
-    i->open[slot] = NULL;
+    if (family == MANIFEST_LOGS)
+        i->logs = NULL;
+    else
+        i->open[slot] = NULL;
     build_submit(i->store, job);
     return build_failed(i->store, &i->group, f);
 }
@@ -114,7 +123,25 @@ int store_import_append(struct store_import *i, const struct flow_batch *b, stru
             return FAULT(f, r, store_no_memory, i->name);
         i->n_rows += taken;
         if (r == SEGMENT_FULL)
-            r = stage(i, slot, f);
+            r = stage(i, b->family, f);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int store_import_append_logs(struct store_import *i, const struct events *e, struct fault *f)
+{
+    for (uint32_t from = 0, taken; from < e->n; from += taken) {
+        if (!i->logs)
+            i->logs = log_builder_new(i->store->names, LOG_SEGMENT_ROWS);
+        taken = 0;
+        int r = i->logs ? log_builder_add(i->logs, e, from, &taken) : -ENOMEM;
+        if (r < 0)
+            return FAULT(f, r, store_no_memory, i->name);
+        i->n_rows += taken;
+        if (r == LOG_SEGMENT_FULL)
+            r = stage(i, MANIFEST_LOGS, f);
         if (r < 0)
             return r;
     }
@@ -127,6 +154,7 @@ static void free_import(struct store_import *i, bool is_committed)
         store_unlink(i->store, STORE_SEGMENT, i->segments[k].id);
     for (int k = 0; k < 2; k++)
         segment_builder_free(i->open[k]);
+    log_builder_free(i->logs);
     free(i->segments);
     free(i->name);
     free(i);
@@ -169,7 +197,9 @@ int store_import_commit(struct store_import *i, struct fault *f)
     int r = 0;
     for (int slot = 0; !r && slot < 2; slot++)
         if (i->open[slot] && segment_builder_rows(i->open[slot]))
-            r = stage(i, slot, f);
+            r = stage(i, slot ? 6 : 4, f);
+    if (!r && i->logs && log_builder_rows(i->logs))
+        r = stage(i, MANIFEST_LOGS, f);
     int e = build_wait(i->store, &i->group, r ? NULL : f);
     r = r ? r : e;
     if (!r) {

@@ -107,15 +107,15 @@ struct target {
     struct fault *fault;
 };
 
-static int write_segment(void *context, struct segment_builder *b, int64_t arrived_min_us, int64_t arrived_max_us)
+/* next_segment - the record of one more, or NULL with the fault: no memory. */
+static struct manifest_segment *next_segment(struct target *t, int64_t arrived_min_us, int64_t arrived_max_us)
 {
-    struct target *t = context;
     if (t->n == t->room) {
         size_t room = t->room ? t->room * 2 : 4;
         struct manifest_segment *more = realloc(t->segments, room * sizeof(*more));
         if (!more) {
-            segment_builder_free(b);
-            return FAULT(t->fault, -ENOMEM, store_no_memory, "store/journals");
+            (void)FAULT(t->fault, -ENOMEM, store_no_memory, "store/journals");
+            return NULL;
         }
         t->segments = more;
         t->room = room;
@@ -123,7 +123,31 @@ static int write_segment(void *context, struct segment_builder *b, int64_t arriv
     struct manifest_segment *s = &t->segments[t->n];
     *s = (struct manifest_segment){.id = store_new_id(t->store), .order = t->journal_id, .family = t->family,
                                    .arrived_min_us = arrived_min_us, .arrived_max_us = arrived_max_us};
+    return s;
+}
+
+static int write_segment(void *context, struct segment_builder *b, int64_t arrived_min_us, int64_t arrived_max_us)
+{
+    struct target *t = context;
+    struct manifest_segment *s = next_segment(t, arrived_min_us, arrived_max_us);
+    if (!s) {
+        segment_builder_free(b);
+        return -ENOMEM;
+    }
     int r = build_write(t->store, b, s, t->fault);
+    t->n += r == 0;
+    return r;
+}
+
+static int write_logs(void *context, struct log_builder *b, int64_t arrived_min_us, int64_t arrived_max_us)
+{
+    struct target *t = context;
+    struct manifest_segment *s = next_segment(t, arrived_min_us, arrived_max_us);
+    if (!s) {
+        log_builder_free(b);
+        return -ENOMEM;
+    }
+    int r = build_write_logs(t->store, b, s, t->fault);
     t->n += r == 0;
     return r;
 }
@@ -174,8 +198,10 @@ int replay_to_segments(struct store *s, uint64_t id, int family, bool is_recover
     struct replay replay = {.segment_rows = store_segment_rows(s), .full = write_segment, .context = &t};
     struct manifest_notes notes = {0};
     replay.notes = is_recovery ? &notes : NULL;
-    struct journal_report report;
-    int r = replay_journal(&replay, fd, id, family, &report, f);
+    struct journal_report report = {0};
+    struct log_replay logs = {.names = s->names, .segment_rows = LOG_SEGMENT_ROWS, .full = write_logs, .context = &t};
+    int r = family == MANIFEST_LOGS ? log_replay_journal(&logs, fd, id, &report, f)
+                                    : replay_journal(&replay, fd, id, family, &report, f);
     if (is_recovery) {
         store_take_notes(s, &notes);
         if (report.sequence > atomic_load(&s->sequence))

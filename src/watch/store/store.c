@@ -351,6 +351,7 @@ static void free_store(struct store *s)
     manifest_fini(&s->manifest);
     free(s->notes.slots);
     free(s->pending);
+    event_names_free(s->own_names);
     free(s->data_dir);
     file_close(&s->segments_fd);
     file_close(&s->dictionaries_fd);
@@ -390,7 +391,10 @@ int store_open(const char *data_dir, const struct store_options *o, struct store
     if (s->options.seal_after_us <= 0)
         s->options.seal_after_us = SEAL_AFTER_US;
     s->data_dir = strdup(data_dir);
-    int r = s->data_dir ? open_all(s, f) : FAULT(f, -ENOMEM, store_no_memory, data_dir);
+    s->names = s->options.names;
+    if (!s->names)
+        s->names = s->own_names = event_names_new();
+    int r = s->data_dir && s->names ? open_all(s, f) : FAULT(f, -ENOMEM, store_no_memory, data_dir);
     if (r) {
         build_stop(s);
         free_store(s);
@@ -398,6 +402,11 @@ int store_open(const char *data_dir, const struct store_options *o, struct store
     }
     *ret = s;
     return 0;
+}
+
+struct event_names *store_names(const struct store *s)
+{
+    return s->names;
 }
 
 void store_close(struct store *s)

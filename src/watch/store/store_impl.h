@@ -9,6 +9,7 @@
 #pragma once
 
 #include "watch/store/journal.h"
+#include "watch/store/log_segment.h"
 #include "watch/store/manifest.h"
 #include "watch/store/segment_build.h"
 #include "watch/store/store.h"
@@ -37,7 +38,8 @@ struct sync_request {
 struct build_job {
     struct build_job *next;
     struct build_group *group; /* NULL: nobody waits */
-    struct segment_builder *builder; /* owned; NULL: the journal is replayed */
+    struct segment_builder *builder; /* owned; both NULL: the journal is replayed */
+    struct log_builder *logs;        /* owned */
     struct journal journal;          /* .fd < 0: none (an import) */
     struct manifest_segment segment; /* id, order, family, arrival set; the rest filled by building */
     struct store_import *import;     /* takes the segment, or NULL: published at once */
@@ -46,6 +48,7 @@ struct build_job {
 struct store {
     char *data_dir;
     struct store_options options;
+    struct event_names *names, *own_names; /* own: if the options gave none */
     int dir_fd, lock_fd, segments_fd, dictionaries_fd, journals_fd, damaged_fd;
 
     pthread_mutex_t lock;
@@ -109,6 +112,7 @@ int build_start(struct store *s, struct fault *f);
 void build_stop(struct store *s);
 /* build_write - @builder (freed) as the file of @segment, synced; fills the rest of @segment. */
 int build_write(struct store *s, struct segment_builder *builder, struct manifest_segment *segment, struct fault *f);
+int build_write_logs(struct store *s, struct log_builder *builder, struct manifest_segment *segment, struct fault *f);
 /*
  * build_publish - one transaction: the segments are there, the journal is not; then the journal's file goes.
  * @c: more records of the same transaction, or empty. On failure the segments' files are gone again.
@@ -141,6 +145,15 @@ struct replay {
 };
 /* replay_journal - rows into builders. Return: as journal_walk, or what ->full returned, or -ENOMEM. */
 int replay_journal(const struct replay *r, int fd, uint64_t id, int family, struct journal_report *ret, struct fault *f);
+
+/* log_replay_journal - the same for log events, whose family is MANIFEST_LOGS. */
+struct log_replay {
+    struct event_names *names;
+    uint32_t segment_rows;
+    int (*full)(void *context, struct log_builder *b, int64_t arrived_min_us, int64_t arrived_max_us); /* takes @b */
+    void *context;
+};
+int log_replay_journal(const struct log_replay *replay, int fd, uint64_t id, struct journal_report *ret, struct fault *f);
 /* replay_to_segments - a journal in the store becomes segments, published in one transaction. */
 int replay_to_segments(struct store *s, uint64_t id, int family, bool is_recovery, struct fault *f);
 

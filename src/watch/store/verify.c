@@ -25,6 +25,7 @@ struct found {
 struct verification {
     int dir_fd;
     struct manifest manifest;
+    struct event_names *names;
     int (*progress)(void *context, uint64_t done_bytes, uint64_t total_bytes);
     int (*damage)(void *context, const struct store_damage *d);
     void *context;
@@ -95,7 +96,15 @@ static int check_file(struct verification *v, enum store_kind kind, uint64_t id,
         return FAULT(why, -EBADMSG, store_segment_wrong_size, (unsigned long long)st.st_size,
                      (unsigned long long)n_bytes);
     int r;
-    if (kind == STORE_SEGMENT) {
+    const struct manifest_segment *named = kind == STORE_SEGMENT ? manifest_find_segment(&v->manifest, id) : NULL;
+    if (named && named->family == MANIFEST_LOGS) {
+        struct log_segment *s = NULL;
+        r = log_segment_open(fd, id, false, &s, why);
+        if (!r) {
+            r = log_segment_verify(s, v->names, why);
+            log_segment_close(s);
+        }
+    } else if (kind == STORE_SEGMENT) {
         struct segment *s = NULL;
         r = segment_open(fd, id, false, &s, why);
         if (!r) {
@@ -248,7 +257,8 @@ int store_verify(const char *data_dir, int (*progress)(void *context, uint64_t d
         int e = -errno;
         return FAULT(f, e, store_read_failed, path, strerrordesc_np(-e));
     }
-    int r = manifest_load(v.dir_fd, &v.manifest, f);
+    v.names = event_names_new();
+    int r = v.names ? manifest_load(v.dir_fd, &v.manifest, f) : FAULT(f, -ENOMEM, store_no_memory, data_dir);
     if (r == MANIFEST_NONE)
         r = FAULT(f, STORE_EMPTY, store_none, data_dir);
     if (!r)
@@ -258,6 +268,7 @@ int store_verify(const char *data_dir, int (*progress)(void *context, uint64_t d
     *ret_n_segments = v.n_segments;
     *ret_n_rows = v.n_rows;
     manifest_fini(&v.manifest);
+    event_names_free(v.names);
     free(v.found);
     close(v.dir_fd);
     return r;

@@ -22,7 +22,8 @@ enum { MAX_ATTEMPTS = 32, MOVED = 1 };
 
 struct placed {
     uint64_t order, id;
-    struct segment *segment;
+    struct segment *segment; /* of flows, */
+    struct log_segment *log; /* or of log events */
 };
 
 struct open_journal {
@@ -70,19 +71,21 @@ static void add_recorded_damage(struct opening *o)
     }
 }
 
-static int place(struct opening *o, uint64_t order, uint64_t id, struct segment *s)
+/* place - takes the one of the two that is given. */
+static int place(struct opening *o, uint64_t order, uint64_t id, struct segment *s, struct log_segment *log)
 {
     if (o->n_placed == o->room_placed) {
         size_t room = o->room_placed ? o->room_placed * 2 : 64;
         struct placed *more = realloc(o->placed, room * sizeof(*more));
         if (!more) {
             segment_close(s);
+            log_segment_close(log);
             return FAULT(o->fault, -ENOMEM, store_no_memory, "store");
         }
         o->placed = more;
         o->room_placed = room;
     }
-    o->placed[o->n_placed++] = (struct placed){.order = order, .id = id, .segment = s};
+    o->placed[o->n_placed++] = (struct placed){.order = order, .id = id, .segment = s, .log = log};
     return 0;
 }
 
@@ -137,8 +140,10 @@ static int open_segment(struct opening *o, const struct manifest_segment *m)
         return 0;
     }
     struct segment *s = NULL;
+    struct log_segment *log = NULL;
     struct fault why = {0};
-    int r = segment_open(fd, m->id, false, &s, &why);
+    int r = m->family == MANIFEST_LOGS ? log_segment_open(fd, m->id, false, &log, &why)
+                                       : segment_open(fd, m->id, false, &s, &why);
     if (r == -EBADMSG || r == -EPROTO) {
         view_add_damage(o->view, shown, m->n_rows, why.text);
         return 0;
@@ -149,7 +154,7 @@ static int open_segment(struct opening *o, const struct manifest_segment *m)
         return r;
     }
     o->view->n_bytes += n_bytes;
-    return place(o, m->order, m->id, s);
+    return place(o, m->order, m->id, s, log);
 }
 
 static int open_segments(struct opening *o)
@@ -208,20 +213,51 @@ static int place_unsealed(void *context, struct segment_builder *b, int64_t arri
     segment_builder_free(b);
     if (!r)
         r = segment_open(fd, id, true, &s, o->fault);
-    return r ? r : place(o, o->journal_id, id, s);
+    return r ? r : place(o, o->journal_id, id, s, NULL);
+}
+
+static int place_unsealed_logs(void *context, struct log_builder *b, int64_t arrived_min_us, int64_t arrived_max_us)
+{
+    struct opening *o = context;
+    (void)arrived_min_us;
+    (void)arrived_max_us;
+    uint64_t id = o->journal_id + ((uint64_t)o->n_of_journal++ << 48), n_bytes = 0;
+    _cleanup_close_ int fd = memfd_create("vonggac-journal", MFD_CLOEXEC);
+    int r = fd < 0 ? -errno : 0;
+    if (r) {
+        log_builder_free(b);
+        return FAULT(o->fault, r, store_read_failed, "store/journals", strerrordesc_np(-r));
+    }
+    struct log_segment *s = NULL;
+    r = log_builder_write(b, id, fd, &n_bytes, o->fault);
+    log_builder_free(b);
+    if (!r)
+        r = log_segment_open(fd, id, true, &s, o->fault);
+    return r ? r : place(o, o->journal_id, id, NULL, s);
+}
+
+static int replay_one(struct opening *o, const struct open_journal *j, struct journal_report *report, struct fault *why)
+{
+    if (j->family != MANIFEST_LOGS) {
+        struct replay replay = {.segment_rows = SEGMENT_ROWS, .full = place_unsealed, .context = o};
+        return replay_journal(&replay, j->fd, j->id, j->family, report, why);
+    }
+    struct log_replay logs = {.names = event_names_new(), .segment_rows = LOG_SEGMENT_ROWS, .full = place_unsealed_logs, .context = o};
+    int r = logs.names ? log_replay_journal(&logs, j->fd, j->id, report, why) : FAULT(why, -ENOMEM, store_no_memory, "store/journals");
+    event_names_free(logs.names);
+    return r;
 }
 
 static int read_journals(struct opening *o)
 {
-    struct replay replay = {.segment_rows = SEGMENT_ROWS, .full = place_unsealed, .context = o};
     for (size_t i = 0; i < o->n_journals; i++) {
         struct open_journal *j = &o->journals[i];
-        struct journal_report report;
+        struct journal_report report = {0};
         struct fault why = {0};
         char shown[STORE_SHOWN_MAX];
         o->journal_id = j->id;
         o->n_of_journal = 0;
-        int r = replay_journal(&replay, j->fd, j->id, j->family, &report, &why);
+        int r = replay_one(o, j, &report, &why);
         store_file_shown(STORE_JOURNAL, j->id, shown);
         if (r == -EBADMSG || r == -EPROTO)
             view_add_damage(o->view, shown, 0, why.text);
@@ -251,11 +287,14 @@ static int take_segments(struct opening *o)
     if (o->n_placed)
         qsort(o->placed, o->n_placed, sizeof(*o->placed), newest_first);
     v->segments = malloc((o->n_placed + 1) * sizeof(struct segment *));
-    if (!v->segments)
+    v->logs = malloc((o->n_placed + 1) * sizeof(struct log_segment *));
+    if (!v->segments || !v->logs)
         return FAULT(o->fault, -ENOMEM, store_no_memory, "store");
     for (size_t i = 0; i < o->n_placed; i++)
-        v->segments[i] = o->placed[i].segment;
-    v->n_segments = o->n_placed;
+        if (o->placed[i].log)
+            v->logs[v->n_logs++] = o->placed[i].log;
+        else
+            v->segments[v->n_segments++] = o->placed[i].segment;
     o->n_placed = 0;
     return 0;
 }
@@ -319,8 +358,10 @@ static int open_dictionaries(struct opening *o)
 
 static void fini_attempt(struct opening *o)
 {
-    for (size_t i = 0; i < o->n_placed; i++)
+    for (size_t i = 0; i < o->n_placed; i++) {
         segment_close(o->placed[i].segment);
+        log_segment_close(o->placed[i].log);
+    }
     for (size_t i = 0; i < o->n_journals; i++)
         close(o->journals[i].fd);
     free(o->placed);
@@ -332,17 +373,21 @@ static void reset_view(struct store_view *v)
 {
     for (size_t i = 0; i < v->n_segments; i++)
         segment_close(v->segments[i]);
+    for (size_t i = 0; i < v->n_logs; i++)
+        log_segment_close(v->logs[i]);
     for (size_t i = 0; i < v->n_dictionaries; i++) {
         merged_close(v->dictionaries[i].merged);
         free(v->dictionaries[i].members);
     }
     free(v->segments);
+    free(v->logs);
     free(v->dictionaries);
     free(v->damaged);
     v->segments = NULL;
+    v->logs = NULL;
     v->dictionaries = NULL;
     v->damaged = NULL;
-    v->n_segments = v->n_dictionaries = v->n_damaged = v->room_damaged = 0;
+    v->n_segments = v->n_logs = v->n_dictionaries = v->n_damaged = v->room_damaged = 0;
     v->n_bytes = 0;
 }
 
@@ -425,6 +470,16 @@ size_t store_view_n_segments(const struct store_view *v)
 struct segment *store_view_segment(const struct store_view *v, size_t i)
 {
     return v->segments[i];
+}
+
+size_t store_view_n_logs(const struct store_view *v)
+{
+    return v->n_logs;
+}
+
+struct log_segment *store_view_log(const struct store_view *v, size_t i)
+{
+    return v->logs[i];
 }
 
 size_t store_view_n_damaged(const struct store_view *v)

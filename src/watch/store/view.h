@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "watch/store/log_segment.h"
 #include "watch/store/manifest.h"
 #include "watch/store/merged.h"
 #include "watch/store/segment_build.h"
@@ -23,6 +24,8 @@ struct view_dictionary {
 struct store_view {
     struct segment **segments; /* newest arrival first */
     size_t n_segments;
+    struct log_segment **logs; /* newest arrival first */
+    size_t n_logs;
     struct view_dictionary *dictionaries;
     size_t n_dictionaries;
     pthread_mutex_t lock;          /* guards the damage that reading finds later */

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Live writing of log events, as writer.c does for flows: a batch is packed once, written to the journal, then added to
+ * the segment being built in memory. The journal is the truth; batches that come in small pieces become whole blocks
+ * in the segment.
+ */
+#include "watch/store/store_impl.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { JOURNAL_LEVEL = 1 };
+
+struct store_log_writer {
+    struct store *store;
+    bool is_open;
+    struct journal journal;
+    struct log_builder *builder; /* NULL while open: memory ran out, the journal will be replayed */
+    int64_t opened_us, synced_us;
+    struct log_scratch *scratch;
+    struct buf packed;
+    struct build_group group;
+};
+
+int store_log_writer_new(struct store *s, struct store_log_writer **ret, struct fault *f)
+{
+    struct store_log_writer *w = calloc(1, sizeof(*w));
+    if (w)
+        w->scratch = log_scratch_new();
+    if (!w || !w->scratch) {
+        free(w);
+        return FAULT(f, -ENOMEM, store_no_memory, "store");
+    }
+    w->store = s;
+    w->packed.max = LOG_BLOCK_BYTES_MAX;
+    w->journal.fd = -1;
+    *ret = w;
+    return 0;
+}
+
+static int open_one(struct store_log_writer *w, struct fault *f)
+{
+    struct store *s = w->store;
+    struct manifest_change c = {0};
+    bool is_uncertain = false;
+    int r = journal_create(s->journals_fd, store_new_id(s), MANIFEST_LOGS, &w->journal, f);
+    if (r)
+        return r;
+    manifest_add_journal(&c, w->journal.id, MANIFEST_LOGS);
+    r = store_commit(s, &c, &is_uncertain, f);
+    manifest_change_fini(&c);
+    if (r) {
+        journal_close(&w->journal);
+        if (!is_uncertain)
+            store_unlink(s, STORE_JOURNAL, w->journal.id);
+        return r;
+    }
+    w->builder = log_builder_new(s->names, LOG_SEGMENT_ROWS);
+    w->opened_us = 0;
+    w->is_open = true;
+    return 0;
+}
+
+static int seal_one(struct store_log_writer *w, struct fault *f)
+{
+    if (!w->is_open)
+        return 0;
+    struct build_job *job = calloc(1, sizeof(*job));
+    if (!job)
+        return FAULT(f, -ENOMEM, store_no_memory, "store"); /* it stays open and journaled */
+    job->group = &w->group;
+    job->logs = w->builder;
+    job->journal = w->journal;
+    job->segment = (struct manifest_segment){.id = store_new_id(w->store), .order = w->journal.id, .family = MANIFEST_LOGS,
+                                             .arrived_min_us = w->journal.arrived_min_us,
+                                             .arrived_max_us = w->journal.arrived_max_us};
+    w->builder = NULL;
+    w->journal.fd = -1;
+    w->is_open = false;
+    build_submit(w->store, job);
+    return 0;
+}
+
+/* add_rows - @ret_is_full: seal it. Failing costs the builder, not the rows: the journal has them. */
+static void add_rows(struct store_log_writer *w, const struct events *e, bool *ret_is_full)
+{
+    for (uint32_t from = 0, taken; w->builder && from < e->n; from += taken) {
+        int r = log_builder_add(w->builder, e, from, &taken);
+        *ret_is_full |= r == LOG_SEGMENT_FULL;
+        if (r < 0 || (r == LOG_SEGMENT_FULL && from + taken < e->n)) { /* a frame is never split between two segments */
+            log_builder_free(w->builder);
+            w->builder = NULL;
+        }
+    }
+}
+
+int store_log_writer_append(struct store_log_writer *w, const struct events *e, struct fault *f)
+{
+    if (!e->n)
+        return 0;
+    buf_clear(&w->packed);
+    if (log_block_pack(w->scratch, e, 0, e->n, JOURNAL_LEVEL, &w->packed))
+        return FAULT(f, -ENOMEM, store_no_memory, "store/journals");
+    int r = w->is_open ? 0 : open_one(w, f);
+    if (r)
+        return r;
+    uint64_t before = w->journal.n_bytes;
+    struct journal_frame frame = {.sequence = atomic_fetch_add(&w->store->sequence, 1) + 1, .arrived_us = clock_now_us(),
+                                  .n_rows = e->n, .batch = w->packed.p, .n_batch = w->packed.n};
+    r = journal_append(&w->journal, &frame, f);
+    if (r)
+        return r;
+    STORE_COUNT(w->store, journal_bytes, w->journal.n_bytes - before);
+    STORE_COUNT(w->store, rows_kept, e->n);
+    bool is_full = w->journal.n_rows + EVENTS_ROWS > LOG_SEGMENT_ROWS || w->journal.n_rows + EVENTS_ROWS > w->store->options.segment_rows;
+    add_rows(w, e, &is_full);
+    if (is_full)
+        (void)seal_one(w, NULL); /* if memory is out now, the next append tries again */
+    return 0;
+}
+
+int store_log_writer_tick(struct store_log_writer *w, int64_t now_us, struct fault *f)
+{
+    int r = build_failed(w->store, &w->group, f);
+    if (now_us < w->synced_us || now_us - w->synced_us >= STORE_SYNC_US) {
+        int e = w->is_open ? build_sync(w->store, &w->group, &w->journal, r ? NULL : f) : 0;
+        w->synced_us = now_us;
+        r = r ? r : e;
+    }
+    if (w->is_open && (w->opened_us == 0 || now_us < w->opened_us))
+        w->opened_us = now_us;
+    if (w->is_open && now_us - w->opened_us >= w->store->options.seal_after_us) {
+        int e = seal_one(w, r ? NULL : f);
+        r = r ? r : e;
+    }
+    return r;
+}
+
+int store_log_writer_sync(struct store_log_writer *w, struct fault *f)
+{
+    return w->is_open && w->journal.is_dirty ? journal_sync(&w->journal, f) : 0;
+}
+
+int store_log_writer_seal(struct store_log_writer *w, struct fault *f)
+{
+    int r = seal_one(w, f);
+    int e = build_wait(w->store, &w->group, r ? NULL : f);
+    return r ? r : e;
+}
+
+void store_log_writer_free(struct store_log_writer *w)
+{
+    if (!w)
+        return;
+    (void)build_wait(w->store, &w->group, NULL);
+    log_builder_free(w->builder);
+    if (w->is_open) {
+        (void)journal_sync(&w->journal, NULL);
+        (void)build_add_pending(w->store, w->journal.id, MANIFEST_LOGS);
+        journal_close(&w->journal);
+    }
+    log_scratch_free(w->scratch);
+    buf_fini(&w->packed);
+    free(w);
+}
