@@ -11,16 +11,16 @@
 enum { UNIT_WORDS = PACK_UNIT / 64 };
 
 #if defined(__AVX2__)
-INLINE uint32_t equal_lanes(const lanes *v, lanes key)
+INLINE uint32_t equal_lanes(const lanes *v, const lanes *key) /* by address: without AVX clang has no way to pass one */
 {
-    return (uint32_t)__builtin_ia32_movmskps256((float_lanes)(*v == key));
+    return (uint32_t)__builtin_ia32_movmskps256((float_lanes)(*v == *key));
 }
 #else
-INLINE uint32_t equal_lanes(const lanes *v, lanes key)
+INLINE uint32_t equal_lanes(const lanes *v, const lanes *key) /* by address: without AVX clang has no way to pass one */
 {
     uint32_t bits = 0;
     for (unsigned i = 0; i < LANES; i++)
-        bits |= (uint32_t)((*v)[i] == key[i]) << i;
+        bits |= (uint32_t)((*v)[i] == (*key)[i]) << i;
     return bits;
 }
 #endif
@@ -46,7 +46,7 @@ static void mark_unit(const lanes *v, const uint32_t *keys, uint32_t n_keys, uin
         if (!has_any(&any))
             continue;
         for (unsigned r = 0; r < UNIT_ROWS; r++)
-            bits[r / LANES] |= (uint64_t)equal_lanes(&v[r], key) << r % LANES * LANES;
+            bits[r / LANES] |= (uint64_t)equal_lanes(&v[r], &key) << r % LANES * LANES;
     }
 }
 
