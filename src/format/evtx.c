@@ -188,6 +188,7 @@ int evtx_open(struct evtx *e, const uint8_t *p, size_t n)
 {
     struct evtx_header header;
     e->state = STATE_IDLE;
+    memset(e->known, 0, sizeof(e->known));
     e->counters = (struct evtx_counters){0};
     e->record.n_bytes = 0;
     e->file = NULL;
@@ -277,6 +278,7 @@ void evtx_chunk(struct evtx *e, const uint8_t *p, size_t n, uint64_t offset, uin
     e->next_chunk = 0;
     e->next_number = number;
     e->chunk_base = offset;
+    memset(e->known, 0, sizeof(e->known)); /* the bytes of the chunk before are not ours any more */
     e->state = STATE_IDLE;
 }
 
@@ -332,7 +334,8 @@ static int record_read(struct evtx *e, uint32_t at, uint32_t size)
         s = EVTX_RECORD_EMPTY;
     if (!s && r->is_carved && !r->system_at[EVTX_EVENT_ID]) /* bytes that happen to parse are not an event */
         s = EVTX_RECORD_EMPTY;
-    if (s && (r->is_carved || !r->system_at[EVTX_EVENT_ID])) {
+    /* Up to the place where it breaks: if that tells which event it was; of carved ones the whole of <System>. */
+    if (s && !r->system_at[r->is_carved ? EVTX_COMPUTER : EVTX_EVENT_ID]) {
         r->n_bytes = 0;
         return refuse(e, (enum evtx_reason)s, r->offset, r->record_id, e->failed_at);
     }

@@ -11,9 +11,11 @@
  * How:    a template is compiled into a list of operations when a chunk first uses it; a record is then one walk
  *         along that list over its array of substitution values.
  * Carved: with may_recover also what lies in the slack behind the last record of a chunk and in chunks with a
- *         destroyed header or a broken chain of records; such records say is_carved.
- * Limits: no I/O, no logging, no global state. About 5 MiB per decoder, taken by evtx_new (the list of fields grows
- *         to 2 MiB more); no allocation per record. Per record: EVTX_DEPTH_MAX levels, EVTX_FIELDS_MAX fields,
+ *         destroyed header or a broken chain of records; such records say is_carved. A template that was overwritten
+ *         is replaced by one of the same id seen before in the file (in a stream: in the chunk). A carved record of
+ *         which <System> can be read and the data cannot is delivered with damage, others are refused.
+ * Limits: no I/O, no logging, no global state. About 3 MiB per decoder (5 with has_xml), taken by evtx_new (the list of
+ *         fields grows to 1.5 MiB more); no allocation per record. Per record: EVTX_DEPTH_MAX levels, EVTX_FIELDS_MAX fields,
  *         EVTX_STEPS_MAX operations, EVTX_TEXT_MAX bytes of text, else refused as EVTX_LIMIT.
  * Source: [MS-EVEN6] 2.2.12 to 2.2.20 (BinXml); the layout of files and chunks as published by the libevtx project
  *         ("Windows XML Event Log (EVTX) format"), and real files.
@@ -301,6 +303,7 @@ int64_t evtx_time_us(uint64_t filetime);
 /*
  * evtx_xml - the last record as XML text, appended to @out: the document Windows renders (EvtRender, Event Viewer's
  * "XML view" without its line breaks), UTF-8, escaped; characters that XML cannot hold become U+FFFD. Needs has_xml.
+ * Leave 8 KiB more of out->max than the text may take: room is asked for before a piece of it is escaped.
  * Return: 0; EVTX_REFUSED if it would not fit into out->max or the record ends early (out is then as before);
  *         -ENOMEM.
  */

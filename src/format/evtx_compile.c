@@ -24,11 +24,12 @@ struct level {
 
 struct compiler {
     struct evtx *e;
+    const uint8_t *base; /* the chunk the definition lies in: this one, or when carving one before */
+    uint32_t n_base;
     uint32_t at, end;
     int reason;
     bool has_dependency; /* template definitions carry a dependency id in each element, free elements do not */
     bool has_xml;
-    uint16_t slot; /* the only substitution of the last content, or EVTX_NONE */
     uint32_t run;  /* first operation of the text being gathered */
     uint32_t xml_text; /* where text for the next XML operation begins */
     uint32_t n_path;
@@ -59,7 +60,7 @@ static bool need(struct compiler *c, uint32_t n)
 
 static uint8_t read8(struct compiler *c)
 {
-    return need(c, 1) ? c->e->chunk[c->at++] : 0;
+    return need(c, 1) ? c->base[c->at++] : 0;
 }
 
 static uint16_t read16(struct compiler *c)
@@ -67,7 +68,7 @@ static uint16_t read16(struct compiler *c)
     if (!need(c, 2))
         return 0;
     c->at += 2;
-    return load_le16(c->e->chunk + c->at - 2);
+    return load_le16(c->base + c->at - 2);
 }
 
 static uint32_t read32(struct compiler *c)
@@ -75,22 +76,22 @@ static uint32_t read32(struct compiler *c)
     if (!need(c, 4))
         return 0;
     c->at += 4;
-    return load_le32(c->e->chunk + c->at - 4);
+    return load_le32(c->base + c->at - 4);
 }
 
 static uint8_t peek(struct compiler *c)
 {
-    return need(c, 1) ? c->e->chunk[c->at] : 0;
+    return need(c, 1) ? c->base[c->at] : 0;
 }
 
 /* name - at @at of the chunk: next of the same hash (4), hash (2), length in units (2), units, zero unit. */
-static bool name_at(const struct evtx *e, uint32_t at, struct name *ret)
+static bool name_at(const struct compiler *c, uint32_t at, struct name *ret)
 {
-    if (at > e->n_chunk || e->n_chunk - at < 8)
+    if (at > c->n_base || c->n_base - at < 8)
         return false;
-    ret->n = load_le16(e->chunk + at + 6);
-    ret->units = e->chunk + at + 8;
-    return ret->n && e->n_chunk - at - 8 >= 2 * ret->n;
+    ret->n = load_le16(c->base + at + 6);
+    ret->units = c->base + at + 8;
+    return ret->n && c->n_base - at - 8 >= 2 * ret->n;
 }
 
 /* read_name - names are written where they are first used: the offset then points right behind itself. */
@@ -100,7 +101,7 @@ static struct name read_name(struct compiler *c)
     uint32_t at = read32(c);
     if (c->reason)
         return name;
-    if (!name_at(c->e, at, &name)) {
+    if (!name_at(c, at, &name)) {
         fail(c, EVTX_BAD_NAME);
         return (struct name){0};
     }
@@ -193,7 +194,7 @@ static struct evtx_op *push(struct compiler *c, enum evtx_code code)
         return NULL;
     }
     struct evtx_op *op = &c->e->ops[c->e->n_ops++];
-    *op = (struct evtx_op){.code = (uint8_t)code, .slot = EVTX_NONE, .other = EVTX_NONE};
+    *op = (struct evtx_op){.code = (uint8_t)code, .slot = EVTX_NONE};
     return op;
 }
 
@@ -207,7 +208,7 @@ static struct evtx_op *push_xml(struct compiler *c, enum evtx_code code)
         return NULL;
     }
     struct evtx_op *op = &c->e->xml_ops[c->e->n_xml_ops++];
-    *op = (struct evtx_op){.code = (uint8_t)code, .slot = EVTX_NONE, .other = EVTX_NONE, .text_at = c->xml_text,
+    *op = (struct evtx_op){.code = (uint8_t)code, .slot = EVTX_NONE, .text_at = c->xml_text,
                            .n_text = c->e->n_xml - c->xml_text};
     c->xml_text = c->e->n_xml;
     return op;
@@ -245,7 +246,7 @@ static struct name counted_units(struct compiler *c)
 {
     struct name t = {.n = read16(c)};
     if (need(c, 2 * t.n))
-        t.units = c->e->chunk + c->at;
+        t.units = c->base + c->at;
     else
         return (struct name){0};
     c->at += 2 * t.n;
@@ -261,7 +262,6 @@ static void read_slot(struct compiler *c, uint8_t token, bool is_attribute)
         return;
     op->slot = slot;
     op->flags = token == TOKEN_OPTIONAL_SLOT ? OP_IS_OPTIONAL : 0;
-    c->slot = slot;
     struct evtx_op *x = is_attribute ? NULL : push_xml(c, XML_SLOT);
     if (x) {
         x->slot = slot;
@@ -307,7 +307,7 @@ static bool read_piece(struct compiler *c, bool is_attribute)
     case TOKEN_CHARACTER:
         c->at++;
         if (need(c, 2))
-            literal_units(c, (struct name){c->e->chunk + c->at, 1}, is_attribute);
+            literal_units(c, (struct name){c->base + c->at, 1}, is_attribute);
         c->at += c->reason ? 0 : 2;
         return true;
     case TOKEN_ENTITY:
@@ -529,16 +529,16 @@ static void read_attribute(struct compiler *c, struct level *v)
 
 static void read_element(struct compiler *c, struct level v);
 
-/* read_content - behind ">" up to and with the end tag. Return: whether it is one substitution and nothing else. */
+/* read_content - behind ">" up to and with the end token. Return: whether it is one substitution and nothing else. */
 static bool read_content(struct compiler *c, struct level *v)
 {
     bool has_children = false;
-    uint32_t n_pieces = 0, first_slot = EVTX_NONE;
+    uint32_t n_pieces = 0;
+    bool is_slot = false;
     run_begin(c);
     while (!c->reason) {
         if (read_piece(c, false)) {
-            n_pieces++;
-            first_slot = n_pieces == 1 ? c->slot : EVTX_NONE;
+            is_slot = n_pieces++ == 0 && !c->reason && c->e->ops[c->e->n_ops - 1].code == OP_SLOT;
             continue;
         }
         uint8_t token = peek(c) & (uint8_t)~TOKEN_MORE;
@@ -565,8 +565,7 @@ static bool read_content(struct compiler *c, struct level *v)
         break;
     }
     content_end(c, v, has_children);
-    c->slot = (uint16_t)first_slot;
-    return !has_children && n_pieces == 1 && first_slot != EVTX_NONE;
+    return !has_children && is_slot;
 }
 
 /* null_field - an element without anything in it is a fact too, outside <System>. */
@@ -608,6 +607,17 @@ static void xml_end_tag(struct compiler *c, struct name name)
     xml(c, ">", 1);
 }
 
+/*
+ * repeat_tags - the element holds one substitution and nothing else: if that is an array, the element is repeated for
+ * each item ([MS-EVEN6] 2.2.12.2). Its tags stand in the pool around the place of the value.
+ */
+static void repeat_tags(struct evtx_op *x, uint32_t tag, uint32_t slot_at, uint32_t end)
+{
+    x->name_at = tag;
+    x->n_name = slot_at - tag;
+    x->leaf_at = end - slot_at;
+}
+
 static void read_element(struct compiler *c, struct level v)
 {
     struct evtx *e = c->e;
@@ -623,27 +633,26 @@ static void read_element(struct compiler *c, struct level v)
     uint32_t head = e->n_ops, xml_head = e->n_xml_ops;
     if (v.depth == 0) /* an event without data is an event all the same */
         dependency = EVTX_NONE;
-    if (dependency != EVTX_NONE && push(c, OP_DEPEND))
+    if (dependency != EVTX_NONE && push(c, OP_DEPEND)) {
+        push_xml(c, XML_DEPEND);
         e->ops[head].slot = dependency;
-    push_xml(c, XML_ELEMENT);
-    uint16_t repeats = EVTX_NONE;
+    }
+    uint32_t tag = e->n_xml, n_xml_ops = e->n_xml_ops;
     if (read_tag(c, &v, name, has_attributes)) {
-        if (read_content(c, &v))
-            repeats = c->slot;
+        bool is_one_slot = read_content(c, &v);
+        uint32_t slot_at = e->n_xml;
         xml_end_tag(c, name);
+        if (is_one_slot && !c->reason && c->has_xml && e->n_xml_ops == n_xml_ops + 1)
+            repeat_tags(&e->xml_ops[n_xml_ops], tag, slot_at, e->n_xml);
     }
     null_field(c, &v);
     c->n_path = v.n_path;
-    if (c->reason)
+    if (c->reason || dependency == EVTX_NONE)
         return;
-    if (dependency != EVTX_NONE)
-        e->ops[head].n_span = (uint16_t)(e->n_ops - head - 1);
-    if (!c->has_xml)
+    e->ops[head].n_span = (uint16_t)(e->n_ops - head - 1);
+    if (!push_xml(c, XML_TEXT)) /* the end tag is left out with the rest */
         return;
-    if (repeats != EVTX_NONE || dependency != EVTX_NONE)
-        push_xml(c, XML_TEXT); /* the end tag belongs to what is repeated or left out */
     e->xml_ops[xml_head].slot = dependency;
-    e->xml_ops[xml_head].other = repeats;
     e->xml_ops[xml_head].n_span = (uint16_t)(e->n_xml_ops - xml_head - 1);
 }
 
@@ -687,17 +696,24 @@ static struct level place(struct compiler *c, uint32_t context)
     return v;
 }
 
-static int compile(struct evtx *e, uint32_t *at, uint32_t end, uint32_t context, bool has_dependency,
-                   struct evtx_program *g)
+/* source - where a definition lies */
+struct source {
+    const uint8_t *base;
+    uint32_t n_base;
+    uint32_t at, end;
+};
+
+static int compile(struct evtx *e, struct source *from, uint32_t context, bool has_dependency, struct evtx_program *g)
 {
     struct compiler c;
     c.e = e;
-    c.at = *at;
-    c.end = end;
+    c.base = from->base;
+    c.n_base = from->n_base;
+    c.at = from->at;
+    c.end = from->end;
     c.reason = 0;
     c.has_dependency = has_dependency;
     c.has_xml = e->options.has_xml;
-    c.slot = EVTX_NONE;
     c.run = e->n_ops;
     c.xml_text = e->n_xml;
     c.n_path = 0;
@@ -711,42 +727,57 @@ static int compile(struct evtx *e, uint32_t *at, uint32_t end, uint32_t context,
     }
     g->n = e->n_ops - g->first;
     g->n_xml = e->n_xml_ops - g->first_xml;
-    *at = c.at;
+    from->at = c.at;
     return 0;
 }
 
-/* skip_header - a fragment header (token, major, minor, flags) may come before the element. */
-static uint32_t skip_header(const struct evtx *e, uint32_t at, uint32_t end)
+/*
+ * find_definition - offset of the next one (4), GUID (16; its first 4 bytes are the template's id), size (4), fragment
+ * header, element. @ret: of the element, in the chunk @base. Return: whether template @id is there.
+ */
+static bool find_definition(const uint8_t *base, uint32_t n_base, uint32_t definition, uint32_t id, struct source *ret)
 {
-    return end - at >= 4 && e->chunk[at] == TOKEN_HEADER ? at + 4 : at;
+    if (definition > n_base || n_base - definition < 24 || load_le32(base + definition + 4) != id)
+        return false;
+    uint32_t size = load_le32(base + definition + 20), at = definition + 24;
+    if (size > n_base - at)
+        return false;
+    uint32_t end = at + size;
+    if (end - at >= 4 && base[at] == TOKEN_HEADER)
+        at += 4;
+    *ret = (struct source){base, n_base, at, end};
+    return at < end && (base[at] & ~TOKEN_MORE) == TOKEN_OPEN;
+}
+
+static struct evtx_known *known_slot(struct evtx *e, uint32_t id)
+{
+    return &e->known[(id ^ id >> 16) % EVTX_KNOWN];
 }
 
 /*
- * definition: offset of the next one (4), GUID (16; its first 4 bytes are the template's id), size (4), fragment
+ * evtx_template - when carving, a definition that was overwritten is replaced by one of the same id that was read
+ * before, in this chunk or another of the file: providers write the same few templates again and again.
  */
 int evtx_template(struct evtx *e, uint32_t definition, uint32_t id, uint32_t context, uint32_t *ret_program)
 {
     uint32_t head = head_of(definition, context);
-    for (uint32_t i = e->heads[head]; i != EVTX_NONE; i = e->programs[i].next)
-        if (e->programs[i].definition == definition && e->programs[i].context == context) {
+    for (uint32_t i = e->heads[head]; i != EVTX_NONE; i = e->programs[i].next) {
+        const struct evtx_program *g = &e->programs[i];
+        if (g->definition == definition && g->context == context && g->id == id) {
             *ret_program = i;
-            return e->programs[i].id == id ? 0 : EVTX_BAD_TEMPLATE;
+            return 0;
         }
+    }
     e->failed_at = definition;
-    if (definition > e->n_chunk || e->n_chunk - definition < 24)
-        return EVTX_BAD_TEMPLATE;
-    uint32_t size = load_le32(e->chunk + definition + 20);
-    uint32_t at = definition + 24;
-    if (size > e->n_chunk - at || load_le32(e->chunk + definition + 4) != id)
+    struct source from;
+    struct evtx_known *k = known_slot(e, id);
+    bool is_here = find_definition(e->chunk, e->n_chunk, definition, id, &from);
+    if (!is_here && (!k->chunk || !find_definition(k->chunk, k->n_chunk, k->definition, id, &from)))
         return EVTX_BAD_TEMPLATE;
     if (e->n_programs == EVTX_PROGRAMS_MAX)
         return EVTX_LIMIT;
-    uint32_t end = at + size;
-    at = skip_header(e, at, end);
-    if (at == end || (e->chunk[at] & ~TOKEN_MORE) != TOKEN_OPEN)
-        return EVTX_BAD_TEMPLATE;
     struct evtx_program g;
-    int s = compile(e, &at, end, context, true, &g);
+    int s = compile(e, &from, context, true, &g);
     if (s)
         return s;
     g.definition = definition;
@@ -756,6 +787,8 @@ int evtx_template(struct evtx *e, uint32_t definition, uint32_t id, uint32_t con
     e->heads[head] = (uint16_t)e->n_programs;
     *ret_program = e->n_programs++;
     e->counters.n_templates++;
+    if (is_here && e->options.may_recover)
+        *k = (struct evtx_known){e->chunk, e->n_chunk, definition};
     return 0;
 }
 
@@ -765,6 +798,9 @@ int evtx_template(struct evtx *e, uint32_t definition, uint32_t id, uint32_t con
  */
 int evtx_element(struct evtx *e, uint32_t *at, uint32_t end, uint32_t context, struct evtx_program *ret)
 {
+    struct source from = {e->chunk, e->n_chunk, *at, end};
     bool has_dependency = end - *at >= 5 && load_le32(e->chunk + *at + 1) > end - *at - 5;
-    return compile(e, at, end, context, has_dependency, ret);
+    int s = compile(e, &from, context, has_dependency, ret);
+    *at = from.at;
+    return s;
 }

@@ -21,6 +21,7 @@
 #define EVTX_POOL_MAX (1u << 20)
 #define EVTX_VALUES_MAX 16384u /* descriptors of 4 bytes, never overlapping, within one chunk */
 #define EVTX_HEADS 256u
+#define EVTX_KNOWN 1024u
 #define EVTX_NONE 0xffffu
 #define EVTX_NO_CONTEXT 0xffffffffu
 #define EVTX_CHUNK_HEADER 512u
@@ -58,8 +59,8 @@ enum evtx_code {
     OP_NAME,   /* the next fields marked OP_IS_DYNAMIC are named by a substitution */
     OP_DEPEND, /* leave n_span operations out when the substitution is null */
     /* XML; each first writes its text */
-    XML_ELEMENT, /* an element of n_span operations: depends on slot, repeats for each item of the array in other */
-    XML_SLOT,    /* a value */
+    XML_DEPEND, /* leave n_span operations out when the substitution is null */
+    XML_SLOT,   /* a value; n_name bytes at name_at begin the element that it alone fills, the leaf_at behind end it */
     XML_ATTRIBUTE, /* name (" Name='"), value and quote; left out when the value is null */
     XML_TEXT,
 };
@@ -72,7 +73,7 @@ enum evtx_code {
 
 struct evtx_op {
     uint8_t code, flags, section, system;
-    uint16_t slot, other;
+    uint16_t slot;
     uint16_t n_span;
     uint16_t level; /* of the element around, 0: <Event> */
     uint32_t name_at, n_name, leaf_at;
@@ -97,6 +98,12 @@ struct evtx_value {
     uint32_t at; /* offset in the chunk */
     uint16_t n;
     uint8_t type;
+};
+
+/* where a template was found before; a hint, checked again when it is used */
+struct evtx_known {
+    const uint8_t *chunk; /* NULL: none */
+    uint32_t n_chunk, definition;
 };
 
 struct evtx {
@@ -126,6 +133,7 @@ struct evtx {
     char *names, *xml; /* pools of text */
     uint32_t n_ops, n_xml_ops, n_programs, n_names, n_xml;
     uint16_t heads[EVTX_HEADS];
+    struct evtx_known known[EVTX_KNOWN]; /* by template id; valid as long as the bytes of the file are */
 
     /* the record */
     struct evtx_value *values;

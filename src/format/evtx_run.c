@@ -285,7 +285,7 @@ static int run_program(struct evtx *e, const struct evtx_program *g, uint32_t va
         case OP_DEPEND:
             i += v.type == EVTX_NULL ? op->n_span : 0;
             break;
-        case XML_ELEMENT:
+        case XML_DEPEND:
         case XML_SLOT:
         case XML_ATTRIBUTE:
         case XML_TEXT:
@@ -313,12 +313,15 @@ static int instance(struct evtx *e, uint32_t *at, uint32_t end, uint32_t context
         return EVTX_RECORD_SHORT;
     uint32_t id = load_le32(e->chunk + i + 2), definition = load_le32(e->chunk + i + 6);
     i += 10;
+    bool is_inline = definition == i;
+    if (is_inline && (end - i < 24 || load_le32(e->chunk + i + 4) != id))
+        return EVTX_BAD_TEMPLATE;
     int s = evtx_template(e, definition, id, context, &program);
     if (s)
         return s;
     e->failed_at = i;
-    if (definition == i) {
-        uint64_t size = 24 + (uint64_t)load_le32(e->chunk + i + 20); /* evtx_template has checked that it is there */
+    if (is_inline) {
+        uint64_t size = 24 + (uint64_t)load_le32(e->chunk + i + 20);
         if (size > end - i)
             return EVTX_RECORD_SHORT;
         i += (uint32_t)size;

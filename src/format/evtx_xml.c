@@ -9,18 +9,13 @@
 #include <emmintrin.h>
 #endif
 
+#define BLOCK_UNITS 1024u
+
 struct walk {
     struct evtx *e;
-    const struct evtx_program *g;
     uint32_t values, n_values;
     unsigned depth;
-    uint16_t item_slot; /* the array whose item is being written, or EVTX_NONE */
-    uint8_t item_type;
-    const uint8_t *item;
-    size_t n_item;
 };
-
-static int run(struct walk *w, uint32_t first, uint32_t end);
 
 /* escape_of - how a character of ASCII is written, or NULL: as it is. Line ends would be changed by the next reader. */
 static const char *escape_of(uint32_t c, bool is_attribute)
@@ -111,38 +106,71 @@ size_t evtx_xml_escape(const uint8_t *p, size_t n_units, bool is_attribute, char
     return (size_t)(to - out);
 }
 
-static int room(struct evtx *e, size_t n, char **ret)
+/* room_more - the buffer has to grow. Return: 0, EVTX_LIMIT or -ENOMEM. */
+static int room_more(struct evtx *e, size_t n)
 {
-    uint8_t *to = buf_room(e->out, n);
-    if (!to)
-        return e->out->n + n > e->out->max ? EVTX_LIMIT : -ENOMEM;
-    *ret = (char *)to;
-    return 0;
+    if (n > e->out->max - e->out->n)
+        return EVTX_LIMIT;
+    return buf_room(e->out, n) ? 0 : -ENOMEM;
 }
 
-static int put(struct evtx *e, const char *p, size_t n)
+static inline int room(struct evtx *e, size_t n, char **ret)
+{
+    struct buf *out = e->out;
+    int s = !out->is_bad && n <= out->capacity - out->n && out->p ? 0 : room_more(e, n);
+    *ret = (char *)out->p + out->n;
+    return s;
+}
+
+static inline int put(struct evtx *e, const char *p, size_t n)
 {
     char *to;
     int s = room(e, n, &to);
-    if (s)
+    if (s || !n)
         return s;
-    if (n)
-        memcpy(to, p, n);
+    memcpy(to, p, n);
     e->out->n += n;
     return 0;
 }
 
+/* put_units - block by block, so that the worst case of escaping is asked for a short piece only. */
 static int put_units(struct evtx *e, const uint8_t *p, size_t n, bool is_attribute)
 {
-    char *to;
     n /= 2;
     while (n && !load_le16(p + 2 * n - 2))
         n--;
-    /* Most text grows by nothing: ask for the worst case only where that fits. */
-    int s = room(e, n * 6, &to);
-    if (!s)
-        e->out->n += evtx_xml_escape(p, n, is_attribute, to);
-    return s;
+    while (n) {
+        size_t step = n;
+        char *to;
+        if (step > BLOCK_UNITS) { /* never between the two halves of a pair */
+            uint16_t last = load_le16(p + 2 * BLOCK_UNITS - 2);
+            step = last >= 0xd800 && last <= 0xdbff ? BLOCK_UNITS - 1 : BLOCK_UNITS;
+        }
+        int s = room(e, step * 6, &to);
+        if (s)
+            return s;
+        e->out->n += evtx_xml_escape(p, step, is_attribute, to);
+        p += 2 * step;
+        n -= step;
+    }
+    return 0;
+}
+
+static int put_ansi(struct evtx *e, const uint8_t *p, size_t n, bool is_attribute)
+{
+    struct evtx_field f = {0};
+    if (n * 3 > 2 * EVTX_TEXT_MAX - e->n_text)
+        return EVTX_LIMIT;
+    size_t n_text = evtx_value(EVTX_ANSI_STRING, p, n, &f, e->text + e->n_text);
+    const char *from = f.text.p, *end = from + n_text;
+    while (from < end) {
+        char *to;
+        int s = room(e, 6, &to);
+        if (s)
+            return s;
+        e->out->n += (size_t)(escape_one(to, text_next(&from, end), is_attribute) - to);
+    }
+    return 0;
 }
 
 static int put_binary(struct evtx *e, const uint8_t *p, size_t n)
@@ -159,45 +187,33 @@ static int put_binary(struct evtx *e, const uint8_t *p, size_t n)
 
 static int put_item(struct evtx *e, uint8_t type, const uint8_t *p, size_t n, bool is_attribute)
 {
-    struct evtx_field f = {0};
-    char text[EVTX_VALUE_ROOM];
+    struct evtx_field f;
+    char *to;
     if (type == EVTX_STRING)
         return put_units(e, p, n, is_attribute);
-    if (type == EVTX_ANSI_STRING) {
-        if (n * 3 > 2 * EVTX_TEXT_MAX - e->n_text)
-            return EVTX_LIMIT;
-        size_t n_text = evtx_value(type, p, n, &f, e->text + e->n_text);
-        char *to;
-        int s = room(e, n_text * 6, &to);
-        const char *from = f.text.p, *end = from + n_text;
-        while (!s && from < end) {
-            uint32_t c = text_next(&from, end);
-            char *after = escape_one(to, c, is_attribute);
-            e->out->n += (size_t)(after - to);
-            to = after;
-        }
-        return s;
-    }
-    evtx_value(type, p, n, &f, text);
+    if (type == EVTX_ANSI_STRING)
+        return put_ansi(e, p, n, is_attribute);
+    evtx_value(type, p, n, &f, NULL);
     if (f.type == EVTX_BINARY)
         return put_binary(e, f.bytes.p, f.bytes.n);
-    return put(e, text, evtx_value_text(&f, text));
+    int s = room(e, EVTX_VALUE_ROOM, &to);
+    e->out->n += s ? 0 : evtx_value_text(&f, to);
+    return s;
 }
 
-static int put_value(struct walk *w, const struct evtx_op *op, struct evtx_value v)
+/* put_array - the element repeated for each item; items joined where they stand between other text. */
+static int put_array(struct evtx *e, const struct evtx_op *op, struct evtx_value v, bool is_attribute)
 {
-    struct evtx *e = w->e;
-    bool is_attribute = op->flags & OP_IS_ATTRIBUTE;
     const uint8_t *p = e->chunk + v.at, *item;
     size_t at = 0, n;
-    if (op->slot == w->item_slot && op->slot != EVTX_NONE)
-        return put_item(e, w->item_type, w->item, w->n_item, is_attribute);
-    if (v.type == EVTX_TYPE_BINXML)
-        return is_attribute ? EVTX_BAD_VALUE : evtx_run(e, v.at, v.at + v.n, op->context, w->depth + 1);
-    if (!(v.type & EVTX_TYPE_ARRAY))
-        return put_item(e, v.type, p, v.n, is_attribute);
     while (evtx_array_item(v.type, p, v.n, &at, &item, &n)) {
-        int s = item == p ? 0 : put(e, ",", 1);
+        int s = 0;
+        if (item != p && (is_attribute || !op->n_name))
+            s = put(e, ",", 1);
+        else if (item != p)
+            s = put(e, e->xml + op->name_at + op->n_name, op->leaf_at);
+        if (!s && item != p && !is_attribute)
+            s = put(e, e->xml + op->name_at, op->n_name);
         s = s ? s : put_item(e, v.type & (uint8_t)~EVTX_TYPE_ARRAY, item, n, is_attribute);
         if (s)
             return s;
@@ -205,28 +221,19 @@ static int put_value(struct walk *w, const struct evtx_op *op, struct evtx_value
     return 0;
 }
 
+static int put_value(struct walk *w, const struct evtx_op *op, struct evtx_value v)
+{
+    bool is_attribute = op->flags & OP_IS_ATTRIBUTE;
+    if (v.type == EVTX_TYPE_BINXML)
+        return is_attribute ? EVTX_BAD_VALUE : evtx_run(w->e, v.at, v.at + v.n, op->context, w->depth + 1);
+    if (v.type & EVTX_TYPE_ARRAY)
+        return put_array(w->e, op, v, is_attribute);
+    return put_item(w->e, v.type, w->e->chunk + v.at, v.n, is_attribute);
+}
+
 static struct evtx_value value_of(const struct walk *w, uint16_t number)
 {
     return number < w->n_values ? w->e->values[w->values + number] : (struct evtx_value){0};
-}
-
-/* element - @i is its operation; its parts follow. */
-static int element(struct walk *w, uint32_t i)
-{
-    const struct evtx_op *op = &w->e->xml_ops[i];
-    struct evtx_value v = value_of(w, op->other);
-    if (op->slot != EVTX_NONE && value_of(w, op->slot).type == EVTX_NULL)
-        return 0;
-    if (op->other == EVTX_NONE || !(v.type & EVTX_TYPE_ARRAY) || !v.n || w->item_slot != EVTX_NONE)
-        return run(w, i + 1, i + 1 + op->n_span);
-    size_t at = 0;
-    int s = 0;
-    w->item_slot = op->other;
-    w->item_type = v.type & (uint8_t)~EVTX_TYPE_ARRAY;
-    while (!s && evtx_array_item(v.type, w->e->chunk + v.at, v.n, &at, &w->item, &w->n_item))
-        s = run(w, i + 1, i + 1 + op->n_span);
-    w->item_slot = EVTX_NONE;
-    return s;
 }
 
 static int attribute(struct walk *w, const struct evtx_op *op, struct evtx_value v)
@@ -239,7 +246,6 @@ static int attribute(struct walk *w, const struct evtx_op *op, struct evtx_value
     return s ? s : put(e, "'", 1);
 }
 
-/* run - operations @first..@end; an element that neither depends nor repeats runs on without a call. */
 static int run(struct walk *w, uint32_t first, uint32_t end)
 {
     struct evtx *e = w->e;
@@ -248,17 +254,15 @@ static int run(struct walk *w, uint32_t first, uint32_t end)
         struct evtx_value v = value_of(w, op->slot);
         if (++e->n_steps > EVTX_STEPS_MAX)
             return EVTX_LIMIT;
-        int s = op->n_text ? put(e, e->xml + op->text_at, op->n_text) : 0;
+        int s = put(e, e->xml + op->text_at, op->n_text);
         if (s)
             return s;
-        if (op->code == XML_ELEMENT && (op->slot != EVTX_NONE || op->other != EVTX_NONE)) {
-            s = element(w, i);
-            i += op->n_span;
-        } else if (op->code == XML_ATTRIBUTE) {
-            s = attribute(w, op, v);
-        } else if (op->code == XML_SLOT) {
+        if (op->code == XML_SLOT)
             s = put_value(w, op, v);
-        }
+        else if (op->code == XML_ATTRIBUTE)
+            s = attribute(w, op, v);
+        else if (op->code == XML_DEPEND && v.type == EVTX_NULL)
+            i += op->n_span;
         if (s)
             return s;
     }
@@ -267,7 +271,7 @@ static int run(struct walk *w, uint32_t first, uint32_t end)
 
 int evtx_xml_program(struct evtx *e, const struct evtx_program *g, uint32_t values, uint32_t n_values, unsigned depth)
 {
-    struct walk w = {.e = e, .g = g, .values = values, .n_values = n_values, .depth = depth, .item_slot = EVTX_NONE};
+    struct walk w = {.e = e, .values = values, .n_values = n_values, .depth = depth};
     return run(&w, g->first_xml, g->first_xml + g->n_xml);
 }
 
@@ -282,6 +286,7 @@ int evtx_xml(struct evtx *e, struct buf *out)
     int s = evtx_run(e, e->body_at, e->body_end, EVTX_NO_CONTEXT, 0);
     e->out = NULL;
     evtx_forget(e, mark);
+    s = !s && out->n > out->max ? EVTX_LIMIT : s;
     if (!s)
         return 0;
     out->n = before;

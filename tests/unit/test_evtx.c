@@ -1049,6 +1049,35 @@ static void chunks_are_found_in_raw_memory_and_behind_a_shift(void **state)
     end(f);
 }
 
+static void an_overwritten_template_is_replaced_by_its_twin_when_carving(void **state)
+{
+    (void)state;
+    for (int may_recover = 0; may_recover < 2; may_recover++) {
+        struct fixture *f = begin(may_recover);
+        struct evtx_build *b = &f->b;
+        char want[128];
+        build_file(b, 2);
+        three_records(b, 1);
+        build_chunk(b);
+        simple_record(b, 4);
+        size_t broken = b->n; /* its template is where something else is now; the second one is nobody's */
+        for (uint64_t id = 5; id < 7; id++) {
+            build_record(b, id, 0);
+            build_template_again(b, id == 5 ? TEMPLATE_ID : 99, 3000);
+            build_values(b, &(struct build_value){6, 2, "\x08\0"}, 1);
+            build_record_end(b);
+        }
+        size_t last = b->record;
+        build_chunk_end(b);
+        if (may_recover)
+            snprintf(want, sizeof(want), "1 2 3 4 5 !%u@%zu ", EVTX_BAD_TEMPLATE, last);
+        else
+            snprintf(want, sizeof(want), "1 2 3 4 !%u@%zu !%u@%zu ", EVTX_BAD_TEMPLATE, broken, EVTX_BAD_TEMPLATE, last);
+        assert_string_equal(story_of_file(f), want);
+        end(f);
+    }
+}
+
 static uint32_t naive_crc(const uint8_t *p, size_t n, uint32_t c)
 {
     for (c = ~c; n; p++, n--) {
@@ -1150,6 +1179,7 @@ int main(void)
         cmocka_unit_test(damage_is_told_and_carving_reads_on),
         cmocka_unit_test(records_behind_the_stated_end_count_if_they_go_on_else_they_are_slack),
         cmocka_unit_test(chunks_are_found_in_raw_memory_and_behind_a_shift),
+        cmocka_unit_test(an_overwritten_template_is_replaced_by_its_twin_when_carving),
         cmocka_unit_test(wrong_checksums_are_counted_and_the_chunk_is_read),
         cmocka_unit_test(every_allocation_may_fail),
     };
