@@ -58,18 +58,17 @@ static void check_mini(const uint64_t *v, uint32_t n)
     uint8_t *exact = malloc(bytes); /* so that the sanitizer sees a read past the end */
     assert_non_null(exact);
     memcpy(exact, packed, bytes);
-    pack_use_plain(true);
-    assert_int_equal(pack_mini64(v, n, again), bytes);
-    assert_memory_equal(packed, again, bytes);
-    for (int is_plain = 0; is_plain < 2; is_plain++) {
-        pack_use_plain(is_plain);
+    for (enum pack_processor cpu = PACK_PLAIN; cpu <= PACK_AVX512; cpu++) {
+        pack_use(cpu);
+        assert_int_equal(pack_mini64(v, n, again), bytes);
+        assert_memory_equal(packed, again, bytes);
         assert_int_equal(unpack_mini64(exact, bytes, n, back), 0);
         assert_memory_equal(back, v, n * sizeof(*v));
         assert_int_equal(unpack_mini32(exact, bytes, n, back32), 0);
         for (uint32_t i = 0; i < n; i++)
             assert_int_equal(back32[i], (uint32_t)v[i]);
     }
-    pack_use_plain(false);
+    pack_use(PACK_AVX512);
     for (uint32_t i = 0; i < n; i++) {
         uint64_t one = ~v[i];
         assert_int_equal(unpack_mini_get(exact, bytes, n, i, &one), 0);
@@ -105,14 +104,14 @@ static void every_width_packs_and_unpacks_alike_in_both_codes(void **unused)
         for (uint32_t n = 1; n <= 2 * PACK_UNIT; n += n < 40 ? 1 : 37) {
             for (uint32_t i = 0; i < n; i++)
                 v[i] = (uint32_t)(next_random() & ((UINT64_C(1) << w) - 1));
-            pack_use_plain(true);
+            pack_use(PACK_PLAIN);
             size_t bytes = pack_bits(v, n, w, a);
-            pack_use_plain(false);
+            pack_use(PACK_AVX512);
             assert_int_equal(pack_bits(v, n, w, b), bytes);
             assert_int_equal(pack_bits_bytes(n, w), bytes);
             assert_memory_equal(a, b, bytes);
-            for (int is_plain = 0; is_plain < 2; is_plain++) {
-                pack_use_plain(is_plain);
+            for (enum pack_processor cpu = PACK_PLAIN; cpu <= PACK_AVX512; cpu++) {
+                pack_use(cpu);
                 unpack_bits(a, n, w, back);
                 assert_memory_equal(back, v, n * 4);
                 uint32_t sum = 5;
@@ -125,7 +124,7 @@ static void every_width_packs_and_unpacks_alike_in_both_codes(void **unused)
             for (uint32_t i = 0; i < n; i++)
                 assert_int_equal(unpack_bits_get(a, w, i), v[i]);
         }
-    pack_use_plain(false);
+    pack_use(PACK_AVX512);
 }
 
 static void values_side_by_side_come_back(void **unused)
@@ -240,15 +239,15 @@ static void common_values_are_marked_and_no_others(void **unused)
         last = last < v[n - 1] ? UINT32_MAX : last;
         while (want < n_keys && keys[want] <= last)
             want++;
-        for (int is_plain = 0; is_plain < 2; is_plain++) {
+        for (enum pack_processor cpu = PACK_PLAIN; cpu <= PACK_AVX512; cpu++) {
             uint64_t bits[PACK_UNIT / 64] = {0};
-            pack_use_plain(is_plain);
+            pack_use(cpu);
             k = n_keys ? (uint32_t)pack_mark_common(v, n, keys, n_keys, last, bits) : 0;
             assert_int_equal(k, want);
             for (uint32_t i = 0; i < n; i++)
                 assert_int_equal(bits[i / 64] >> i % 64 & 1, want && bsearch(&v[i], keys, want, sizeof(*keys), compare32) != NULL);
         }
-        pack_use_plain(false);
+        pack_use(PACK_AVX512);
         free(v);
     }
 }
@@ -257,8 +256,8 @@ static void common_values_are_marked_and_no_others(void **unused)
 static void mark_in_both(const uint64_t *v, uint32_t n, const uint8_t *p, size_t bytes, const uint32_t *keys, uint32_t n_keys)
 {
     static uint64_t bits[5 * PACK_VALUES / 64];
-    for (int is_plain = 0; is_plain < 2; is_plain++) {
-        pack_use_plain(is_plain);
+    for (enum pack_processor cpu = PACK_PLAIN; cpu <= PACK_AVX512; cpu++) {
+        pack_use(cpu);
         memset(bits, 0xff, sizeof(bits));
         assert_int_equal(pack_array_mark(p, bytes, n, keys, n_keys, bits), 0);
         for (uint32_t i = 0; i < (n + PACK_VALUES - 1) / PACK_VALUES * PACK_VALUES; i++) {
@@ -268,7 +267,7 @@ static void mark_in_both(const uint64_t *v, uint32_t n, const uint8_t *p, size_t
             assert_int_equal(bits[i / 64] >> i % 64 & 1, is);
         }
     }
-    pack_use_plain(false);
+    pack_use(PACK_AVX512);
 }
 
 static void values_are_found_in_their_packed_form(void **unused)

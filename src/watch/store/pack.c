@@ -9,18 +9,21 @@
 #include <errno.h>
 #include <string.h>
 
-static bool is_plain_forced;
+static enum pack_processor most = PACK_AVX512;
 
-void pack_use_plain(bool is_plain)
+void pack_use(enum pack_processor p)
 {
-    is_plain_forced = is_plain;
+    most = p;
 }
 
 #if defined(__x86_64__)
 static const struct pack_code *code(void)
 {
-    bool is_fast = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
-    return is_fast && !is_plain_forced ? &pack_code_fast : &pack_code_plain;
+    if (most == PACK_PLAIN || !__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi2"))
+        return &pack_code_plain;
+    bool is_wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    return is_wide && most == PACK_AVX512 ? &pack_code_wide : &pack_code_fast;
 }
 #else
 static const struct pack_code *code(void)

@@ -144,5 +144,6 @@ static inline unsigned pack_width(uint64_t v)
     return v ? 64u - (unsigned)__builtin_clzll(v) : 0;
 }
 
-/* pack_use_plain - tests: force the plain C code (true) or choose by CPU (false). Not thread-safe. */
-void pack_use_plain(bool is_plain);
+/* pack_use - tests: code for no better processor than that. Not thread-safe. */
+enum pack_processor { PACK_PLAIN, PACK_AVX2, PACK_AVX512 };
+void pack_use(enum pack_processor p);

@@ -21,4 +21,5 @@ struct pack_code {
     int (*mark_keys)(const uint8_t *p, size_t n_bytes, uint32_t n, const uint32_t *keys, uint32_t n_keys, uint64_t *bits);
 };
 
-extern const struct pack_code pack_code_plain, pack_code_fast;
+/* any processor; AVX2 and BMI2; AVX-512 F, BW, DQ and VL with them */
+extern const struct pack_code pack_code_plain, pack_code_fast, pack_code_wide;
