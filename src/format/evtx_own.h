@@ -3,6 +3,7 @@
  * format/evtx_own - what the files of the event log decoder share; nobody else includes it.
  *
  * evtx.c          file, chunks, the chain of records, carving
+ * evtx_template.c templates: finding, keeping and forgetting what was compiled
  * evtx_compile.c  binary XML (a template, or an element that stands for itself) to operations
  * evtx_run.c      one record: operations over substitution values to fields
  * evtx_value.c    values: UTF-16, times, identifiers; their text
@@ -155,7 +156,18 @@ struct evtx_mark {
     uint32_t n_ops, n_xml_ops, n_programs, n_names, n_xml;
 };
 
-/* evtx_compile.c */
+/* where a definition lies: in this chunk, or when carving in one before; from @at, the element, to @end */
+struct evtx_source {
+    const uint8_t *base;
+    uint32_t n_base;
+    uint32_t at, end;
+};
+
+/* evtx_compile.c: the element at @from->at, which moves behind it; on a refusal nothing is left of it */
+int evtx_compile(struct evtx *e, struct evtx_source *from, uint32_t context, bool has_dependency,
+                 struct evtx_program *g);
+
+/* evtx_template.c */
 struct evtx_mark evtx_mark(const struct evtx *e);
 void evtx_forget(struct evtx *e, struct evtx_mark mark);
 int evtx_template(struct evtx *e, uint32_t definition, uint32_t id, uint32_t context, uint32_t *ret_program);
