@@ -472,7 +472,7 @@ static int decode_v5(struct work *w, const struct netflow_datagram *d)
     r->exported_us = h.exported_us;
     r->uptime_ms = h.uptime_ms;
     r->n_flows = h.n_present;
-    if (w->n->v5_sink && h.sampling <= 1) {
+    if (w->n->v5_sink) {
         e = w->n->v5_sink(w->context, d->p + NETFLOW5_HEADER_BYTES, &h, d->received_us, &r->observer);
         return e < 0 ? e : 0;
     }

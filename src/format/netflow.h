@@ -107,7 +107,7 @@ void netflow_free(struct netflow *n);
 void netflow_set_nat_sink(struct netflow *n, nat_sink sink, void *context);
 
 /*
- * netflow5_sink - who takes the records of unsampled version 5 datagrams as they stand in the datagram, in place of
+ * netflow5_sink - who takes the records of version 5 datagrams as they stand in the datagram, in place of
  * the flow_sink: for the hot path, which decodes them column by column (netflow5_decode_columns).
  * @records: h->n_present records, borrowed for the call. Return: 0 or <0, handed up.
  */

@@ -9,7 +9,7 @@
 
 #include "base/cursor.h"
 
-const uint64_t netflow5_present =
+static const uint64_t PRESENT =
     FLOW_HAS_ADDRESS(FLOW_SOURCE_IP) | FLOW_HAS_ADDRESS(FLOW_DESTINATION_IP) | FLOW_HAS_ADDRESS(FLOW_NEXT_HOP) |
     FLOW_HAS(FLOW_START) | FLOW_HAS(FLOW_END) | FLOW_HAS(FLOW_RECEIVED) | FLOW_HAS(FLOW_CLOCK_OFFSET) |
     FLOW_HAS(FLOW_SOURCE_BYTES) | FLOW_HAS(FLOW_SOURCE_PACKETS) | FLOW_HAS(FLOW_INPUT_IF) | FLOW_HAS(FLOW_OUTPUT_IF) |
@@ -19,7 +19,7 @@ const uint64_t netflow5_present =
 
 static void decode_record(const uint8_t *p, const struct netflow5_header *h, int64_t received_us, struct flow *f)
 {
-    f->present = netflow5_present;
+    f->present = PRESENT;
     f->source_ip = ip_from_v4(load_be32(p));
     f->destination_ip = ip_from_v4(load_be32(p + 4));
     f->next_hop = ip_from_v4(load_be32(p + 8));
@@ -83,6 +83,21 @@ int netflow5_decode(const uint8_t *p, size_t n_bytes, int64_t received_us, struc
     return 0;
 }
 
+uint64_t netflow5_present(const struct netflow5_header *h)
+{
+    return h->sampling > 1 ? PRESENT | FLOW_HAS(FLOW_SAMPLING) : PRESENT;
+}
+
+/* multiply - the counters of sampled traffic, once. */
+static void multiply(uint32_t n, uint32_t rate, const struct netflow5_columns *to)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        to->source_packets[i] = flow_times(to->source_packets[i], rate);
+        to->source_bytes[i] = flow_times(to->source_bytes[i], rate);
+        to->sampling[i] = rate;
+    }
+}
+
 void netflow5_decode_columns(const uint8_t *p, uint32_t n, const struct netflow5_header *h, int64_t received_us,
                              const struct netflow5_columns *to)
 {
@@ -118,4 +133,6 @@ void netflow5_decode_columns(const uint8_t *p, uint32_t n, const struct netflow5
         to->received_us[i] = received_us;
         to->clock_offset_us[i] = offset_us;
     }
+    if (h->sampling > 1)
+        multiply(n, h->sampling, to);
 }

@@ -49,18 +49,17 @@ int netflow5_header_read(const uint8_t *p, size_t n_bytes, struct netflow5_heade
 
 /* where the values of the first record go; the next ones stand behind them */
 struct netflow5_columns {
-    uint32_t *source_ip, *destination_ip, *next_hop, *input_if, *output_if, *source_as, *destination_as;
+    uint32_t *source_ip, *destination_ip, *next_hop, *input_if, *output_if, *source_as, *destination_as, *sampling;
     int64_t *start_us, *end_us, *received_us, *clock_offset_us;
     uint64_t *source_packets, *source_bytes;
     uint16_t *source_port, *destination_port, *tcp_flags;
     uint8_t *protocol, *tos, *source_mask, *destination_mask;
 };
-/* the fields every record has; ICMP records have FLOW_ICMP besides, which equals their destination port */
-extern const uint64_t netflow5_present;
+/* netflow5_present - the fields every record has; ICMP records have FLOW_ICMP besides, which equals their destination port. */
+uint64_t netflow5_present(const struct netflow5_header *h);
 /*
- * netflow5_decode_columns - the records of a datagram whose header was read, a column at a time; for unsampled
- * traffic only (h->sampling 0 or 1): nothing is multiplied.
- * @p, @n: records of it, all there.
+ * netflow5_decode_columns - the records of a datagram whose header was read, a column at a time.
+ * @p, @n: records of it, all there.   @to: its sampling is written only when there is some.
  */
 void netflow5_decode_columns(const uint8_t *p, uint32_t n, const struct netflow5_header *h, int64_t received_us,
                              const struct netflow5_columns *to);

@@ -194,6 +194,7 @@ static struct netflow5_columns v5_columns(const struct flow_batch *b)
         .output_if = AT(OUTPUT_IF, uint32_t),
         .source_as = AT(SOURCE_AS, uint32_t),
         .destination_as = AT(DESTINATION_AS, uint32_t),
+        .sampling = AT(SAMPLING, uint32_t),
         .start_us = AT(START, int64_t),
         .end_us = AT(END, int64_t),
         .received_us = AT(RECEIVED, int64_t),
@@ -220,7 +221,7 @@ static int take_v5(void *context, const uint8_t *records, const struct netflow5_
     int e = 0;
     for (uint32_t at = 0, n; at < h->n_present && e >= 0; at += n) {
         struct flow_batch *b;
-        e = flow_sorter_open(&r->sorter, 4, netflow5_present, h->n_present - at, o, &b, &n);
+        e = flow_sorter_open(&r->sorter, 4, netflow5_present(h), h->n_present - at, o, &b, &n);
         if (e < 0)
             return e;
         struct netflow5_columns to = v5_columns(b);
