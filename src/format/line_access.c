@@ -105,8 +105,8 @@ static bool quoted(struct text *rest, struct text *ret)
     return true;
 }
 
-/* request - "GET /path HTTP/1.1"; what is no request stays a text of its own. */
-static void request(struct line_scratch *s, struct events *e, struct text t)
+/* what is no request stays a text of its own */
+void line_put_request(struct line_scratch *s, struct events *e, struct text t)
 {
     size_t n = 0;
     while (n < t.n && n < METHOD_MAX && ((t.p[n] >= 'A' && t.p[n] <= 'Z') || t.p[n] == '-' || t.p[n] == '_'))
@@ -174,7 +174,7 @@ void line_access(struct line_scratch *s, struct events *e, struct text t)
         event_put_name(e, TEXT("http.request.line"), text_trim(rest)); /* cut off within the request */
         return;
     }
-    request(s, e, value);
+    line_put_request(s, e, value);
     rest = text_trim(rest);
     status(s, e, word(&rest));
     put(s, e, EV_HTTP_RESPONSE_BODY_BYTES, LINE_INT, word(&rest));

@@ -185,6 +185,8 @@ struct line_scratch *line_scratch_new(const struct line_decoders *d)
     if (!s)
         return NULL;
     s->decoders = d;
+    s->json = d->json;
+    s->json_context = d->json_context;
     s->n_work = LINE_WORK_MAX;
     s->work = malloc(s->n_work);
     s->apps = calloc(LINE_APP_CACHE, sizeof *s->apps);
@@ -193,6 +195,12 @@ struct line_scratch *line_scratch_new(const struct line_decoders *d)
         return NULL;
     }
     return s;
+}
+
+void line_scratch_set_json(struct line_scratch *s, line_json_fn *json, void *context)
+{
+    s->json = json;
+    s->json_context = context;
 }
 
 void line_scratch_free(struct line_scratch *s)
@@ -296,7 +304,7 @@ static const struct line_pattern *choose(struct line_scratch *s, const struct sy
     for (uint32_t w = 0; w < words; w++)
         for (uint64_t bits = s->candidates[w]; bits; bits &= bits - 1) {
             const struct line_pattern *p = d->patterns[w * 64 + (uint32_t)__builtin_ctzll(bits)];
-            if (allowed && !has_bit(allowed, p->decoder->number))
+            if (allowed ? !has_bit(allowed, p->decoder->number) : p->decoder->apps.n && p->anchor.n < LINE_SURE_ANCHOR)
                 continue;
             if (fits(s, p, h))
                 return p;
@@ -312,7 +320,6 @@ static const struct line_pattern *choose(struct line_scratch *s, const struct sy
 
 static void put_rest(struct line_scratch *s, struct events *e, const struct line_pattern *p, enum line_type type, struct text t)
 {
-    const struct line_decoders *d = s->decoders;
     if (type == LINE_KV)
         line_kv(s, e, p->decoder, t);
     else if (type == LINE_CSV)
@@ -323,8 +330,8 @@ static void put_rest(struct line_scratch *s, struct events *e, const struct line
         line_leef(s, e, p->decoder, t);
     else if (type == LINE_ACCESS)
         line_access(s, e, t);
-    else if (type == LINE_JSON && d->json)
-        d->json(d->json_context, e, t);
+    else if (type == LINE_JSON && s->json)
+        s->json(s->json_context, e, t);
 }
 
 static void put_captures(struct line_scratch *s, struct events *e, const struct line_pattern *p)
@@ -401,6 +408,9 @@ static void put_header(struct events *e, const struct syslog *h)
         event_put_text(e, EV_LOG_SYSLOG_MSGID, h->msgid);
     if (h->sequence.n)
         event_put(e, EV_EVENT_SEQUENCE, h->sequence);
+    uint64_t times;
+    if (h->repeated.n && !text_u64(h->repeated, INT32_MAX, &times))
+        event_put_long(e, event_names_add(e->names, TEXT("log.syslog.repeated")), (int64_t)times);
 }
 
 static void put_origin(const struct line_decoders *d, struct events *e, const struct line_origin *o)
@@ -462,7 +472,8 @@ static const struct line_decoder *understand(struct line_scratch *s, struct even
         return p->decoder;
     }
     static const struct line_decoder json = {.name = {"json", 4}, .module = {"json", 4}, .dataset = {"json", 4}};
-    if (!d->json || !h->message.n || h->message.p[0] != '{' || d->json(d->json_context, e, h->message))
+    bool is_document = h->message.n && (h->message.p[0] == '{' || h->message.p[0] == '<');
+    if (!s->json || !is_document || s->json(s->json_context, e, h->message))
         return NULL;
     if (!event_find(e, EV_EVENT_DECODER))
         put_constants(e, &json, NULL, 0);

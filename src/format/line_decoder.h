@@ -51,7 +51,7 @@ struct line_counts {
     uint64_t n_empty;     /* nothing but blanks: no event */
 };
 
-/* @payload begins with '{': puts its fields into the open event. Return: 0, or 1 (not understood). */
+/* @payload begins with '{' or '<': puts its fields into the open event. Return: 0, or 1 (not understood). */
 typedef int line_json_fn(void *context, struct events *e, struct text payload);
 
 struct line_decoders *line_decoders_new(struct event_names *names);
@@ -69,6 +69,8 @@ unsigned line_decoders_count(const struct line_decoders *d, unsigned *ret_n_patt
 
 /* one per thread */
 struct line_scratch *line_scratch_new(const struct line_decoders *d);
+/* line_scratch_set_json - who reads JSON and XML behind a header for this thread, instead of the decoders' own. */
+void line_scratch_set_json(struct line_scratch *s, line_json_fn *json, void *context);
 void line_scratch_free(struct line_scratch *s);
 const struct line_counts *line_scratch_counts(const struct line_scratch *s);
 

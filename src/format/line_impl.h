@@ -19,6 +19,7 @@
 #define LINE_SLOTS_MAX 48u
 #define LINE_NEST_MAX 4u
 #define LINE_APPS_MAX 32u
+#define LINE_SURE_ANCHOR 8u /* bytes of an anchor that tells a program by itself, where the line names none */
 #define LINE_LIST_MAX 600u /* columns, keys, values of one map */
 
 enum line_type {
@@ -39,6 +40,8 @@ enum line_type {
     LINE_URL,    /* split into path and query */
     LINE_ENDPOINT, /* address and port: 192.0.2.1:80, [2001:db8::1]:80, 192.0.2.1#80 */
     LINE_WEB_AGENT, /* W3C: '+' for blanks */
+    LINE_TOKEN,  /* neither blanks nor , ; quotes or brackets; one extent */
+    LINE_REQUEST, /* "GET /path HTTP/1.1" with or without quotes */
     LINE_ONE_OF,
     LINE_BLANKS,
     /* these take all the rest and put fields of their own */
@@ -113,6 +116,7 @@ struct line_kv_form {
 
 struct line_decoder {
     struct text name, module, dataset, file;
+    struct text before, behind;   /* of each of its patterns */
     struct line_list apps, require;
     bool is_on_line;           /* match at the start of the line, not of the message */
     bool takes_structured;     /* fields: also for RFC 5424 structured data */
@@ -197,6 +201,8 @@ struct line_app_cache {
 
 struct line_scratch {
     const struct line_decoders *decoders;
+    line_json_fn *json;
+    void *json_context; /* of this thread, else those of the decoders */
     struct hs_scratch *hs;
     uint64_t candidates[LINE_PATTERNS_MAX / 64];
     struct line_app_cache *apps;
@@ -250,6 +256,8 @@ void line_cef(struct line_scratch *s, struct events *e, const struct line_decode
 void line_leef(struct line_scratch *s, struct events *e, const struct line_decoder *d, struct text rest);
 /* line_access_begins - a line of a web server: client, two words, [time], request. */
 bool line_access_begins(struct text t);
+/* line_put_request - "GET /path HTTP/1.1" without its quotes. */
+void line_put_request(struct line_scratch *s, struct events *e, struct text t);
 void line_access(struct line_scratch *s, struct events *e, struct text rest);
 /* line_w3c_directive - remembers #Fields. Return: whose directive it is, or NULL. */
 const struct line_decoder *line_w3c_directive(const struct line_decoders *d, struct line_file *file, struct text line);

@@ -93,6 +93,8 @@ static void pairs(struct pairs *k)
                 k->p++;
             continue; /* a word, not a pair */
         }
+        if (k->assign == ' ' && (k->end - k->p < 2 || k->p[1] != '"'))
+            continue; /* name "value": only a quote tells */
         struct text key = {from, (size_t)(k->p - from)};
         const char *value = ++k->p;
         while (k->assign == ':' && value < k->end && *value == ' ')

@@ -104,6 +104,14 @@ static size_t extent_quoted(const char *p, const char *end)
     return NONE;
 }
 
+static size_t extent_token(const char *p, const char *end)
+{
+    size_t n = 0;
+    while (p + n < end && p[n] && !strchr(" \t,;\"'<>()[]{}", p[n]))
+        n++;
+    return n ? n : NONE;
+}
+
 static size_t extent_one_of(const struct line_node *n, const char *p, const char *end)
 {
     for (uint32_t i = 0; i < n->n; i += 1u + (uint8_t)n->p[i]) {
@@ -129,6 +137,8 @@ bool line_kv_begins(const struct line_kv_form *f, const char *start, const char 
     const char *from = p;
     while (p < end && (is_alnum(*p) || *p == '_' || *p == '-' || *p == '.') && p - from < 64)
         p++;
+    if (f->assign == ' ')
+        return p > from && end - p > 1 && p[0] == ' ' && p[1] == '"';
     return p > from && p < end && *p == (f->assign ? f->assign : '=');
 }
 
@@ -151,7 +161,9 @@ static size_t extent(const struct line_pattern *pattern, struct line_scratch *s,
     case LINE_MAC: return extent_mac(p, end);
     case LINE_TIME: r = line_time_parse(t, &s->clock, &us, &flags); return r ? r : NONE;
     case LINE_EPOCH: r = line_time_epoch(t, &us); return r ? r : NONE;
-    case LINE_QUOTED: return extent_quoted(p, end);
+    case LINE_QUOTED:
+    case LINE_REQUEST: return extent_quoted(p, end);
+    case LINE_TOKEN: return extent_token(p, end);
     case LINE_ONE_OF: return extent_one_of(n, p, end);
     case LINE_BLANKS: return extent_blanks(p, end);
     case LINE_KV: return line_kv_begins(&pattern->decoder->kv, start, p, end) ? t.n : NONE;

@@ -16,7 +16,7 @@ static const struct {
     {"word", LINE_WORD}, {"text", LINE_TEXT}, {"long", LINE_LONG}, {"int", LINE_INT}, {"hex", LINE_HEX}, {"real", LINE_REAL},
     {"ip", LINE_IP}, {"host", LINE_HOST}, {"mac", LINE_MAC}, {"time", LINE_TIME}, {"epoch", LINE_EPOCH},
     {"quoted", LINE_QUOTED}, {"seconds", LINE_SECONDS}, {"ms", LINE_MILLISECONDS}, {"url", LINE_URL}, {"endpoint", LINE_ENDPOINT},
-    {"web-agent", LINE_WEB_AGENT}, {"kv", LINE_KV},
+    {"web-agent", LINE_WEB_AGENT}, {"token", LINE_TOKEN}, {"request", LINE_REQUEST}, {"kv", LINE_KV},
     {"csv", LINE_CSV}, {"json", LINE_JSON}, {"cef", LINE_CEF}, {"leef", LINE_LEEF}, {"access", LINE_ACCESS},
 };
 
@@ -108,7 +108,10 @@ static void capture(struct compiler *c, struct text inside)
     const char *colon = memchr(inside.p, ':', inside.n);
     struct text name = {inside.p, colon ? (size_t)(colon - inside.p) : inside.n};
     struct text type = {colon ? colon + 1 : inside.p, colon ? inside.n - name.n - 1 : 0};
-    bool is_choice = memchr(type.p, '|', type.n);
+    bool is_constant = type.n > 1 && type.p[0] == '='; /* {event.reason:=literal text} */
+    bool is_choice = is_constant || memchr(type.p, '|', type.n);
+    if (is_constant)
+        type = (struct text){type.p + 1, type.n - 1};
     struct line_target *target = NULL;
     enum line_type kind = LINE_WORD;
     if (name.n) {

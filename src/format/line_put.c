@@ -316,6 +316,11 @@ static void put_one(struct line_scratch *s, struct events *e, const struct line_
         event_put_ip(e, t->field, &ip);
         return;
     case LINE_MAC: put_mac(e, t->field, value); return;
+    case LINE_REQUEST:
+        if (value.n >= 2 && value.p[0] == '"')
+            value = (struct text){value.p + 1, value.n - 2};
+        line_put_request(s, e, value);
+        return;
     case LINE_QUOTED:
         if (value.n >= 2 && value.p[0] == '"')
             value = (struct text){value.p + 1, value.n - 2};
@@ -340,6 +345,7 @@ static void put_one(struct line_scratch *s, struct events *e, const struct line_
     case LINE_INT:
     case LINE_HEX:
     case LINE_REAL:
+    case LINE_TOKEN:
     case LINE_ONE_OF:
     case LINE_BLANKS:
     case LINE_KV:

@@ -406,6 +406,16 @@ static int add_pattern(struct reader *r, yaml_node_t *match, const struct line_p
     int e = copied(r, match, &p->source);
     if (e)
         return e;
+    const struct line_decoder *c = r->decoder;
+    if (c->before.n || c->behind.n) {
+        char *whole = arena_alloc(&r->d->arena, c->before.n + p->source.n + c->behind.n + 1);
+        if (!whole)
+            return no_memory(r);
+        memcpy(whole, c->before.p ? c->before.p : "", c->before.n);
+        memcpy(whole + c->before.n, p->source.p, p->source.n);
+        memcpy(whole + c->before.n + p->source.n, c->behind.p ? c->behind.p : "", c->behind.n);
+        p->source = (struct text){whole, c->before.n + p->source.n + c->behind.n};
+    }
     p->line = (int)match->start_mark.line + 1;
     e = line_pattern_compile(r->d, p, &why, &at);
     if (e < 0)
@@ -535,6 +545,10 @@ static int read_names(struct reader *r, yaml_node_t *root)
         return refuse(r, root, message_text(MSG_decoder_bad_value), on);
     if (!e && proof.n && !text_is(proof, "data") && !text_is(proof, "description"))
         return refuse(r, root, message_text(MSG_decoder_bad_value), proof);
+    if (!e && value_of(r, root, "before"))
+        e = copied(r, value_of(r, root, "before"), &c->before);
+    if (!e && value_of(r, root, "behind"))
+        e = copied(r, value_of(r, root, "behind"), &c->behind);
     c->is_on_line = text_is(on, "line");
     c->is_description = text_is(proof, "description");
     c->takes_structured = text_is(scalar(value_of(r, root, "structured")), "yes");
@@ -548,7 +562,7 @@ static int read_decoder(struct reader *r, yaml_node_t *root)
     if (!r->decoder)
         return no_memory(r);
     struct line_decoder *c = r->decoder;
-    int e = known_keys(r, root, " decoder about module dataset proof apps on format require structured set lower hex map kv fields patterns tests ");
+    int e = known_keys(r, root, " decoder about module dataset proof apps on before behind format require structured set lower hex map kv fields patterns tests ");
     if (!e)
         e = read_names(r, root);
     if (!e)

@@ -321,7 +321,9 @@ static void day_month_number(struct scan *s, struct civil *c, int *zone_s, unsig
         c->month = m;
     }
     may_take(s, ',');
-    if (!may_take(s, 'T') && !may_take(s, ':') && !may_take(s, '-'))
+    if (s->end - s->p > 3 && !memcmp(s->p, " - ", 3))
+        s->p += 3;
+    else if (!may_take(s, 'T') && !may_take(s, ':') && !may_take(s, '-'))
         take(s, ' ');
     time_of_day(s, c, true);
     if (s->end - s->p >= 3 && s->p[0] == ' ' && (s->p[1] == 'A' || s->p[1] == 'P') && s->p[2] == 'M') {
@@ -407,7 +409,7 @@ static void starts_with_digits(struct scan *s, struct civil *c, int *zone_s, uns
     }
     char between = s->p[n];
     bool is_name = n + 1 < left && is_letter(s->p[n + 1]);
-    if (n == 4 && (between == '-' || between == '/' || between == '.' || (between == ' ' && is_name)))
+    if (n == 4 && (between == '-' || between == '/' || between == '.' || between == ':' || (between == ' ' && is_name)))
         year_first(s, c, zone_s, flags);
     else if ((n == 8 || n == 6) && (between == ' ' || between == 'T' || between == '-' || between == ':'))
         run_of_digits(s, n, c, zone_s, flags);

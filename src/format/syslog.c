@@ -306,8 +306,41 @@ static void after_stamp(struct text t, bool is_strict, struct syslog *s)
     host_and_tag(t, s);
 }
 
+/* bracketed - "[time] message" of Apache and others. */
+static bool bracketed(struct text t, const struct line_clock *clock, struct syslog *s)
+{
+    if (t.n < 10 || t.p[0] != '[')
+        return false;
+    size_t n = line_time_parse(after(t, 1), clock, &s->time_us, &s->time_flags);
+    if (!n || n + 1 >= t.n || t.p[n + 1] != ']')
+        return false;
+    s->has_time = true;
+    s->form = SYSLOG_STAMP;
+    s->message = blanks_off(after(t, n + 2));
+    return true;
+}
+
+/* journal - "host program[pid]: message" without time, as journalctl prints it for others to read. */
+static void journal(struct text t, struct syslog *s)
+{
+    size_t n = host_word(t);
+    if (!n || t.p[n - 1] == ':')
+        return;
+    struct syslog probe = {0};
+    size_t m = tag(after(t, n + 1), &probe);
+    if (!m || !probe.procid.n || !is_digit(probe.procid.p[0]) || after(t, n + 1 + m).p[-2] != ':')
+        return;
+    s->form = SYSLOG_BSD;
+    s->hostname = (struct text){t.p, n};
+    s->appname = probe.appname;
+    s->procid = probe.procid;
+    s->message = after(t, n + 1 + m);
+}
+
 static void parse_bsd(struct text t, const struct line_clock *clock, struct syslog *s)
 {
+    if (bracketed(t, clock, s))
+        return;
     struct text rest = before_time(t, s);
     size_t n = line_time_parse(rest, clock, &s->time_us, &s->time_flags);
     if (!n && s->sequence.n) { /* "29: router1: *Mar  1 ..." */
@@ -326,7 +359,7 @@ static void parse_bsd(struct text t, const struct line_clock *clock, struct sysl
         bool is_names = (rest.p[0] | 32) >= 'a' && (rest.p[0] | 32) <= 'z';
         bool has_t = n > 10 && (rest.p[10] == 'T' || rest.p[9] == 'T' || rest.p[8] == 'T');
         s->has_time = true;
-        after_stamp(after(rest, n), !is_names && !has_t && s->priority < 0, s);
+        after_stamp(after(rest, n), !is_names && !has_t && rest.p[0] != '@' && s->priority < 0, s);
         if (host.n)
             s->hostname = host;
         return;
@@ -335,8 +368,10 @@ static void parse_bsd(struct text t, const struct line_clock *clock, struct sysl
     s->time_flags = 0;
     s->hostname = s->sequence = (struct text){NULL, 0};
     s->message = t;
-    if (s->priority < 0)
+    if (s->priority < 0) {
+        journal(t, s);
         return;
+    }
     s->form = SYSLOG_BSD;
     if (mnemonic(t))
         return;
@@ -354,6 +389,35 @@ static void parse_bsd(struct text t, const struct line_clock *clock, struct sysl
     }
 }
 
+static bool begins(struct text t, const char *with)
+{
+    size_t n = strlen(with);
+    return t.n >= n && !memcmp(t.p, with, n);
+}
+
+/* wrapped - what syslogd of others puts around a message: "[ID 800047 auth.info] ", "message repeated 3 times: [ ... ]". */
+static void wrapped(struct syslog *s)
+{
+    struct text t = s->message;
+    if (begins(t, "[ID ")) { /* Solaris */
+        const char *close = memchr(t.p, ']', t.n < 48 ? t.n : 48);
+        if (close)
+            s->message = t = blanks_off(after(t, (size_t)(close - t.p) + 1));
+    }
+    if (!begins(t, "message repeated ") || t.p[t.n - 1] != ']') /* rsyslog */
+        return;
+    struct text number = after(t, 17);
+    size_t n = 0;
+    while (n < number.n && n < 10 && is_digit(number.p[n]))
+        n++;
+    struct text inner = after(number, n);
+    if (!n || !begins(inner, " times: ["))
+        return;
+    s->repeated = (struct text){number.p, n};
+    inner = blanks_off(after(inner, 9));
+    s->message = (struct text){inner.p, inner.n - 1};
+}
+
 void syslog_parse(struct text line, const struct line_clock *clock, struct syslog *ret)
 {
     *ret = (struct syslog){.priority = -1};
@@ -362,13 +426,16 @@ void syslog_parse(struct text line, const struct line_clock *clock, struct syslo
     t = bom_off(after(t, n));
     ret->body = t;
     ret->message = t;
-    if (parse_5424(t, clock, ret))
+    if (parse_5424(t, clock, ret)) {
+        wrapped(ret);
         return;
+    }
     int kept = ret->priority;
     *ret = (struct syslog){.priority = kept, .body = t, .message = t};
     if (n)
         t = blanks_off(t);
     parse_bsd(t, clock, ret);
+    wrapped(ret);
 }
 
 /* --- framing ---------------------------------------------------------------------------------------- */

@@ -33,6 +33,7 @@ struct syslog {
     struct text message;    /* without leading blank and byte order mark */
     struct text body;       /* the line without priority and byte order mark */
     struct text sequence;   /* Cisco's message number */
+    struct text repeated;   /* "message repeated N times: [ ... ]": N; .message is what stands in the brackets */
 };
 
 /* syslog_parse - of one line; every span lies within @line. Never fails. */
