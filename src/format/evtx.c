@@ -245,6 +245,7 @@ static int chunk_open(struct evtx *e)
     e->state = STATE_IDLE;
     e->has_last_id = e->is_chunk_damaged = false;
     e->n_attempts = 0;
+    e->work = 0;
     e->record.n_bytes = 0;
     e->at = EVTX_CHUNK_HEADER;
     if (is_zero(p, e->n_chunk)) {
@@ -325,7 +326,8 @@ static int record_read(struct evtx *e, uint32_t at, uint32_t size)
     e->failed_at = e->body_at = at + EVTX_RECORD_HEADER;
     e->body_end = at + size - 4;
     e->counters.n_candidates++;
-    int s = evtx_run(e, e->body_at, e->body_end, EVTX_NO_CONTEXT, 0);
+    int s = e->work > EVTX_WORK_MAX ? EVTX_LIMIT : evtx_run(e, e->body_at, e->body_end, EVTX_NO_CONTEXT, 0);
+    e->work += e->n_steps + e->n_fields + e->n_text / 16;
     r->fields = e->fields;
     r->n_fields = e->n_fields;
     if (s < 0)

@@ -16,7 +16,8 @@
  *         which <System> can be read and the data cannot is delivered with damage, others are refused.
  * Limits: no I/O, no logging, no global state. About 3 MiB per decoder (5 with has_xml), taken by evtx_new (the list of
  *         fields grows to 1.5 MiB more); no allocation per record. Per record: EVTX_DEPTH_MAX levels, EVTX_FIELDS_MAX fields,
- *         EVTX_STEPS_MAX operations, EVTX_TEXT_MAX bytes of text, else refused as EVTX_LIMIT.
+ *         EVTX_STEPS_MAX operations, EVTX_TEXT_MAX bytes of text, else refused as EVTX_LIMIT; so is
+ *         what follows in a chunk that has cost a hundred times what an honest one can.
  * Source: [MS-EVEN6] 2.2.12 to 2.2.20 (BinXml); the layout of files and chunks as published by the libevtx project
  *         ("Windows XML Event Log (EVTX) format"), and real files.
  * Fuzz:   tests/fuzz/evtx.c
@@ -45,7 +46,7 @@
 #define EVTX_CHUNK 65536u
 #define EVTX_DEPTH_MAX 32u           /* nested elements, and nested fragments */
 #define EVTX_FIELDS_MAX 32768u       /* per record; an array counts each item */
-#define EVTX_STEPS_MAX 65536u        /* operations per record */
+#define EVTX_STEPS_MAX 16384u        /* operations per record; the bytes of a chunk cannot spell half of that */
 #define EVTX_TEXT_MAX (256u << 10)   /* UTF-8 of one record's strings; four times what a whole chunk of them gives */
 #define EVTX_NAME_MAX 4096u          /* a dotted path in bytes */
 
@@ -69,7 +70,7 @@
     X(EVTX_BAD_VALUE, "a literal value of a type that cannot be there")                       \
     X(EVTX_BAD_TEMPLATE, "the template the record needs is not where it says")                \
     X(EVTX_TOO_DEEP, "elements or fragments nested too deeply")                               \
-    X(EVTX_LIMIT, "more fields, text or work than one record may ask for")
+    X(EVTX_LIMIT, "more fields, text or work than one record or its chunk may ask for")
 
 enum evtx_reason {
 #define X(id, meaning) id,

@@ -693,6 +693,7 @@ int evtx_compile(struct evtx *e, struct evtx_source *from, uint32_t context, boo
     *g = (struct evtx_program){.context = context, .first = e->n_ops, .first_xml = e->n_xml_ops};
     read_element(&c, place(&c, context));
     push_xml(&c, XML_TEXT);
+    e->work += e->n_ops - mark.n_ops + (e->n_names - mark.n_names + e->n_xml - mark.n_xml) / 16;
     if (c.reason) {
         evtx_forget(e, mark);
         return c.reason;

@@ -23,6 +23,7 @@
 #define EVTX_VALUES_MAX 16384u /* descriptors of 4 bytes, never overlapping, within one chunk */
 #define EVTX_HEADS 256u
 #define EVTX_KNOWN 1024u
+#define EVTX_WORK_MAX 2000000u /* per chunk: operations, fields and 16 bytes of text count one each; usual: 20,000 */
 #define EVTX_NONE 0xffffu
 #define EVTX_NO_CONTEXT 0xffffffffu
 #define EVTX_CHUNK_HEADER 512u
@@ -123,6 +124,7 @@ struct evtx {
     uint32_t n_chunk;
     uint32_t at, end; /* next record; end of those the header counts */
     uint32_t n_attempts;
+    uint64_t work; /* done for this chunk, see EVTX_WORK_MAX */
     uint64_t chunk_offset, chunk_number;
     uint64_t last_id;
     uint8_t state;

@@ -625,6 +625,27 @@ static void numbers_and_moments_are_read_from_text_too(void **state)
     assert_int_equal(evtx_time_us(UINT64_MAX), INT64_C(1844674407370955161) - INT64_C(11644473600000000));
 }
 
+static void simple_record(struct evtx_build *b, uint64_t id)
+{
+    build_record(b, id, 0);
+    build_template(b, TEMPLATE_ID);
+    build_open(b, "Event", false);
+    build_gt(b);
+    build_system(b);
+    build_close(b);
+    build_template_end(b);
+    build_values(b, &(struct build_value){6, 2, "\x07\0"}, 1);
+    build_record_end(b);
+}
+
+static void three_records(struct evtx_build *b, uint64_t first)
+{
+    build_chunk(b);
+    for (uint64_t id = first; id < first + 3; id++)
+        simple_record(b, id);
+    build_chunk_end(b);
+}
+
 /* ---- what breaks ---- */
 
 static enum evtx_reason only_refusal(struct fixture *f)
@@ -828,6 +849,56 @@ static void a_record_that_multiplies_itself_hits_the_limit(void **state)
     end(f);
 }
 
+static void a_chunk_of_records_that_multiply_is_given_up(void **state)
+{
+    (void)state;
+    struct fixture *f = begin(false);
+    struct evtx_build *b = &f->b;
+    const struct evtx_record *r;
+    build_chunk(b);
+    build_record(b, 1, 0);
+    uint32_t definition = build_template(b, TEMPLATE_ID);
+    build_open(b, "x", false);
+    build_gt(b);
+    for (int i = 0; i < 40; i++)
+        build_leaf(b, "y", NULL, 0);
+    build_close(b);
+    build_template_end(b);
+    build_values(b, &(struct build_value){1, 2, "z\0"}, 1);
+    build_record_end(b);
+    for (uint64_t id = 2; b->n - b->chunk < BUILD_CHUNK - 200; id++) {
+        size_t sizes[4];
+        build_record(b, id, 0);
+        build_template_again(b, TEMPLATE_ID, definition);
+        for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+            build_le(b, 1, 4);
+            sizes[i] = b->n;
+            build_le(b, 0x210000, 4);
+            build_template_again(b, TEMPLATE_ID, definition);
+        }
+        build_values(b, &(struct build_value){1, 2, "z\0"}, 1);
+        for (size_t i = 0; i < COUNT_OF(sizes); i++)
+            build_put(b, sizes[i], b->n - sizes[i] - 4, 2);
+        build_record_end(b);
+    }
+    build_chunk_end(b);
+    three_records(b, 5000); /* another chunk is another account */
+    uint8_t *copy = reopen(f);
+    uint32_t n_fields = 0, n_refused = 0;
+    uint64_t last = 0;
+    for (int s; (s = evtx_next(f->e, &r)) != EVTX_END;) {
+        n_refused += s == EVTX_REFUSED;
+        n_fields += s ? 0 : r->n_fields;
+        last = s ? last : r->record_id;
+        assert_true(!s || evtx_refusal(f->e)->reason == EVTX_LIMIT);
+    }
+    assert_int_equal(last, 5002);
+    assert_true(n_refused > 300);
+    assert_true(n_fields < 100);
+    free(copy);
+    end(f);
+}
+
 static void xml_that_does_not_fit_is_refused_and_leaves_the_buffer_as_it_was(void **state)
 {
     (void)state;
@@ -848,27 +919,6 @@ static void xml_that_does_not_fit_is_refused_and_leaves_the_buffer_as_it_was(voi
 }
 
 /* ---- chunks and files ---- */
-
-static void simple_record(struct evtx_build *b, uint64_t id)
-{
-    build_record(b, id, 0);
-    build_template(b, TEMPLATE_ID);
-    build_open(b, "Event", false);
-    build_gt(b);
-    build_system(b);
-    build_close(b);
-    build_template_end(b);
-    build_values(b, &(struct build_value){6, 2, "\x07\0"}, 1);
-    build_record_end(b);
-}
-
-static void three_records(struct evtx_build *b, uint64_t first)
-{
-    build_chunk(b);
-    for (uint64_t id = first; id < first + 3; id++)
-        simple_record(b, id);
-    build_chunk_end(b);
-}
 
 /* story - "1 2 c3 !reason ..." of everything that is read; c: carved */
 static const char *story(struct fixture *f)
@@ -1172,6 +1222,7 @@ int main(void)
         cmocka_unit_test(a_record_whose_data_breaks_is_delivered_up_to_there),
         cmocka_unit_test(elements_and_fragments_nested_too_deeply_are_refused),
         cmocka_unit_test(a_record_that_multiplies_itself_hits_the_limit),
+        cmocka_unit_test(a_chunk_of_records_that_multiply_is_given_up),
         cmocka_unit_test(xml_that_does_not_fit_is_refused_and_leaves_the_buffer_as_it_was),
         cmocka_unit_test(chunks_are_read_whatever_the_header_counts),
         cmocka_unit_test(a_chunk_alone_and_in_a_stream_reads_like_the_file),
