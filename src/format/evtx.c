@@ -178,10 +178,23 @@ int evtx_header_read(const uint8_t *p, size_t n, struct evtx_header *ret)
     return 0;
 }
 
+/*
+ * find_chunk - the next chunk from @from on, wherever it begins; @n: none. The magic alone may be text in some event:
+ * the size of the header (at 40) and the free space offset (at 48) must be possible too, where they can be seen.
+ */
 static size_t find_chunk(const uint8_t *p, size_t n, size_t from)
 {
-    const uint8_t *found = from < n ? memmem(p + from, n - from, chunk_magic, 8) : NULL;
-    return found ? (size_t)(found - p) : n;
+    while (from < n) {
+        const uint8_t *found = memmem(p + from, n - from, chunk_magic, 8);
+        if (!found)
+            return n;
+        from = (size_t)(found - p);
+        uint32_t end = n - from < 52 ? EVTX_CHUNK : load_le32(found + 48);
+        if (n - from < 52 || (load_le32(found + 40) == 128 && end >= EVTX_CHUNK_HEADER && end <= EVTX_CHUNK))
+            return from;
+        from++;
+    }
+    return n;
 }
 
 int evtx_open(struct evtx *e, const uint8_t *p, size_t n)

@@ -114,7 +114,8 @@ enum evtx_system {
 enum evtx_section {
     EVTX_IN_EVENT, /* anywhere else under <Event>; the name then begins with the section: "RenderingInfo.Message" */
     EVTX_IN_SYSTEM,
-    EVTX_IN_EVENT_DATA, /* <EventData>: name is that of <Data Name='...'>, "Data" if it has none, "Binary", ... */
+    EVTX_IN_EVENT_DATA, /* <EventData>: name is that of <Data Name='...'>, "Data" if it has none, "Binary", ...;
+                         * an attribute of the section itself: "EventData.Name" */
     EVTX_IN_USER_DATA,  /* <UserData>: element names joined by dots, "EventXML.Param1" */
     EVTX_IN_ERROR_DATA, /* <ProcessingErrorData>: ErrorCode, DataItemName, EventPayload */
 };

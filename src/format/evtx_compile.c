@@ -11,8 +11,14 @@
 
 #include <string.h>
 
+struct name {
+    const uint8_t *units;
+    uint32_t n;
+};
+
 /* the element whose content is being read */
 struct level {
+    struct name name;
     uint32_t n_path; /* of compiler.path before this element's name */
     uint16_t depth;
     uint8_t section;
@@ -34,11 +40,6 @@ struct compiler {
     uint32_t xml_text; /* where text for the next XML operation begins */
     uint32_t n_path;
     char path[EVTX_NAME_MAX];
-};
-
-struct name {
-    const uint8_t *units;
-    uint32_t n;
 };
 
 static int fail(struct compiler *c, int reason)
@@ -483,6 +484,8 @@ static void attribute_field(struct compiler *c, struct level *v, struct name nam
     }
     v->has_field = true;
     uint32_t n_path = c->n_path;
+    if (v->depth == 1 && v->section != EVTX_IN_EVENT) /* of a section: <EventData Name='...'> is not <Data Name=...> */
+        path_add(c, v->name);
     path_add(c, name);
     name_op(c, op, v, true);
     c->n_path = n_path;
@@ -629,6 +632,7 @@ static void read_element(struct compiler *c, struct level v)
     uint16_t dependency = c->has_dependency ? read16(c) : EVTX_NONE;
     read32(c); /* size of the element; its end shows itself */
     struct name name = read_name(c);
+    v.name = name;
     enter(c, &v, name);
     uint32_t head = e->n_ops, xml_head = e->n_xml_ops;
     if (v.depth == 0) /* an event without data is an event all the same */

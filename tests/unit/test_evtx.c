@@ -366,6 +366,55 @@ static void text_entities_and_substitutions_join_and_names_may_be_substituted(vo
     end(f);
 }
 
+static void odd_event_data(struct evtx_build *b)
+{
+    build_open(b, "EventData", true);
+    build_attribute_text(b, "Name", "Section");
+    build_gt(b);
+    build_open(b, "Data", true);
+    build_attribute_text(b, "Name", "Empty");
+    build_empty(b);
+    build_open(b, "Data", true);
+    build_attribute_text(b, "Name", "Typed");
+    build_attribute_text(b, "Type", "win:X");
+    build_gt(b);
+    build_slot(b, 0, false);
+    build_close(b);
+    build_open(b, "Data", false);
+    build_empty(b);
+    build_open(b, "Complex", true);
+    build_attribute_text(b, "Name", "c");
+    build_gt(b);
+    build_data(b, "inner", 0);
+    build_close(b);
+    build_close(b);
+    build_open(b, "RenderingInfo", true);
+    build_attribute_text(b, "Culture", "vi-VN");
+    build_gt(b);
+    build_leaf(b, "Message", "Xin", -1);
+    build_open(b, "Keywords", false);
+    build_gt(b);
+    build_leaf(b, "Keyword", "a", -1);
+    build_leaf(b, "Keyword", "b", -1);
+    build_close(b);
+    build_close(b);
+}
+
+static void attributes_empty_elements_and_other_sections_have_names_of_their_own(void **state)
+{
+    (void)state;
+    struct fixture *f = begin(false);
+    event(f, odd_event_data, &(struct build_value){1, 2, "x\0"}, 1);
+    expect_one(f,
+               "EventData.Name=Section\nEmpty=\nData.Type=win:X\nTyped=x\nData=\nComplex.Name=c\nComplex.Data.Name=inner\n"
+               "Complex.Data=x\nRenderingInfo.Culture=vi-VN\nRenderingInfo.Message=Xin\nRenderingInfo.Keywords.Keyword=a\n"
+               "RenderingInfo.Keywords.Keyword=b\n",
+               "<Event><EventData Name='Section'><Data Name='Empty'/><Data Name='Typed' Type='win:X'>x</Data><Data/>"
+               "<Complex Name='c'><Data Name='inner'>x</Data></Complex></EventData><RenderingInfo Culture='vi-VN'>"
+               "<Message>Xin</Message><Keywords><Keyword>a</Keyword><Keyword>b</Keyword></Keywords></RenderingInfo></Event>");
+    end(f);
+}
+
 static void an_element_without_a_template_stands_for_itself(void **state)
 {
     (void)state;
@@ -1091,6 +1140,17 @@ static void chunks_are_found_in_raw_memory_and_behind_a_shift(void **state)
 
     f = begin(true);
     build_file(&f->b, 2);
+    memset(f->b.p + 4096, 0x55, BUILD_CHUNK); /* a chunk with nothing left, but with the magic in some text */
+    memcpy(f->b.p + 5000, "ElfChnk", 8);
+    f->b.n += BUILD_CHUNK;
+    three_records(&f->b, 1);
+    char broken[64];
+    snprintf(broken, sizeof(broken), "!%u@4096 1 2 3 ", EVTX_CHUNK_MAGIC);
+    assert_string_equal(story_of_file(f), broken);
+    end(f);
+
+    f = begin(true);
+    build_file(&f->b, 2);
     build_bytes(&f->b, "0123456789", 10); /* bytes that somebody put in between */
     three_records(&f->b, 1);
     char want[64];
@@ -1211,6 +1271,7 @@ int main(void)
         cmocka_unit_test(unnamed_data_is_numbered_and_a_string_array_repeats_its_element),
         cmocka_unit_test(null_substitutions_leave_attributes_and_depending_elements_out),
         cmocka_unit_test(text_entities_and_substitutions_join_and_names_may_be_substituted),
+        cmocka_unit_test(attributes_empty_elements_and_other_sections_have_names_of_their_own),
         cmocka_unit_test(an_element_without_a_template_stands_for_itself),
         cmocka_unit_test(xml_is_escaped_and_holds_only_what_xml_may_hold),
         cmocka_unit_test(values_read_as_windows_writes_them),

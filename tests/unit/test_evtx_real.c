@@ -262,6 +262,8 @@ static bool is_at(const struct evtx_field *f, const char *path)
         return !strcmp(path, "System.TimeCreated.SystemTime");
     if (f->system == EVTX_QUALIFIERS)
         return !strcmp(path, "System.EventID.Qualifiers");
+    if (f->is_attribute && f->section == EVTX_IN_EVENT_DATA && f->n_name == strlen(path) && !memcmp(f->name, path, f->n_name))
+        return true; /* of <EventData> itself */
     return !strncmp(path, section_paths[f->section], n) && strlen(path + n) == f->n_name &&
            !memcmp(path + n, f->name, f->n_name);
 }
