@@ -124,6 +124,7 @@ void evtx_free(struct evtx *e)
     free(e->values);
     free(e->fields);
     free(e->text);
+    evtx_known_fini(e);
     free(e);
 }
 
@@ -201,7 +202,8 @@ int evtx_open(struct evtx *e, const uint8_t *p, size_t n)
 {
     struct evtx_header header;
     e->state = STATE_IDLE;
-    memset(e->known, 0, sizeof(e->known));
+    e->is_stream = false;
+    evtx_known_fini(e);
     e->counters = (struct evtx_counters){0};
     e->record.n_bytes = 0;
     e->file = NULL;
@@ -285,14 +287,21 @@ static int chunk_open(struct evtx *e)
     return 0;
 }
 
+size_t evtx_chunk_length(const uint8_t *p, size_t n)
+{
+    n = n < EVTX_CHUNK ? n : EVTX_CHUNK;
+    return n < 8 || !memcmp(p, chunk_magic, 8) ? n : find_chunk(p, n, 1);
+}
+
 void evtx_chunk(struct evtx *e, const uint8_t *p, size_t n, uint64_t offset, uint64_t number)
 {
+    evtx_known_forget(e);
+    e->is_stream = true;
     e->file = p;
     e->n_file = n < EVTX_CHUNK ? n : EVTX_CHUNK;
     e->next_chunk = 0;
     e->next_number = number;
     e->chunk_base = offset;
-    memset(e->known, 0, sizeof(e->known)); /* the bytes of the chunk before are not ours any more */
     e->state = STATE_IDLE;
 }
 
@@ -305,10 +314,8 @@ static int chunk_next(struct evtx *e)
     e->chunk = e->file + e->next_chunk;
     e->chunk_offset = e->chunk_base + e->next_chunk;
     e->chunk_number = e->next_number++;
-    if (e->options.may_recover && n >= 8 && memcmp(e->chunk, chunk_magic, 8)) {
-        size_t step = find_chunk(e->chunk, n, 1); /* the grid may have moved */
-        n = step;
-    }
+    if (e->options.may_recover)
+        n = evtx_chunk_length(e->chunk, n);
     e->n_chunk = (uint32_t)n;
     e->next_chunk += n;
     return chunk_open(e);
@@ -434,7 +441,7 @@ int evtx_next(struct evtx *e, const struct evtx_record **ret)
         else if (e->state == STATE_SLACK)
             s = slack_next(e);
         else if ((s = chunk_next(e)) == EVTX_END)
-            return EVTX_END;
+            break;
         else if (!s)
             continue;
         if (s == EVTX_END)
@@ -443,4 +450,6 @@ int evtx_next(struct evtx *e, const struct evtx_record **ret)
             *ret = &e->record;
         return s;
     }
+    evtx_known_keep(e);
+    return EVTX_END;
 }

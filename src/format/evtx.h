@@ -12,7 +12,7 @@
  *         along that list over its array of substitution values.
  * Carved: with may_recover also what lies in the slack behind the last record of a chunk and in chunks with a
  *         destroyed header or a broken chain of records; such records say is_carved. A template that was overwritten
- *         is replaced by one of the same id seen before in the file (in a stream: in the chunk). A carved record of
+ *         is replaced by one of the same id seen before (of a stream, copies of up to 64 chunks are kept for that). A carved record of
  *         which <System> can be read and the data cannot is delivered with damage, others are refused.
  * Limits: no I/O, no logging, no global state. About 3 MiB per decoder (5 with has_xml), taken by evtx_new (the list of
  *         fields grows to 1.5 MiB more); no allocation per record. Per record: EVTX_DEPTH_MAX levels, EVTX_FIELDS_MAX fields,
@@ -256,6 +256,13 @@ int evtx_header_read(const uint8_t *p, size_t n, struct evtx_header *ret);
 /* evtx_chunk - for streams: the next records come from this chunk of @n bytes (EVTX_CHUNK but for a cut file), which
  * lies at @offset of the file and is its @number-th. What was left of the chunk before is given up. */
 void evtx_chunk(struct evtx *e, const uint8_t *p, size_t n, uint64_t offset, uint64_t number);
+
+/*
+ * evtx_chunk_length - how many of the @n bytes at @p belong to the chunk that begins there: EVTX_CHUNK or what is left;
+ * less if it is none and another one begins inside (a file somebody put bytes into, raw memory). A stream that carves
+ * gives evtx_chunk that many and goes on behind them.
+ */
+size_t evtx_chunk_length(const uint8_t *p, size_t n);
 
 /*
  * evtx_next - the next record.

@@ -23,6 +23,7 @@
 #define EVTX_VALUES_MAX 16384u /* descriptors of 4 bytes, never overlapping, within one chunk */
 #define EVTX_HEADS 256u
 #define EVTX_KNOWN 1024u
+#define EVTX_KEPT 64u
 #define EVTX_WORK_MAX 2000000u /* per chunk: operations, fields and 16 bytes of text count one each; usual: 20,000 */
 #define EVTX_NONE 0xffffu
 #define EVTX_NO_CONTEXT 0xffffffffu
@@ -136,7 +137,10 @@ struct evtx {
     char *names, *xml; /* pools of text */
     uint32_t n_ops, n_xml_ops, n_programs, n_names, n_xml;
     uint16_t heads[EVTX_HEADS];
-    struct evtx_known known[EVTX_KNOWN]; /* by template id; valid as long as the bytes of the file are */
+    struct evtx_known known[EVTX_KNOWN]; /* by template id; in the file, in the chunk given, or in a copy of one */
+    uint8_t *kept[EVTX_KEPT]; /* copies of chunks of a stream that are gone */
+    uint32_t n_kept;
+    bool is_stream, has_learned; /* has_learned: known points into the chunk that was given */
 
     /* the record */
     struct evtx_value *values;
@@ -172,6 +176,10 @@ int evtx_compile(struct evtx *e, struct evtx_source *from, uint32_t context, boo
 /* evtx_template.c */
 struct evtx_mark evtx_mark(const struct evtx *e);
 void evtx_forget(struct evtx *e, struct evtx_mark mark);
+/* the bytes at @file are about to go: what is known from them moves into a copy, or is forgotten */
+void evtx_known_keep(struct evtx *e);
+void evtx_known_forget(struct evtx *e);
+void evtx_known_fini(struct evtx *e);
 int evtx_template(struct evtx *e, uint32_t definition, uint32_t id, uint32_t context, uint32_t *ret_program);
 int evtx_element(struct evtx *e, uint32_t *at, uint32_t end, uint32_t context, struct evtx_program *ret);
 

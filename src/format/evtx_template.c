@@ -5,6 +5,9 @@
  */
 #include "format/evtx_own.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 struct evtx_mark evtx_mark(const struct evtx *e)
 {
     return (struct evtx_mark){e->n_ops, e->n_xml_ops, e->n_programs, e->n_names, e->n_xml};
@@ -50,6 +53,44 @@ static struct evtx_known *known_slot(struct evtx *e, uint32_t id)
     return &e->known[(id ^ id >> 16) % EVTX_KNOWN];
 }
 
+/* known_move - what is known from the bytes at @file is from now on at @to, or nowhere (NULL). */
+static void known_move(struct evtx *e, const uint8_t *to)
+{
+    for (size_t i = 0; i < EVTX_KNOWN; i++) {
+        struct evtx_known *k = &e->known[i];
+        if (!k->chunk || k->chunk < e->file || k->chunk >= e->file + e->n_file)
+            continue;
+        k->chunk = to ? to + (k->chunk - e->file) : NULL;
+    }
+    e->has_learned = false;
+}
+
+void evtx_known_keep(struct evtx *e)
+{
+    if (!e->is_stream || !e->has_learned || e->n_kept == EVTX_KEPT)
+        return;
+    uint8_t *copy = malloc(e->n_file);
+    if (!copy)
+        return; /* less is carved */
+    memcpy(copy, e->file, e->n_file);
+    known_move(e, copy);
+    e->kept[e->n_kept++] = copy;
+}
+
+void evtx_known_forget(struct evtx *e)
+{
+    if (e->is_stream && e->has_learned)
+        known_move(e, NULL);
+}
+
+void evtx_known_fini(struct evtx *e)
+{
+    memset(e->known, 0, sizeof(e->known));
+    while (e->n_kept)
+        free(e->kept[--e->n_kept]);
+    e->has_learned = false;
+}
+
 /*
  * evtx_template - when carving, a definition that was overwritten is replaced by one of the same id that was read
  * before, in this chunk or another of the file: providers write the same few templates again and again.
@@ -83,8 +124,10 @@ int evtx_template(struct evtx *e, uint32_t definition, uint32_t id, uint32_t con
     e->heads[head] = (uint16_t)e->n_programs;
     *ret_program = e->n_programs++;
     e->counters.n_templates++;
-    if (is_here && e->options.may_recover)
+    if (is_here && e->options.may_recover) {
         *k = (struct evtx_known){e->chunk, e->n_chunk, definition};
+        e->has_learned = true;
+    }
     return 0;
 }
 

@@ -56,6 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         assert(!evtx_new(e, &(struct evtx_options){.may_recover = *p & 1, .has_xml = true, .checks_sums = *p & 2}));
     if (*p & 4) {
         (void)evtx_open(*e, p, 0); /* counters from zero */
+        assert(evtx_chunk_length(p + 1, n - 1) <= n - 1);
         evtx_chunk(*e, p + 1, n - 1, 4096, 0);
     } else if (evtx_open(*e, p + 1, n - 1)) {
         return 0;

@@ -1184,8 +1184,39 @@ static void an_overwritten_template_is_replaced_by_its_twin_when_carving(void **
         else
             snprintf(want, sizeof(want), "1 2 3 4 !%u@%zu !%u@%zu ", EVTX_BAD_TEMPLATE, broken, EVTX_BAD_TEMPLATE, last);
         assert_string_equal(story_of_file(f), want);
+
+        /* the same as a stream whose chunks are gone when the next one comes */
+        size_t n = 0;
+        char all[256] = "";
+        (void)evtx_open(f->e, b->p, 0);
+        for (size_t at = 4096; at < b->n; at += n) {
+            n = evtx_chunk_length(b->p + at, b->n - at);
+            uint8_t *chunk = malloc(n);
+            assert_non_null(chunk);
+            memcpy(chunk, b->p + at, n);
+            evtx_chunk(f->e, chunk, n, at, at / BUILD_CHUNK);
+            strcat(all, story(f));
+            free(chunk);
+        }
+        assert_string_equal(all, want);
         end(f);
     }
+}
+
+static void a_stream_that_carves_follows_a_shifted_grid(void **state)
+{
+    (void)state;
+    struct fixture *f = begin(true);
+    struct evtx_build *b = &f->b;
+    build_bytes(b, "0123456789", 10);
+    three_records(b, 1);
+    three_records(b, 4);
+    assert_int_equal(evtx_chunk_length(b->p, b->n), 10);
+    assert_int_equal(evtx_chunk_length(b->p + 10, b->n - 10), BUILD_CHUNK);
+    assert_int_equal(evtx_chunk_length(b->p + 10 + BUILD_CHUNK, 100), 100);
+    assert_int_equal(evtx_chunk_length(b->p, 7), 7);
+    assert_int_equal(evtx_chunk_length(b->p, 0), 0);
+    end(f);
 }
 
 static uint32_t naive_crc(const uint8_t *p, size_t n, uint32_t c)
@@ -1252,6 +1283,25 @@ static int read_with_failures(void *context)
     return s;
 }
 
+/* without the copy of a chunk less may be carved later: that is not an error */
+static int carve_with_failures(void *context)
+{
+    struct fixture *f = context;
+    struct evtx *e;
+    const struct evtx_record *r;
+    int s = evtx_new(&e, &(struct evtx_options){.may_recover = true});
+    if (s)
+        return s;
+    for (int i = 0; i < 2; i++) {
+        evtx_chunk(e, f->b.p, f->b.n, 0, 0);
+        while ((s = evtx_next(e, &r)) != EVTX_END)
+            assert_int_equal(s, 0);
+    }
+    assert_int_equal(evtx_counters(e)->n_records, 6);
+    evtx_free(e);
+    return 0;
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
@@ -1259,6 +1309,10 @@ static void every_allocation_may_fail(void **state)
     array_of_many(f);
     unsigned n = failing_alloc_each("reading a log", read_with_failures, f, false);
     assert_in_range(n, 11, 30);
+    memset(&f->b, 0, sizeof(f->b));
+    three_records(&f->b, 1);
+    n = failing_alloc_each("carving a stream", carve_with_failures, f, true);
+    assert_in_range(n, 8, 12);
     end(f);
 }
 
@@ -1292,6 +1346,7 @@ int main(void)
         cmocka_unit_test(records_behind_the_stated_end_count_if_they_go_on_else_they_are_slack),
         cmocka_unit_test(chunks_are_found_in_raw_memory_and_behind_a_shift),
         cmocka_unit_test(an_overwritten_template_is_replaced_by_its_twin_when_carving),
+        cmocka_unit_test(a_stream_that_carves_follows_a_shifted_grid),
         cmocka_unit_test(wrong_checksums_are_counted_and_the_chunk_is_read),
         cmocka_unit_test(every_allocation_may_fail),
     };
