@@ -291,6 +291,12 @@ static bool fits(struct line_scratch *s, const struct line_pattern *p, const str
     return line_match(p, s, p->decoder->is_on_line ? h->body : h->message);
 }
 
+/* needs_app - too little to tell whose line it is, when the line does not name its program. */
+static bool needs_app(const struct line_pattern *p)
+{
+    return p->decoder->apps.n && !p->decoder->is_bare && p->anchor.n < LINE_SURE_ANCHOR;
+}
+
 static const struct line_pattern *choose(struct line_scratch *s, const struct syslog *h)
 {
     const struct line_decoders *d = s->decoders;
@@ -304,7 +310,7 @@ static const struct line_pattern *choose(struct line_scratch *s, const struct sy
     for (uint32_t w = 0; w < words; w++)
         for (uint64_t bits = s->candidates[w]; bits; bits &= bits - 1) {
             const struct line_pattern *p = d->patterns[w * 64 + (uint32_t)__builtin_ctzll(bits)];
-            if (allowed ? !has_bit(allowed, p->decoder->number) : p->decoder->apps.n && p->anchor.n < LINE_SURE_ANCHOR)
+            if (allowed ? !has_bit(allowed, p->decoder->number) : needs_app(p))
                 continue;
             if (fits(s, p, h))
                 return p;

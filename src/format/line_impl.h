@@ -33,6 +33,7 @@ enum line_type {
     LINE_HOST,   /* an address or a name */
     LINE_MAC,
     LINE_TIME,
+    LINE_TIME_US, /* mm/dd/yyyy */
     LINE_EPOCH,
     LINE_QUOTED, /* "..." with '\' before a quote */
     LINE_SECONDS,
@@ -118,6 +119,7 @@ struct line_decoder {
     struct text name, module, dataset, file;
     struct text before, behind;   /* of each of its patterns */
     struct line_list apps, require;
+    bool is_bare;              /* fits lines that name no program, whatever its apps */
     bool is_on_line;           /* match at the start of the line, not of the message */
     bool takes_structured;     /* fields: also for RFC 5424 structured data */
     bool is_description;       /* proof: description */

@@ -55,23 +55,27 @@ static size_t extent_hex(const char *p, const char *end)
     return n == from ? NONE : n;
 }
 
-/* extent_ip - the address at @p; with a zone (%eth0) that is left out of the value but taken. */
-static size_t extent_ip(const char *p, const char *end)
+/* extent_ip - the address at @p. With @has_port a ':' and a port follow it: the last colon is no part of the address. */
+static size_t extent_ip(const char *p, const char *end, bool has_port)
 {
     struct ip ip;
     size_t n = 0;
-    while (p + n < end && n < IP_TEXT_MAX && (is_hex(p[n]) || p[n] == ':' || p[n] == '.'))
+    while (p + n < end && n < IP_TEXT_MAX + 6 && (is_hex(p[n]) || p[n] == ':' || p[n] == '.'))
         n++;
     if (p + n < end && is_alnum(p[n]))
         return NONE;
-    for (int i = 0; i < 3 && n && (p[n - 1] == '.' || p[n - 1] == ':') && ip_parse(p, n, &ip); i++)
+    for (int i = 0; i < 3 && n && (p[n - 1] == '.' || p[n - 1] == ':') && (has_port || ip_parse(p, n, &ip)); i++)
         n--;
+    const char *colon = n ? memrchr(p, ':', n) : NULL;
+    bool is_followed = p + n < end && p[n] == ':';
+    if (colon && ((has_port && !is_followed) || ip_parse(p, n, &ip)))
+        n = (size_t)(colon - p);
     return n && !ip_parse(p, n, &ip) ? n : NONE;
 }
 
-static size_t extent_host(const char *p, const char *end)
+static size_t extent_host(const char *p, const char *end, bool has_port)
 {
-    size_t n = extent_ip(p, end);
+    size_t n = extent_ip(p, end, has_port);
     if (n != NONE && (p + n == end || (p[n] != '-' && p[n] != '_' && p[n] != '.')))
         return n;
     n = 0;
@@ -109,6 +113,8 @@ static size_t extent_token(const char *p, const char *end)
     size_t n = 0;
     while (p + n < end && p[n] && !strchr(" \t,;\"'<>()[]{}", p[n]))
         n++;
+    while (n > 1 && p[n - 1] == ':')
+        n--;
     return n ? n : NONE;
 }
 
@@ -142,6 +148,12 @@ bool line_kv_begins(const struct line_kv_form *f, const char *start, const char 
     return p > from && p < end && *p == (f->assign ? f->assign : '=');
 }
 
+/* is_port_next - ":" and a number follow in the pattern. */
+static bool is_port_next(const struct line_node *n)
+{
+    return n[1].op == LINE_LITERAL && n[1].n == 1 && n[1].p[0] == ':' && n[2].op == LINE_CAPTURE && n[2].type == LINE_INT;
+}
+
 /* extent - of the node types that can end at one place only. */
 static size_t extent(const struct line_pattern *pattern, struct line_scratch *s, const struct line_node *n, const char *start,
     const char *p, const char *end)
@@ -156,10 +168,15 @@ static size_t extent(const struct line_pattern *pattern, struct line_scratch *s,
     case LINE_REAL:
     case LINE_SECONDS:
     case LINE_MILLISECONDS: return extent_real(p, end);
-    case LINE_IP: return extent_ip(p, end);
-    case LINE_HOST: return extent_host(p, end);
+    case LINE_IP: return extent_ip(p, end, is_port_next(n));
+    case LINE_HOST: return extent_host(p, end, is_port_next(n));
     case LINE_MAC: return extent_mac(p, end);
-    case LINE_TIME: r = line_time_parse(t, &s->clock, &us, &flags); return r ? r : NONE;
+    case LINE_TIME:
+    case LINE_TIME_US:
+        s->clock.is_month_first = n->type == LINE_TIME_US;
+        r = line_time_parse(t, &s->clock, &us, &flags);
+        s->clock.is_month_first = false;
+        return r ? r : NONE;
     case LINE_EPOCH: r = line_time_epoch(t, &us); return r ? r : NONE;
     case LINE_QUOTED:
     case LINE_REQUEST: return extent_quoted(p, end);

@@ -14,7 +14,7 @@ static const struct {
     enum line_type type;
 } types[] = {
     {"word", LINE_WORD}, {"text", LINE_TEXT}, {"long", LINE_LONG}, {"int", LINE_INT}, {"hex", LINE_HEX}, {"real", LINE_REAL},
-    {"ip", LINE_IP}, {"host", LINE_HOST}, {"mac", LINE_MAC}, {"time", LINE_TIME}, {"epoch", LINE_EPOCH},
+    {"ip", LINE_IP}, {"host", LINE_HOST}, {"mac", LINE_MAC}, {"time", LINE_TIME}, {"time-us", LINE_TIME_US}, {"epoch", LINE_EPOCH},
     {"quoted", LINE_QUOTED}, {"seconds", LINE_SECONDS}, {"ms", LINE_MILLISECONDS}, {"url", LINE_URL}, {"endpoint", LINE_ENDPOINT},
     {"web-agent", LINE_WEB_AGENT}, {"token", LINE_TOKEN}, {"request", LINE_REQUEST}, {"kv", LINE_KV},
     {"csv", LINE_CSV}, {"json", LINE_JSON}, {"cef", LINE_CEF}, {"leef", LINE_LEEF}, {"access", LINE_ACCESS},
@@ -212,8 +212,13 @@ static struct text anchor_of(const struct compiler *c)
         const struct line_node *n = &c->nodes[i];
         if (n->op == LINE_SPLIT && n->other > optional_until)
             optional_until = n->other;
-        if (n->op == LINE_LITERAL && i >= optional_until && n->n > best.n)
+        bool is_constant = n->op == LINE_CAPTURE && n->type == LINE_ONE_OF && n->n == 1u + (uint8_t)n->p[0];
+        if (i < optional_until)
+            continue;
+        if (n->op == LINE_LITERAL && n->n > best.n)
             best = (struct text){n->p, n->n};
+        else if (is_constant && n->n - 1 > best.n)
+            best = (struct text){n->p + 1, n->n - 1};
     }
     const struct line_list *lists[] = {&c->p->require, &c->p->decoder->require};
     for (size_t k = 0; k < 2; k++)

@@ -279,7 +279,9 @@ static void put_special(struct line_scratch *s, const struct line_target *t, str
     size_t n;
     switch ((enum line_special)t->special) {
     case LINE_STAMP:
+        s->clock.is_month_first = t->type == LINE_TIME_US;
         n = t->type == LINE_EPOCH ? line_time_epoch(value, &us) : line_time_parse(value, &s->clock, &us, &flags);
+        s->clock.is_month_first = false;
         if (!n)
             return;
         s->has_stamp = true;
@@ -331,6 +333,7 @@ static void put_one(struct line_scratch *s, struct events *e, const struct line_
     case LINE_ENDPOINT: put_endpoint(e, t->field, value); return;
     case LINE_WEB_AGENT: value = plus_to_blank(s, value); break;
     case LINE_TIME:
+    case LINE_TIME_US:
     case LINE_EPOCH: {
         int64_t us;
         unsigned flags;

@@ -303,7 +303,8 @@ static void day_month_name(struct scan *s, struct civil *c, int *zone_s, unsigne
 }
 
 /* "dd/mm/yyyy HH:MM:SS", "dd.mm.yyyy", "mm/dd/yyyy" where the second number can be no month */
-static void day_month_number(struct scan *s, struct civil *c, int *zone_s, unsigned *flags)
+static void day_month_number(struct scan *s, struct civil *c, int *zone_s, unsigned *flags,
+    const struct line_clock *clock)
 {
     c->day = number(s, 1, 2);
     char between = peek(s);
@@ -315,7 +316,7 @@ static void day_month_number(struct scan *s, struct civil *c, int *zone_s, unsig
         c->year += 2000;
     else if (c->year < 1970)
         s->is_bad = true;
-    if (c->month > 12) {
+    if (clock->is_month_first ? c->day <= 12 : c->month > 12) {
         int m = c->day;
         c->day = c->month;
         c->month = m;
@@ -398,7 +399,7 @@ size_t line_time_epoch(struct text t, int64_t *ret_us)
 }
 
 /* starts_with_digits - the form by the place and kind of the first separator. */
-static void starts_with_digits(struct scan *s, struct civil *c, int *zone_s, unsigned *flags)
+static void starts_with_digits(struct scan *s, struct civil *c, int *zone_s, unsigned *flags, const struct line_clock *clock)
 {
     size_t n = 0, left = (size_t)(s->end - s->p);
     while (n < left && n < 9 && is_digit(s->p[n]))
@@ -416,7 +417,7 @@ static void starts_with_digits(struct scan *s, struct civil *c, int *zone_s, uns
     else if (n <= 2 && is_name && (between == '/' || between == '-' || between == ' '))
         day_month_name(s, c, zone_s, flags);
     else if (n <= 2 && (between == '/' || between == '-' || between == '.'))
-        day_month_number(s, c, zone_s, flags);
+        day_month_number(s, c, zone_s, flags, clock);
     else
         s->is_bad = true;
 }
@@ -455,7 +456,7 @@ size_t line_time_parse(struct text t, const struct line_clock *clock, int64_t *r
     if (is_letter(t.p[0]))
         words(&s, &c, &zone_s, &flags);
     else if (is_digit(t.p[0]))
-        starts_with_digits(&s, &c, &zone_s, &flags);
+        starts_with_digits(&s, &c, &zone_s, &flags, clock);
     else if (t.p[0] == '@')
         return *ret_flags = LINE_TIME_HAS_ZONE, tai64n(t, ret_us);
     else

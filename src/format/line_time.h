@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -27,6 +28,7 @@ struct line_clock {
     int zone_s;               /* east of UTC, of stamps without zone */
     int year;                 /* of the first line of a file, as the operator says; 0: guess from arrived_us */
     struct line_years *years; /* may be NULL; used with .year only */
+    bool is_month_first;      /* 10/06/2013 is 6 October; else 10 June */
 };
 
 #define LINE_TIME_YEAR_GUESSED 1u
