@@ -475,6 +475,7 @@ static int ip4(struct walk *w)
     k->fragment_id = load_be16(p + 4);
     k->fragment_offset = fragment & 0x1fff;
     k->is_fragment = fragment & 0x3fff; /* offset or "more fragments" */
+    k->has_more = fragment & 0x2000;
     k->ttl = p[8];
     k->protocol = p[9];
     k->source = ip_from_v4(load_be32(p + 12));
@@ -504,6 +505,7 @@ static void extensions(struct walk *w, struct packet *k)
             n_header = 8;
             k->fragment_offset = load_be16(p + 2) >> 3;
             k->is_fragment = load_be16(p + 2) & 0xfff9;
+            k->has_more = load_be16(p + 2) & 1;
             k->fragment_id = load_be32(p + 4);
         }
         if (k->protocol == PROTO_AH)
@@ -653,8 +655,6 @@ int packet_udp_payload(uint16_t link, const uint8_t *p, size_t n_bytes, size_t n
     const struct packet *k = &layers[n - 1];
     if (k->protocol != PROTO_UDP)
         return PACKET_NOT_UDP;
-    if (k->is_fragment || k->is_cut || !k->has_ports)
-        return PACKET_IN_PARTS;
     *ret = *k;
-    return 0;
+    return k->is_fragment || k->is_cut || !k->has_ports ? PACKET_IN_PARTS : 0;
 }

@@ -75,6 +75,7 @@ struct packet {
     uint8_t tunnel;        /* enum packet_tunnel: how this layer was carried by the one before */
     bool has_vlan, has_ports, has_icmp, has_tcp; /* has_tcp: flags and sequence were there */
     bool is_fragment;      /* a part: offset not 0, or more to follow */
+    bool has_more;         /* of these: not the last */
     bool is_cut;           /* transport header or payload not wholly captured */
 };
 
@@ -92,7 +93,7 @@ int packet_decode(uint16_t link, const uint8_t *p, size_t n_bytes, size_t n_wire
 
 /*
  * packet_udp_payload - the datagram of an exporter inside a captured frame.
- * @ret: the layer; payload and n_payload_bytes are the whole datagram
+ * @ret: the layer, also of PACKET_IN_PARTS; payload and n_payload_bytes are the whole datagram when 0 is returned
  * Return: 0, enum packet_reason, PACKET_NOT_UDP, or PACKET_IN_PARTS (a fragment, or cut by the snap length).
  */
 #define PACKET_NOT_UDP 100

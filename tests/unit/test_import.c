@@ -317,6 +317,49 @@ static void a_capture_of_export_datagrams_is_decoded_when_asked_for(void **state
     buf_fini(&d);
 }
 
+/* pcap_part - bytes [from, from + n) of a UDP datagram (header included) as a fragment, RFC 791 3.1. */
+static void pcap_part(struct buf *b, const struct buf *datagram, size_t from, size_t n, bool has_more)
+{
+    uint32_t n_packet = (uint32_t)(20 + n), offset = (uint32_t)(from / 8) | (has_more ? 0x2000 : 0);
+    put32(b, 1700000002), put32(b, 0), put32(b, n_packet), put32(b, n_packet);
+    put16(b, 0x4500), put16(b, n_packet), put16(b, 99), put16(b, offset), put16(b, 0x4011), put16(b, 0);
+    put32(b, 0x0a000001), put32(b, 0x0a000002);
+    buf_add(b, datagram->p + from, n);
+}
+
+static void an_export_datagram_in_fragments_is_put_together_and_one_that_lacks_a_part_is_named(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    struct import_summary s;
+    struct fault f;
+    struct buf b = {.max = 10000}, t = {.max = 1000}, d = {.max = 1000}, u = {.max = 2000};
+    template_datagram(&t);
+    data_datagram(&d, 777);
+    put16(&u, 4000), put16(&u, 2055), put16(&u, (unsigned)(8 + d.n)), put16(&u, 0);
+    buf_add(&u, d.p, d.n);
+    pcap_header(&b);
+    pcap_packet(&b, 1700000000, 4000, &t);
+    pcap_part(&b, &u, 24, u.n - 24, false);
+    pcap_part(&b, &u, 0, 24, true);
+    struct import *i = start(IMPORT_EXPORTS, &seen);
+    assert_int_equal(read_bytes(i, b.p, b.n, &s, &f), 0);
+    assert_int_equal(s.kept, 1);
+    assert_int_equal(s.read, 1);
+    assert_int_equal(seen.bytes, 777);
+    pcap_part(&b, &u, 0, 24, true); /* its other part never comes */
+    assert_int_equal(read_bytes(i, b.p, b.n, &s, &f), 0);
+    assert_int_equal(s.kept, 1);
+    assert_int_equal(s.read, 2);
+    assert_string_equal(s.refused[0].reason, "datagram_in_parts");
+    assert_int_equal(s.refused[0].n, 1);
+    import_free(i);
+    buf_fini(&b);
+    buf_fini(&t);
+    buf_fini(&d);
+    buf_fini(&u);
+}
+
 static int full(void *context, const struct flow *flows, uint32_t n, const struct flow_observer *o)
 {
     (void)context, (void)flows, (void)n, (void)o;
@@ -433,6 +476,7 @@ int main(void)
         cmocka_unit_test(data_whose_template_never_comes_is_refused_at_the_end),
         cmocka_unit_test(packets_are_metered_and_a_cut_capture_keeps_the_whole_ones),
         cmocka_unit_test(a_capture_of_export_datagrams_is_decoded_when_asked_for),
+        cmocka_unit_test(an_export_datagram_in_fragments_is_put_together_and_one_that_lacks_a_part_is_named),
         cmocka_unit_test(what_the_sink_says_is_handed_up),
         cmocka_unit_test(every_allocation_may_fail_once),
         cmocka_unit_test(real_files_give_the_counts_of_their_publishers),

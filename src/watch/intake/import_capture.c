@@ -8,6 +8,7 @@
 #include "format/pcap.h"
 #include "watch/intake/import_impl.h"
 #include "watch/intake/meter.h"
+#include "watch/intake/reassembly.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 struct import_capture {
     struct pcap pcap;
     struct meter *meter;
+    struct reassembly *parts; /* made for the first fragment */
     struct import *owner;
 };
 
@@ -32,6 +34,7 @@ static void close_capture(struct import *i)
 {
     pcap_fini(&i->capture->pcap);
     meter_free(i->capture->meter);
+    reassembly_free(i->capture->parts);
     free(i->capture);
     i->capture = NULL;
 }
@@ -113,29 +116,53 @@ const struct import_kind import_kind_packets = {"packets", packets_open, packets
 
 /* ---- packets that carry export datagrams */
 
+static int give_datagram(struct import_capture *c, const struct packet *u, const struct pcap_packet *k)
+{
+    struct netflow_datagram d = {.p = u->payload,
+                                 .n_bytes = u->n_payload_bytes,
+                                 .peer = u->source,
+                                 .peer_port = u->source_port,
+                                 .received_us = k->has_time ? k->timestamp_us : c->owner->started_us};
+    return import_datagram(c->owner, &d, c->pcap.n_packets);
+}
+
+static void refuse_packets(struct import_capture *c, const char *reason, uint64_t n)
+{
+    c->owner->summary->read += n;
+    import_count(c->owner, reason, n, c->pcap.n_packets, 0, (struct text){0});
+}
+
+/* take_part - a fragment of a datagram: given when it is the one that was missing. */
+static int take_part(struct import_capture *c, struct packet *u, const struct pcap_packet *k)
+{
+    if (!c->parts)
+        c->parts = reassembly_new(REASSEMBLY_MAX);
+    if (!c->parts)
+        return FAULT(c->owner->fault, -ENOMEM, no_memory, c->owner->name);
+    uint64_t n_lost;
+    int rc = reassembly_take(c->parts, u, k->has_time ? k->timestamp_us : 0, u, &n_lost);
+    refuse_packets(c, "datagram_in_parts", n_lost);
+    if (rc < 0)
+        return FAULT(c->owner->fault, rc, no_memory, c->owner->name);
+    return rc == REASSEMBLY_HELD ? 0 : give_datagram(c, u, k);
+}
+
 static int take_datagram(void *context, const struct pcap_packet *k)
 {
     struct import_capture *c = context;
-    struct import *i = c->owner;
     struct packet u;
     int rc = packet_udp_payload(k->link, k->p, k->n_captured, k->n_original, &u);
+    if (!rc)
+        return give_datagram(c, &u, k);
+    if (rc == PACKET_IN_PARTS && u.is_fragment && !u.is_cut)
+        return take_part(c, &u, k);
     if (rc == PACKET_NOT_UDP || rc == PACKET_NOT_IP) {
-        i->summary->other++;
-        i->summary->read++;
+        c->owner->summary->other++;
+        c->owner->summary->read++;
         return 0;
     }
-    if (rc) {
-        i->summary->read++;
-        import_count(i, rc == PACKET_IN_PARTS ? "datagram_in_parts" : rc == PACKET_LINK_UNKNOWN ? "link_unknown" : "packet_cut",
-                     1, c->pcap.n_packets, 0, (struct text){0});
-        return 0;
-    }
-    struct netflow_datagram d = {.p = u.payload,
-                                 .n_bytes = u.n_payload_bytes,
-                                 .peer = u.source,
-                                 .peer_port = u.source_port,
-                                 .received_us = k->has_time ? k->timestamp_us : i->started_us};
-    return import_datagram(i, &d, c->pcap.n_packets);
+    refuse_packets(c, rc == PACKET_IN_PARTS ? "datagram_in_parts" : rc == PACKET_LINK_UNKNOWN ? "link_unknown" : "packet_cut", 1);
+    return 0;
 }
 
 static int exports_feed(struct import *i, const uint8_t *p, size_t n)
@@ -150,6 +177,8 @@ static int exports_end(struct import *i, bool is_cut)
     (void)is_cut;
     int rc = broken(i, pcap_end(&i->capture->pcap));
     count_capture(i);
+    if (i->capture->parts)
+        refuse_packets(i->capture, "datagram_in_parts", reassembly_give_up(i->capture->parts));
     return rc;
 }
 
