@@ -32,8 +32,11 @@ bool line_access_begins(struct text t)
         return false;
     const char *from = stamp(t);
     const char *close = from ? memchr(from, ']', (size_t)(t.p + t.n - from < 40 ? t.p + t.n - from : 40)) : NULL;
-    if (!close || t.p + t.n - close < 4 || close[1] != ' ' || close[2] != '"')
+    const char *quote = close ? memchr(close, '"', (size_t)(t.p + t.n - close < 80 ? t.p + t.n - close : 80)) : NULL;
+    if (!quote || close[1] != ' ' || quote[-1] != ' ')
         return false;
+    if (quote > close + 2 && memchr(close + 2, ' ', (size_t)(quote - close - 2)) != quote - 1)
+        return false; /* one word at most: some put the virtual host there */
     return memchr(t.p, ' ', (size_t)(from - t.p)) != from - 1; /* two words at least */
 }
 
@@ -76,7 +79,7 @@ static void clients(struct line_scratch *s, struct events *e, struct text before
     struct text ident = word(&rest);
     (void)ident;
     rest = text_trim(rest);
-    if (rest.n == 2 && !memcmp(rest.p, "\"\"", 2))
+    if ((rest.n == 2 && !memcmp(rest.p, "\"\"", 2)) || (rest.n == 3 && !memcmp(rest.p, "- -", 3)))
         return;
     put(s, e, EV_USER_NAME, LINE_WORD, rest);
 }
@@ -170,6 +173,9 @@ void line_access(struct line_scratch *s, struct events *e, struct text t)
     line_put(s, e, &time, inside);
     const char *close = memchr(inside.p, ']', inside.n);
     struct text rest = {close + 1, (size_t)(t.p + t.n - close - 1)};
+    rest = text_trim(rest);
+    if (rest.n && *rest.p != '"' && memchr(rest.p, '"', rest.n))
+        put(s, e, EV_URL_DOMAIN, LINE_WORD, word(&rest));
     if (!quoted(&rest, &value)) {
         event_put_name(e, TEXT("http.request.line"), text_trim(rest)); /* cut off within the request */
         return;

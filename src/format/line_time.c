@@ -260,8 +260,10 @@ static void after_month(struct scan *s, struct civil *c, int *zone_s, unsigned *
 static void words(struct scan *s, struct civil *c, int *zone_s, unsigned *flags)
 {
     c->month = line_month((struct text){s->p, (size_t)(s->end - s->p)});
-    if (!c->month) { /* a day of the week first */
-        s->p += 3;
+    if (!c->month) { /* a day of the week first, or a zone */
+        size_t n = zone_name((struct text){s->p, (size_t)(s->end - s->p)}, zone_s);
+        *flags |= n ? LINE_TIME_HAS_ZONE : 0;
+        s->p += n ? n : 3;
         may_take(s, ',');
         take(s, ' ');
         if (is_digit(peek(s))) {

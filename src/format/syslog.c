@@ -14,11 +14,11 @@
 
 enum { C_BLANK = 1, C_TAG = 2, C_HOST = 4, C_DIGIT = 8 };
 
-/* what a byte may be part of; a tag is all that is printed but brackets and colons */
+/* what a byte may be part of; a tag is what programs are called: no quotes, brackets, equals signs */
 static const uint8_t classes[256] = {
-    ['\t'] = C_BLANK, [' '] = C_BLANK, ['!' ... ','] = C_TAG, ['-' ... '/'] = C_TAG | C_HOST, ['0' ... '9'] = C_TAG | C_HOST | C_DIGIT,
-    [':'] = C_HOST, [';' ... '@'] = C_TAG, ['A' ... 'Z'] = C_TAG | C_HOST, ['\\'] = C_TAG, ['^'] = C_TAG,
-    ['_'] = C_TAG | C_HOST, ['`'] = C_TAG, ['a' ... 'z'] = C_TAG | C_HOST, ['{' ... '~'] = C_TAG, [0x80 ... 0xff] = C_TAG | C_HOST,
+    ['\t'] = C_BLANK, [' '] = C_BLANK, ['#'] = C_TAG, ['%'] = C_TAG, ['(' ... '+'] = C_TAG, ['-' ... '/'] = C_TAG | C_HOST,
+    ['0' ... '9'] = C_TAG | C_HOST | C_DIGIT, [':'] = C_HOST, ['@'] = C_TAG, ['A' ... 'Z'] = C_TAG | C_HOST, ['\\'] = C_TAG,
+    ['_'] = C_TAG | C_HOST, ['a' ... 'z'] = C_TAG | C_HOST, ['~'] = C_TAG, [0x80 ... 0xff] = C_TAG | C_HOST,
 };
 
 static uint8_t class_of(char c)
@@ -211,6 +211,8 @@ static size_t host_word(struct text t)
     size_t n = 0;
     while (n < t.n && n <= HOST_MAX && (class_of(t.p[n]) & C_HOST))
         n++;
+    if (n && t.p[0] == ':' && (n == 1 || t.p[1] != ':'))
+        return 0;
     return n && n <= HOST_MAX && n < t.n && t.p[n] == ' ' ? n : 0;
 }
 
