@@ -360,6 +360,26 @@ static void an_export_datagram_in_fragments_is_put_together_and_one_that_lacks_a
     buf_fini(&u);
 }
 
+static void a_device_is_refused_by_name_and_not_read(void **state)
+{
+    (void)state;
+    static const char *const devices[] = {"/dev/zero", "/dev/null"};
+    struct seen seen = {0};
+    struct import *i = start(IMPORT_AUTO, &seen);
+    for (size_t k = 0; k < COUNT_OF(devices); k++) {
+        struct import_summary s;
+        struct fault f;
+        int fd = open(devices[k], O_RDONLY | O_CLOEXEC);
+        assert_true(fd >= 0);
+        assert_int_equal(import_file(i, fd, devices[k], &s, &f), -ENODEV);
+        assert_non_null(strstr(f.text, devices[k]));
+        assert_non_null(strstr(f.text, "device"));
+        assert_int_equal(s.n_bytes_in, 0);
+        close(fd);
+    }
+    import_free(i);
+}
+
 static int full(void *context, const struct flow *flows, uint32_t n, const struct flow_observer *o)
 {
     (void)context, (void)flows, (void)n, (void)o;
@@ -477,6 +497,7 @@ int main(void)
         cmocka_unit_test(packets_are_metered_and_a_cut_capture_keeps_the_whole_ones),
         cmocka_unit_test(a_capture_of_export_datagrams_is_decoded_when_asked_for),
         cmocka_unit_test(an_export_datagram_in_fragments_is_put_together_and_one_that_lacks_a_part_is_named),
+        cmocka_unit_test(a_device_is_refused_by_name_and_not_read),
         cmocka_unit_test(what_the_sink_says_is_handed_up),
         cmocka_unit_test(every_allocation_may_fail_once),
         cmocka_unit_test(real_files_give_the_counts_of_their_publishers),

@@ -319,7 +319,7 @@ int import_file(struct import *i, int fd, const char *name, struct import_summar
     i->summary = ret;
     i->fault = f;
     i->started_us = clock_now_us();
-    int rc = piece ? unpack_new(fd, &u) : -ENOMEM;
+    int rc = !piece ? -ENOMEM : unpack_is_device(fd) ? FAULT(f, -ENODEV, import_device, name) : unpack_new(fd, &u);
     if (!rc)
         rc = read_all(i, u, piece);
     if (rc < 0 && !f->code)

@@ -2,6 +2,7 @@
 #include "watch/intake/import_store.h"
 
 #include "base/file.h"
+#include "watch/intake/unpack.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,8 +83,7 @@ void import_store_free(struct import_store *i)
     free(i);
 }
 
-/* spool - a copy that can be read twice. Return: descriptor at its beginning, or -errno. */
-static int spool(int fd, const char *dir)
+int import_spool(int fd, const char *dir)
 {
     enum { PIECE = 1 << 18 };
     int copy = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -160,9 +160,11 @@ int import_store_file(struct import_store *i, int fd, const char *name, struct i
     *ret = (struct import_stored){.event_min_us = INT64_MAX, .event_max_us = INT64_MIN,
                                   .summary = {.kind = "", .unit = "", .packing = ""}};
     i->now = ret;
+    if (unpack_is_device(fd)) /* before all of it is read for its checksum */
+        return FAULT(f, -ENODEV, import_device, name);
     if (lseek(fd, 0, SEEK_CUR) >= 0)
         return import_one(i, fd, name, ret, f);
-    _cleanup_close_ int copy = spool(fd, i->o.spool_dir);
+    _cleanup_close_ int copy = import_spool(fd, i->o.spool_dir);
     if (copy < 0)
         return FAULT(f, copy, cli_cannot_read, name, strerror(-copy));
     return import_one(i, copy, name, ret, f);

@@ -10,6 +10,7 @@
 #include <lzma.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -31,6 +32,12 @@ struct unpack {
     ZSTD_DStream *zstd;
     uint8_t buffer[INPUT_BYTES];
 };
+
+bool unpack_is_device(int fd)
+{
+    struct stat st;
+    return !fstat(fd, &st) && (S_ISBLK(st.st_mode) || (S_ISCHR(st.st_mode) && !isatty(fd)));
+}
 
 int unpack_new(int fd, struct unpack **ret)
 {

@@ -24,6 +24,8 @@ enum unpack_kind { UNPACK_PLAIN, UNPACK_GZIP, UNPACK_XZ, UNPACK_ZSTD };
 
 struct unpack;
 
+/* unpack_is_device - whether @fd is one, but for a terminal: /dev/zero never ends, a disk holds no file of ours. */
+bool unpack_is_device(int fd);
 /* unpack_new - @fd: borrowed. Return: 0 or -ENOMEM. */
 int unpack_new(int fd, struct unpack **ret);
 void unpack_free(struct unpack *u);
