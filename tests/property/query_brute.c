@@ -684,19 +684,56 @@ static void check_groups(struct trial *t)
     lines_fini(&want);
 }
 
-/* with too little memory for all sums the address space is done in parts: nobody may notice */
-static void check_top_in_parts(struct trial *t)
+/* the @limit best groups of @g, in order, as lines */
+static struct lines best_lines(struct groups *g, size_t limit, int figure)
 {
-    static const char *const pipes[] = {"| top 15 source.ip by sum(network.bytes)", "| top 9 dst", "| top 30 dst by sum(source.packets)"};
-    const char *chosen = pipes[model_random(t->m, 3)];
-    if (t->m->has_huge || t->is_damaged)
+    struct lines want = {0};
+    for (size_t i = 0; i < g->n && i < limit; i++) {
+        size_t best = i;
+        for (size_t k = i + 1; k < g->n; k++)
+            if (best_first(&g->p[k], &g->p[best], 1, figure) < 0)
+                best = k;
+        struct group swap = g->p[i];
+        g->p[i] = g->p[best];
+        g->p[best] = swap;
+        struct query_value values[2] = {g->p[i].keys[0], figure_of(&g->p[i], figure)};
+        lines_add(&want, values, 2);
+    }
+    return want;
+}
+
+/*
+ * Top addresses are found by bounds, and where those do not tell or memory is short by sums of all, the address space
+ * in parts: nobody may notice which.
+ */
+static void check_top(struct trial *t)
+{
+    static const char *const keys[] = {"source.ip", "destination.ip"};
+    static const char *const sums[] = {"network.bytes", "source.packets", "destination.port", "source.as.number"};
+    static const size_t memories[] = {0, 300000, 150000};
+    const char *key = keys[model_random(t->m, 2)], *sum = sums[model_random(t->m, 4)];
+    int figure = model_random(t->m, 3) ? 1 : 0;
+    size_t limit = 1 + model_random(t->m, model_random(t->m, 2) ? 4 : 40);
+    char pipes[128];
+    if (t->is_damaged)
         return;
+    snprintf(pipes, sizeof(pipes), figure ? "| top %zu %s by sum(%s)" : "| top %zu %s by count", limit, key, sum);
+    struct groups g = group_rows(t, &key, 1, sum, true, 0);
+    for (size_t i = 0; i < (t->m->has_huge ? 1 : 3); i++) {
+        t->options.memory_bytes = memories[i];
+        struct lines want = best_lines(&g, limit, figure), got = ask(t, pipes);
+        bool is_right = got.n == want.n;
+        for (size_t k = 0; is_right && k < got.n; k++)
+            is_right = !strcmp(got.p[k], want.p[k]);
+        if (!is_right) {
+            fprintf(stderr, "seed %llu: other best, memory %zu\n%s%s\n", (unsigned long long)t->seed, memories[i], t->filter, pipes);
+            abort();
+        }
+        lines_fini(&got);
+        lines_fini(&want);
+    }
     t->options.memory_bytes = 0;
-    struct lines want = ask(t, chosen);
-    t->options.memory_bytes = 300000;
-    struct lines got = ask(t, chosen);
-    t->options.memory_bytes = 0;
-    must_equal(t, chosen, &got, &want);
+    groups_fini(&g);
 }
 
 static void check_timeline(struct trial *t)
@@ -752,7 +789,7 @@ static void one_question(struct model *m, struct store_view *v, bool is_damaged,
         check_rows(&t);
         check_count(&t);
         check_groups(&t);
-        check_top_in_parts(&t);
+        check_top(&t);
         if (!model_random(m, 3))
             check_timeline(&t);
         if (!model_random(m, 3))

@@ -17,7 +17,7 @@ void query_block_open(struct query_block *b, const struct segment *s, uint32_t b
     b->segment = s;
     b->block = block;
     b->n_rows = segment_block_rows(s, block);
-    b->loaded = b->present_all = 0;
+    b->loaded = b->narrowed = b->present_all = 0;
     b->has_all = b->has_present = false;
 }
 
@@ -109,6 +109,23 @@ int query_block_widen(struct query_block *b, unsigned column)
         return -ENOMEM;
     for (uint32_t i = 0; i < b->n_rows; i++)
         b->v64[column][i] = b->v32[column][i];
+    return 0;
+}
+
+int query_block_narrow(struct query_block *b, unsigned column)
+{
+    if (!query_column_is_wide(column))
+        return query_block_load(b, column);
+    if (b->narrowed >> column & 1)
+        return 0;
+    if (flow_columns[column].is_signed)
+        return QUERY_BLOCK_WIDE;
+    if (!b->v32[column])
+        b->v32[column] = column_new(column, sizeof(uint32_t));
+    int r = b->v32[column] ? segment_read_narrow(b->segment, b->block, column, b->v32[column]) : -ENOMEM;
+    if (r)
+        return r == -ERANGE ? QUERY_BLOCK_WIDE : r;
+    b->narrowed |= UINT64_C(1) << column;
     return 0;
 }
 

@@ -14,6 +14,7 @@ struct query_block {
     const struct segment *segment;
     uint32_t block, n_rows;
     uint64_t loaded;          /* bits of columns that are decoded */
+    uint64_t narrowed;        /* bits of columns of v64 that are decoded into v32 */
     uint64_t present_all;     /* once `has_all`: bits every row has */
     bool has_all, has_present;
     uint64_t *present;        /* once `has_present` */
@@ -42,6 +43,9 @@ int query_block_has(struct query_block *b, uint32_t row, uint64_t *ret);
 int query_block_load(struct query_block *b, unsigned column);
 /* query_block_widen - a decoded column of v32 also into v64. */
 int query_block_widen(struct query_block *b, unsigned column);
+/* query_block_narrow - a column of v64 or v32 into v32. Return: also QUERY_BLOCK_WIDE: it has values above 32 bits. */
+#define QUERY_BLOCK_WIDE 1
+int query_block_narrow(struct query_block *b, unsigned column);
 /* query_block_number - one value, from the decoded column or by random access. */
 int query_block_number(struct query_block *b, unsigned column, uint32_t row, uint64_t *ret);
 /* query_block_texts - the packed texts of a row; empty if it has none. */

@@ -52,6 +52,8 @@ void query_worker_fini(struct query_worker *w)
     free(w->values);
     free(w->has_value);
     free(w->sums);
+    free(w->low);
+    free(w->high);
     free(w->mask);
     free(w->rows);
 }
@@ -82,7 +84,7 @@ int query_each_block(struct query_worker *w, size_t i, int (*each)(struct query_
         r = 0;
     }
     for (uint32_t b = 0; !r && n_candidates && b < info->n_blocks; b++) {
-        if (!query_filter_may(w->filter, b))
+        if ((w->only_blocks && !(w->only_blocks[b / 64] >> b % 64 & 1)) || !query_filter_may(w->filter, b))
             continue;
         if (atomic_load_explicit(&w->run->failed, memory_order_relaxed))
             break;

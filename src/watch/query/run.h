@@ -44,6 +44,10 @@ struct query_worker {
     uint8_t *has_value;
     uint64_t *sums;          /* top: per code */
     size_t sums_room;
+    uint32_t *low, *high;    /* top by bounds: sums per code in two halves; the upper are touched where needed only */
+    size_t low_room;
+    bool has_high;
+    const uint64_t *only_blocks; /* query_each_block: a bitmap of those to look at; NULL: all */
 };
 
 /* query_worker_init - memory for what every way needs. Return: 0 or -ENOMEM. Always query_worker_fini after. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Top addresses the fast way: an array by code takes the sums of a segment. Where the arrays of all segments fit into
- * memory, an address can only be among the best N if some segment alone gives it its share of a known N-th best: those
- * few are looked up in all segments (top_share.c). Else, or where nothing stands out, the segments' sorted dictionaries
+ * Top addresses the fast way: an array by code takes the sums of a segment. Where some addresses stand out, bounds tell
+ * who can be among the best, and only those are looked at (top_bounds.c). Else the segments' sorted dictionaries
  * are walked side by side, piece of the address space by piece, and each piece is summed in a small hash table that
  * stays in the cache. Only the best are kept.
  *
@@ -124,19 +123,25 @@ static int top_block(struct query_worker *w, uint32_t n)
     return 0;
 }
 
-/* Large arrays that are hit at random want large pages. */
+void *top_array(size_t bytes)
+{
+    bytes = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    if (bytes == HUGE_PAGE)
+        return malloc(bytes);
+    void *p = aligned_alloc(HUGE_PAGE, bytes);
+    if (p)
+        (void)madvise(p, bytes, MADV_HUGEPAGE);
+    return p;
+}
+
 static int room_sums(struct query_worker *w, size_t n)
 {
-    size_t bytes = (n * sizeof(*w->sums) + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
     if (n > w->sums_room) {
-        bool is_large = bytes > HUGE_PAGE;
         free(w->sums);
-        w->sums = is_large ? aligned_alloc(HUGE_PAGE, bytes) : malloc(bytes);
+        w->sums = top_array(n * sizeof(*w->sums));
         w->sums_room = w->sums ? n : 0;
         if (!w->sums)
             return -ENOMEM;
-        if (is_large)
-            (void)madvise(w->sums, bytes, MADV_HUGEPAGE);
     }
     memset(w->sums, 0, n * sizeof(*w->sums));
     return 0;
@@ -239,14 +244,7 @@ static int top_segment(struct query_worker *w, size_t i)
     int r = room_sums(w, (size_t)segment_info(w->run->segments[i])->n_entries + 1);
     if (!r)
         r = query_each_block(w, i, top_block);
-    if (r)
-        return r;
-    if (!t->keeps_arrays)
-        return keep(w->run, t, i, w->sums);
-    t->by_code[i] = w->sums;
-    w->sums = NULL;
-    w->sums_room = 0;
-    return 0;
+    return r ? r : keep(w->run, t, i, w->sums);
 }
 
 /* --- the best -------------------------------------------------------------------------------------- */
@@ -421,8 +419,6 @@ static int to_groups(struct query_run *run, const struct top *t)
 static void sums_clear(struct top *t, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        free(t->by_code[i]);
-        t->by_code[i] = NULL;
         struct top_sums *both[2] = {&t->v4[i], &t->v6[i]};
         for (size_t k = 0; k < 2; k++) {
             free(both[k]->v4);
@@ -437,19 +433,17 @@ static void sums_clear(struct top *t, size_t n)
 /* --- passes: where the sums of all addresses would not fit, the address space is done in parts ------------- */
 
 /* how many parts, judged by the dictionaries; the largest segment says where they end */
-static size_t n_passes(const struct query_run *run, struct top *t, const struct segment **ret_largest)
+static size_t n_passes(const struct query_run *run, const struct top *t, const struct segment **ret_largest)
 {
-    uint64_t bytes = 0, array_bytes = 0;
+    uint64_t bytes = 0;
     *ret_largest = NULL;
     for (size_t i = 0; i < run->n_segments; i++) {
         const struct segment_info *info = segment_info(run->segments[i]);
         bytes += (uint64_t)info->n_entries * (info->family == 4 ? 12 : 36);
-        array_bytes += (uint64_t)info->n_entries * 8 + HUGE_PAGE;
         if (info->family == 4 && (!*ret_largest || info->n_entries > segment_info(*ret_largest)->n_entries))
             *ret_largest = run->segments[i];
     }
-    t->keeps_arrays = array_bytes <= t->max_bytes;
-    return t->keeps_arrays || bytes <= t->max_bytes ? 1 : (size_t)(bytes / (t->max_bytes / 2 + 1)) + 1;
+    return bytes <= t->max_bytes ? 1 : (size_t)(bytes / (t->max_bytes / 2 + 1)) + 1;
 }
 
 enum { TOO_WIDE = 1 };
@@ -462,23 +456,12 @@ static int pass(struct query_run *run, struct top *t)
     atomic_store(&run->failed, 0);
     atomic_store(&t->is_over, false);
     *run->report = (struct query_report){0}; /* every pass reads the same: the last one counts */
-    int r = query_parallel(run, top_segment), by_share = 1;
-    if (!r && t->keeps_arrays)
-        by_share = top_by_share(run, t);
-    if (by_share < 0)
-        r = by_share;
-    for (size_t i = 0; !r && by_share == 1 && t->keeps_arrays && i < run->n_segments; i++) {
-        r = keep(run, t, i, t->by_code[i]);
-        free(t->by_code[i]);
-        t->by_code[i] = NULL;
-    }
-    if (r && atomic_load(&t->is_over)) {
-        t->keeps_arrays = false;
+    int r = query_parallel(run, top_segment);
+    if (r && atomic_load(&t->is_over))
         r = TOO_WIDE;
-    }
-    if (!r && by_share == 1 && t->has_v6)
+    if (!r && t->has_v6)
         r = sum_v6(run, t);
-    if (!r && by_share == 1)
+    if (!r)
         r = sum_v4(t, run->n_segments);
     if (run->report->n_damaged_blocks < before.n_damaged_blocks)
         *run->report = before;
@@ -518,10 +501,11 @@ int query_run_top(struct query_run *run)
     struct top t = {.max_bytes = run->memory_bytes / 2, .wanted = (size_t)(q->top < q->limit_before ? q->top : q->limit_before)};
     t.v4 = calloc(run->n_segments + 1, sizeof(*t.v4));
     t.v6 = calloc(run->n_segments + 1, sizeof(*t.v6));
-    t.by_code = calloc(run->n_segments + 1, sizeof(*t.by_code));
     t.heap = malloc((t.wanted + 1) * sizeof(*t.heap));
     run->context = &t;
-    int r = t.v4 && t.v6 && t.by_code && t.heap ? all_passes(run, &t) : -ENOMEM;
+    int r = t.v4 && t.v6 && t.heap ? top_by_bounds(run, &t) : -ENOMEM;
+    if (r == TOP_NOT_SO)
+        r = all_passes(run, &t);
     if (r == TOO_WIDE) { /* IPv6 alone is too much: groups need less for each */
         atomic_store(&run->next, 0);
         atomic_store(&run->failed, 0);
@@ -532,9 +516,8 @@ int query_run_top(struct query_run *run)
     r = r == -ENOMEM ? query_over_memory(run) : r;
     if (!r)
         r = query_group_give(run);
-    if (t.v4 && t.v6 && t.by_code)
+    if (t.v4 && t.v6)
         sums_clear(&t, run->n_segments);
-    free(t.by_code);
     free(t.v4);
     free(t.v6);
     free(t.heap);

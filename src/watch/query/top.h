@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * watch/query/top - the fast way of `top N address by count | sum(field)`, from inside; for top.c and top_share.c.
+ * watch/query/top - the fast way of `top N address by count | sum(field)`, from inside; for top.c and top_bounds.c.
  */
 #pragma once
 
@@ -25,8 +25,6 @@ struct top_best {
 
 struct top {
     struct top_sums *v4, *v6; /* per segment */
-    uint64_t **by_code;       /* per segment: its whole array, where all are kept */
-    bool keeps_arrays;
     atomic_size_t n_bytes;
     size_t max_bytes;
     atomic_bool is_over; /* more than max_bytes was wanted: a narrower pass may do */
@@ -44,8 +42,11 @@ static inline uint64_t top_plus(uint64_t a, uint64_t b)
 
 /* top_offer - an address with its whole sum; kept if it is among the best so far. */
 void top_offer(struct top *t, const struct ip *ip, uint64_t v);
+/* top_array - memory of @bytes that is hit at random: on large pages if it is large. NULL when memory is out. */
+void *top_array(size_t bytes);
 /*
- * top_by_share - the best from the arrays of all segments.
- * Return: 0; 1 where too many addresses have a large share, and nothing was offered; -ENOMEM.
+ * top_by_bounds - the best without the sums of all addresses.
+ * Return: 0; TOP_NOT_SO: bounds do not tell, and nothing was offered; -ENOMEM.
  */
-int top_by_share(struct query_run *run, struct top *t);
+#define TOP_NOT_SO 1
+int top_by_bounds(struct query_run *run, struct top *t);

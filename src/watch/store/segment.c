@@ -285,6 +285,25 @@ bool segment_find(const struct segment *s, const struct ip *a, uint32_t *ret_cod
     return true;
 }
 
+int segment_address_of(const struct segment *s, uint32_t code, struct ip *ret)
+{
+    return dictionary_at(&s->dictionary, code, ret);
+}
+
+int segment_look_up(const struct segment *s, const struct ip *a, uint32_t *ret_code)
+{
+    uint64_t code;
+    struct ip found;
+    if (dictionary_lower_bound(&s->dictionary, a, &code))
+        return -EBADMSG;
+    if (code >= s->info.n_entries)
+        return SEGMENT_NO_ENTRY;
+    if (dictionary_at(&s->dictionary, code, &found))
+        return -EBADMSG;
+    *ret_code = (uint32_t)code;
+    return ip_equal(&found, a) ? 0 : SEGMENT_NO_ENTRY;
+}
+
 int segment_decode_entries4(const struct segment *s, uint32_t from, uint32_t n, uint32_t *out)
 {
     uint32_t v[DICTIONARY_GROUP4] __attribute__((uninitialized)), n_group;

@@ -60,6 +60,8 @@ void segment_bounds(const struct segment *s, uint32_t block, unsigned column, st
  */
 int segment_read32(const struct segment *s, uint32_t block, unsigned column, uint32_t *out);
 int segment_read64(const struct segment *s, uint32_t block, unsigned column, uint64_t *out);
+/* segment_read_narrow - a column of width 8, unsigned, whose bounds in this block fit 32 bits; -ERANGE if they do not. */
+int segment_read_narrow(const struct segment *s, uint32_t block, unsigned column, uint32_t *out);
 /* segment_get - one value by random access, for a row of a hunt. */
 int segment_get(const struct segment *s, uint32_t block, unsigned column, uint32_t row, uint64_t *ret);
 /*
@@ -92,6 +94,11 @@ struct ip segment_address(const struct segment *s, uint32_t code);
 uint32_t segment_lower_bound(const struct segment *s, const struct ip *a);
 /* segment_find - the code of @a. Return: true if present. */
 bool segment_find(const struct segment *s, const struct ip *a, uint32_t *ret_code);
+/* segment_look_up - the same where damage matters. Return: 0, SEGMENT_NO_ENTRY or -EBADMSG. */
+#define SEGMENT_NO_ENTRY 1
+int segment_look_up(const struct segment *s, const struct ip *a, uint32_t *ret_code);
+/* segment_address_of - as segment_address where damage matters. Return: 0 or -EBADMSG. */
+int segment_address_of(const struct segment *s, uint32_t code, struct ip *ret);
 /*
  * segment_decode_entries - addresses of codes [from, from + n) in family 4, host order (fast, for top and joins).
  */

@@ -229,6 +229,18 @@ int segment_read64(const struct segment *s, uint32_t block, unsigned column, uin
     return r;
 }
 
+int segment_read_narrow(const struct segment *s, uint32_t block, unsigned column, uint32_t *out)
+{
+    struct segment_column x;
+    if (column >= FLOW_COLUMN_TEXT || column < FLOW_N_ADDRESSES || flow_columns[column].width != 8 || segment_is_signed(column))
+        return -EINVAL;
+    if (segment_column(s, block, column, &x))
+        return -EBADMSG;
+    if (x.kind != KIND_ABSENT && x.max > UINT32_MAX)
+        return -ERANGE;
+    return x.kind == KIND_BY_ADDRESS ? -EBADMSG : read32_kind(s, block, column, &x, out);
+}
+
 int segment_present(const struct segment *s, uint32_t block, uint64_t *out)
 {
     uint32_t n = segment_block_rows(s, block);
