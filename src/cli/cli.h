@@ -39,6 +39,10 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_REFUSED = 2 };
     X(CONFIG, "config", "FILE", config)                  \
     X(CHECK, "check", NULL, check)                       \
     X(THREADS, "threads", "N", threads)                  \
+    X(YEAR, "year", "YEAR", year)                        \
+    X(RECOVER, "recover", NULL, recover)                 \
+    X(RULES, "rules", "DIR", rules)                      \
+    X(INPUT_FORMAT, "input-format", "FORMAT", input_format) \
     X(HELP, "help", NULL, help)
 
 enum cli_option {
@@ -88,6 +92,7 @@ int cli_open(const char *path);
 
 /* One function per command of the table. Return: the exit status. */
 int cli_import_flows(const struct cli_args *a);
+int cli_import_logs(const struct cli_args *a);
 int cli_list_add(const struct cli_args *a);
 int cli_list_show(const struct cli_args *a);
 int cli_list_diff(const struct cli_args *a);
@@ -97,10 +102,14 @@ int cli_space_show(const struct cli_args *a);
 int cli_hunt(const struct cli_args *a);
 int cli_query(const struct cli_args *a);
 int cli_decode(const struct cli_args *a);
+/* cli_decode_flows - decode, of files that hold flows: pcap, exports, binetflow, nfdump-csv, csv. */
+int cli_decode_flows(const struct cli_args *a);
 int cli_store_compact(const struct cli_args *a);
 int cli_store_verify(const struct cli_args *a);
 int cli_serve(const struct cli_args *a);
 int cli_status(const struct cli_args *a);
+int cli_rules_check(const struct cli_args *a);
+int cli_detect(const struct cli_args *a);
 int cli_help(const struct cli_args *a);
 
 /* cli_explain - --help of one command, or of all (NULL). */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vonggac import flows, vonggac decode. When a node runs, it holds the store: the files are handed to it as open
+ * vonggac import flows, vonggac decode of flows. When a node runs, it holds the store: the files are handed to it as open
  * descriptors, and it reads them; else this process writes itself.
  */
 #include "base/clock.h"
@@ -11,6 +11,8 @@
 #include "cli/owner.h"
 #include "node/control.h"
 #include "node/import_reply.h"
+#include "watch/intake/decoders.h"
+#include "watch/intake/log_store.h"
 #include "watch/query/output.h"
 
 #include <errno.h>
@@ -22,6 +24,8 @@
 
 struct importing {
     struct import_store_options o;
+    bool are_logs;
+    struct log_store_options logs; /* then */
     const struct cli_args *args;
     int status;
     uint64_t n_refused_shown;
@@ -82,9 +86,34 @@ static int read_options(struct importing *i)
     return 0;
 }
 
+static int read_log_options(struct importing *i)
+{
+    const struct cli_args *a = i->args;
+    const char *format = a->value[CLI_FORMAT], *zone = a->value[CLI_ZONE], *year = a->value[CLI_YEAR];
+    uint64_t y = 0;
+    i->logs.read.zone_s = ZONE_VIETNAM_S;
+    if (format && log_format_parse(format, &i->logs.read.format)) {
+        SAY(stderr, cli_bad_format, format, "auto, evtx, winxml, json, eve, zeek, syslog, access, cef, leef, w3c, text");
+        return 1;
+    }
+    if (zone && clock_parse_zone(zone, &i->logs.read.zone_s)) {
+        SAY(stderr, cli_bad_zone, zone);
+        return 1;
+    }
+    if (year && (text_u64((struct text){year, strlen(year)}, 9999, &y) || y < 1970)) {
+        SAY(stderr, cli_bad_year, year);
+        return 1;
+    }
+    i->logs.read.year = (int)y;
+    i->logs.read.may_recover = a->value[CLI_RECOVER] != NULL;
+    i->logs.again = a->value[CLI_AGAIN] != NULL;
+    return 0;
+}
+
 /* --- this process writes ------------------------------------------------------------------ */
 
-static void import_one(struct importing *i, struct import_store *into, const char *name)
+/* import_one - @into: of flows; NULL: logs, into @s. */
+static void import_one(struct importing *i, struct store *s, struct import_store *into, const char *name)
 {
     struct import_stored stored;
     struct fault f = {0};
@@ -94,13 +123,26 @@ static void import_one(struct importing *i, struct import_store *into, const cha
         return;
     }
     i->n_refused_shown = 0;
-    int r = import_store_file(into, fd, name, &stored, &f);
+    int r = into ? import_store_file(into, fd, name, &stored, &f) : log_store_file(s, &i->logs, fd, name, &stored, &f);
     close(fd);
     clear_progress(i);
     json_t *reply = import_reply_file(name, r, &stored, &f);
     import_reply_print(reply);
     json_decref(reply);
     i->status = import_reply_status(i->status, r, &stored);
+}
+
+static int import_logs_here(struct importing *i, struct store *s)
+{
+    struct line_decoders *decoders = NULL;
+    struct fault f = {0};
+    if (decoders_load(NULL, store_names(s), NULL, NULL, &decoders, &f))
+        return cli_fail(&f);
+    i->logs.decoders = decoders;
+    for (size_t k = 0; k < i->args->n_operands; k++)
+        import_one(i, s, NULL, i->args->operands[k]);
+    line_decoders_free(decoders);
+    return i->status;
 }
 
 static int import_here(struct importing *i, struct store *s)
@@ -113,7 +155,7 @@ static int import_here(struct importing *i, struct store *s)
         return EXIT_FAILED;
     }
     for (size_t k = 0; k < i->args->n_operands; k++)
-        import_one(i, into, i->args->operands[k]);
+        import_one(i, s, into, i->args->operands[k]);
     import_store_finish(into, &left);
     if (import_summary_refused(&left)) {
         json_t *reply = import_reply_left(&left);
@@ -165,7 +207,12 @@ static json_t *names_of(const struct handed *h)
 
 static int import_there(struct importing *i, int node, const struct handed *h, bool has_more)
 {
-    json_t *request = json_pack("{s:s, s:o, s:s, s:i, s:b, s:b, s:s*}", "op", "import", "names", names_of(h), "format",
+    const struct log_options *l = &i->logs.read;
+    json_t *request =
+        i->are_logs ? json_pack("{s:s, s:o, s:s, s:i, s:i, s:b, s:b, s:b}", "op", "import-logs", "names", names_of(h), "format",
+                                log_format_name(l->format), "zone_s", l->zone_s, "year", l->year, "recover", (int)l->may_recover,
+                                "again", (int)i->logs.again, "more", (int)has_more)
+                    : json_pack("{s:s, s:o, s:s, s:i, s:b, s:b, s:s*}", "op", "import", "names", names_of(h), "format",
                                 import_format_name(i->o.import.format), "zone_s", i->o.import.zone_s, "again",
                                 (int)i->o.again, "more", (int)has_more, "map", i->args->value[CLI_MAP]);
     int r = request ? control_ask(node, request, h->fds, h->n) : -ENOMEM;
@@ -199,32 +246,44 @@ static int hand_over(struct importing *i, int node)
     return r || is_missing ? EXIT_FAILED : i->status;
 }
 
-int cli_import_flows(const struct cli_args *a)
+static int import_files(struct importing *i)
 {
-    struct importing i = {.args = a, .o = {.on_refused = on_refused, .on_progress = on_progress, .spool_dir = a->data_dir}};
+    const struct cli_args *a = i->args;
     struct store *s;
     struct fault f = {0};
-    i.o.context = &i;
-    if (read_options(&i))
-        return EXIT_FAILED;
     int status;
     int node = control_connect(a->data_dir);
     if (node >= 0) {
-        status = hand_over(&i, node);
+        status = hand_over(i, node);
     } else {
-        i.o.spool_dir = cli_become_owner(a->data_dir);
-        int r = store_open(i.o.spool_dir, NULL, &s, &f);
+        i->o.spool_dir = i->logs.spool_dir = cli_become_owner(a->data_dir);
+        int r = store_open(i->o.spool_dir, NULL, &s, &f);
         if (r == STORE_BUSY)
             FAULT(&f, r, node_store_busy, a->data_dir);
-        status = r ? cli_fail(&f) : import_here(&i, s);
+        status = r ? cli_fail(&f) : i->are_logs ? import_logs_here(i, s) : import_here(i, s);
         if (!r)
             store_close(s);
     }
+    return status;
+}
+
+int cli_import_flows(const struct cli_args *a)
+{
+    struct importing i = {.args = a, .o = {.on_refused = on_refused, .on_progress = on_progress}};
+    i.o.context = &i;
+    int status = read_options(&i) ? EXIT_FAILED : import_files(&i);
     import_reply_mapping_free(i.o.import.mapping);
     return status;
 }
 
-/* --- decode -------------------------------------------------------------------------------- */
+int cli_import_logs(const struct cli_args *a)
+{
+    struct importing i = {.args = a, .are_logs = true, .logs = {.on_refused = on_refused, .on_progress = on_progress}};
+    i.logs.context = &i;
+    return read_log_options(&i) ? EXIT_FAILED : import_files(&i);
+}
+
+/* --- decode: see cmd_decode.c for logs -------------------------------------------------------------------------------- */
 
 struct decoding {
     struct importing importing;
@@ -265,7 +324,7 @@ static void decode_one(struct decoding *d, struct import *import, const char *na
     d->importing.status = import_reply_status(d->importing.status, r, &stored);
 }
 
-int cli_decode(const struct cli_args *a)
+int cli_decode_flows(const struct cli_args *a)
 {
     struct decoding d = {.importing = {.args = a}};
     struct import *import;

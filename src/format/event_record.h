@@ -18,10 +18,12 @@
 #include "format/event.h"
 
 struct line_decoders;
+struct event_windows;
 
 /* what the caller knows of a record: its source rather than its bytes */
 struct event_source {
-    int64_t arrived_us;  /* event.created, and what years are guessed from */
+    int64_t arrived_us;  /* event.created */
+    int64_t known_us;    /* what years are guessed from: when a file was last written; 0: arrived_us */
     int zone_s;          /* of times that name none */
     int year;            /* of times without one; 0: guessed */
     struct text path;    /* log.file.path; empty: not put */
@@ -56,17 +58,26 @@ enum event_refusal {
 /* event_refusal_name - the stable id, see message_find("reason_", ...); static. */
 const char *event_refusal_name(enum event_refusal reason);
 
+/* event_record_source - log.file.path, log.source.address and log.offset into the open event, as far as known. */
+void event_record_source(struct events *e, const struct event_source *source);
+
 struct event_decoder;
 
 /* event_decoder_new - for one thread; @names and @lines (may be NULL) are borrowed. Return: NULL when memory is out. */
 struct event_decoder *event_decoder_new(struct event_names *names, const struct line_decoders *lines);
 void event_decoder_free(struct event_decoder *d);
+/* event_decoder_source - another file or connection begins: what was learnt of the one before (years, #Fields) is forgotten. */
+void event_decoder_source(struct event_decoder *d);
+/* event_decoder_windows - the mapping of Windows events, for .evtx; borrowed. */
+struct event_windows *event_decoder_windows(struct event_decoder *d);
 
 /*
  * event_record - decode one record into the next row of @e, whose names must be the decoder's.
  * @ret_reason, @ret_at: set with EVENT_RECORD_REFUSED: why, and at which byte of the record.
- * Return: 0 (one row more); EVENT_RECORD_REFUSED (none); -ENOMEM (none).
+ * Return: 0 (one row more); EVENT_RECORD_REFUSED (none); EVENT_RECORD_NONE (none: blanks only, or a directive such as
+ * #Fields: no record); -ENOMEM (none).
  */
 #define EVENT_RECORD_REFUSED 1
+#define EVENT_RECORD_NONE 2
 int event_record(struct event_decoder *d, enum event_record_kind kind, struct text record, const struct event_source *source,
                  struct events *e, enum event_refusal *ret_reason, size_t *ret_at);

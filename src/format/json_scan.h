@@ -39,17 +39,17 @@ struct json_node {
     uint32_t key_at;  /* in json_scan.keys */
     uint32_t first, next; /* guesses: the key that comes first below, the key that comes behind */
     uint32_t chain;   /* next node of the same hash */
-    uint32_t mark;
+    uint64_t mark;
     uint8_t key_n, depth;
 };
 
 /* what @path (dotted) tells about the text it stands in: bits that json_scan gathers in .marks; at a path's first sight */
-typedef uint32_t (*json_mark)(struct text path);
+typedef uint64_t (*json_mark)(struct text path);
 
 struct json_scan {
     struct json_item items[JSON_ITEMS_MAX];
     uint32_t n_items;
-    uint32_t marks;      /* of all leaves */
+    uint64_t marks;      /* of all leaves */
     bool is_cut;
     uint32_t generation; /* changes when all node numbers are given anew */
     /* --- of json_scan.c */

@@ -253,7 +253,7 @@ static void paths_are_numbers_that_stay(void **state)
     assert_int_equal(fast->items[0].node, nodes[0]); /* escaped keys are the same keys */
 }
 
-static uint32_t mark_of(struct text path)
+static uint64_t mark_of(struct text path)
 {
     return text_is(path, "a.b") ? 1 : text_is(path, "c") ? 2 : 0;
 }

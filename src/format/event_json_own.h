@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* format/event_json_own - the tables of event_json_map.c as event_json.c reads them, and Zeek's for its TSV form. */
+#pragma once
+
+#include "format/event.h"
+
+enum json_schema {
+    SCHEMA_GENERIC,
+    SCHEMA_ECS,
+    SCHEMA_EVE,
+    SCHEMA_CLOUDTRAIL,
+    SCHEMA_WAZUH,
+    SCHEMA_AUDITD,
+    SCHEMA_WINLOG,   /* winlog.* */
+    SCHEMA_WINLOG6,  /* log_name, event_data.* */
+    SCHEMA_WINEVENT, /* Event.System.* */
+    SCHEMA_WINFLAT,  /* EventID, Channel, and the data beside them */
+    SCHEMA_AZURE,    /* the same, the data in a text that is XML */
+    SCHEMA_ZEEK,     /* any log of it */
+};
+
+enum json_op {
+    OP_NONE, /* not looked up yet */
+    OP_PUT,  /* typed by what the field holds and what the JSON value is */
+    OP_TEXT, /* as text, also numbers */
+    OP_LOWER, /* as text in lower case */
+    OP_SKIP,
+    OP_TIME,     /* of the event; arg: 1 is the best candidate */
+    OP_DATE,     /* a time kept in a field: text or seconds since 1970 */
+    OP_SECONDS,  /* kept in nanoseconds: event.duration */
+    OP_IP,       /* only if it is an address */
+    OP_BOOL_OUTCOME, /* true or T: success */
+    OP_SYSTEM,   /* of a Windows event; arg: enum evtx_system */
+    OP_DATA,     /* of a Windows event; arg: enum evtx_section, field: its name */
+    OP_DATA_NAME, /* {"@Name": .., "#text": ..} */
+    OP_DATA_TEXT,
+    OP_DATA_XML, /* a text that is XML again */
+    OP_EVENT_TYPE, /* NXLog's or Sysmon's */
+};
+
+/* what the finishing of a schema asks for */
+enum json_slot {
+    SLOT_NONE,
+    SLOT_TYPE,   /* event_type of EVE */
+    SLOT_ACTION, /* alert.action */
+    SLOT_STATUS,
+    SLOT_ERROR,
+    SLOT_TIME_LOCAL, /* a time without zone */
+    SLOT_TIME_ZONED,
+    SLOT_XML_NAME,
+    SLOT_LOG,        /* _path, @stream */
+    SLOT_N,
+};
+
+struct json_map {
+    const char *path;
+    uint16_t field, copy;
+    uint8_t op, arg, slot;
+};
+
+struct json_schema_map {
+    const struct json_map *rows;
+    unsigned n;
+    const char *prefix;  /* of what is not in the rows */
+    const char *decoder, *module, *dataset;
+    bool keeps_own;      /* rows are copies: the own name is put too */
+};
+extern const struct json_schema_map json_schema_maps[SCHEMA_ZEEK];
+
+/* event_put_words - a constant text. */
+static inline void event_put_words(struct events *e, uint16_t field, const char *words)
+{
+    event_put_text(e, field, (struct text){words, __builtin_strlen(words)});
+}
