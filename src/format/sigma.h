@@ -63,7 +63,6 @@
     X(REFUSED_RULE, "refused_rule")                       \
     X(CYCLE, "cycle")                                     \
     X(DUPLICATE_ID, "duplicate_id")                       \
-    X(DUPLICATE_NAME, "duplicate_name")                   \
     X(UNREADABLE, "unreadable")                           \
     X(TOO_MANY, "too_many")
 

@@ -30,6 +30,7 @@ struct finder {
     struct findings *journal;
     struct sightings totals;
     struct revisions revisions;
+    uint64_t base_sequence; /* records before it were written by an earlier process, or before a rebase: all of it is the hunt's now */
     struct buf payload;
     uint64_t written, write_errors;
 };
@@ -187,6 +188,11 @@ static void put_payload(struct finder *x, struct sighting *s, const struct match
     put_number(b, "packets", s->packets);
     put_number(b, "bytes", s->bytes);
     put_ports_and_peers(b, s);
+    if (s->flows > s->hunted_flows) {
+        put_number(b, "live.flows", s->flows - s->hunted_flows);
+        put_number(b, "live.packets", s->packets - s->hunted_packets);
+        put_number(b, "live.bytes", s->bytes - s->hunted_bytes);
+    }
     buf_add_byte(b, '}');
 }
 
@@ -213,10 +219,23 @@ static int read_port_or_peer(void *context, struct text path, const struct json_
     return 0;
 }
 
+/* a record read back, and the part of it that was counted live */
+struct recalled {
+    struct sighting s;
+    uint64_t live_flows, live_packets, live_bytes;
+};
+
 static int read_leaf(void *context, struct text path, const struct json_value *v)
 {
-    struct sighting *s = context;
-    if (text_is(path, "flows"))
+    struct recalled *r = context;
+    struct sighting *s = &r->s;
+    if (text_is(path, "live.flows"))
+        r->live_flows = number_of(v);
+    else if (text_is(path, "live.packets"))
+        r->live_packets = number_of(v);
+    else if (text_is(path, "live.bytes"))
+        r->live_bytes = number_of(v);
+    else if (text_is(path, "flows"))
         s->flows = number_of(v);
     else if (text_is(path, "packets"))
         s->packets = number_of(v);
@@ -249,35 +268,58 @@ static int read_leaf(void *context, struct text path, const struct json_value *v
 
 /* --- recall -------------------------------------------------------------------------------- */
 
-enum { CLEAN, DIRTY, DIRTY_NEEDS_RECALL };
+/* what of an entry's last record is still to be read back: all of it, or (a hunt has counted anew) what was counted live */
+enum { CLEAN, DIRTY, DIRTY_NEEDS_RECALL, DIRTY_NEEDS_LIVE };
+
+static bool needs_record(const struct sighting *s)
+{
+    return s->is_used && (s->is_dirty == DIRTY_NEEDS_RECALL || s->is_dirty == DIRTY_NEEDS_LIVE);
+}
 
 struct recall {
     struct finder *x;
     uint64_t n;
 };
 
+/* take_back - @before is the last record of @s. */
+static void take_back(struct sighting *s, struct recalled *before)
+{
+    if (s->is_dirty == DIRTY_NEEDS_LIVE) {
+        s->flows += before->live_flows;
+        s->packets += before->live_packets;
+        s->bytes += before->live_bytes;
+        if (before->live_flows && before->s.first_us < s->first_us)
+            s->first_us = before->s.first_us;
+        if (before->live_flows && before->s.last_us > s->last_us)
+            s->last_us = before->s.last_us;
+        return;
+    }
+    uint8_t direction = before->s.direction;
+    sighting_add(s, &before->s);
+    s->direction = direction;
+    s->hunted_flows = before->s.flows - before->live_flows;
+    s->hunted_packets = before->s.packets - before->live_packets;
+    s->hunted_bytes = before->s.bytes - before->live_bytes;
+}
+
 static int recall_record(void *context, uint64_t sequence, const struct finding_id *id, uint32_t revision,
                          struct text payload)
 {
     struct recall *r = context;
-    (void)sequence;
     if (revision_of(&r->x->revisions, id) != revision)
         return 0;
     for (uint32_t i = 0; i < r->x->totals.n_slots; i++) {
         struct sighting *s = &r->x->totals.slots[i];
-        if (!s->is_used || s->is_dirty != DIRTY_NEEDS_RECALL)
+        if (!needs_record(s))
             continue;
         struct finding_id own = sighting_id(&s->key);
         if (memcmp(own.b, id->b, 16) != 0)
             continue;
-        struct sighting before = {.key = s->key, .first_us = INT64_MAX, .last_us = INT64_MIN};
+        struct recalled before = {.s = {.key = s->key, .first_us = INT64_MAX, .last_us = INT64_MIN}};
         if (!json_walk(payload, read_leaf, &before, NULL)) {
-            uint8_t direction = before.direction;
-            sighting_add(s, &before);
-            s->direction = direction;
-            s->hunted_flows = before.flows;
-            s->hunted_packets = before.packets;
-            s->hunted_bytes = before.bytes;
+            if (sequence < r->x->base_sequence || before.live_flows > before.s.flows)
+                before.live_flows = before.live_packets = before.live_bytes = 0;
+            take_back(s, &before);
         }
         s->is_dirty = DIRTY;
         r->n--;
@@ -290,7 +332,7 @@ static int recall(struct finder *x, struct fault *f)
 {
     struct recall r = {.x = x};
     for (uint32_t i = 0; i < x->totals.n_slots; i++)
-        r.n += x->totals.slots[i].is_used && x->totals.slots[i].is_dirty == DIRTY_NEEDS_RECALL;
+        r.n += needs_record(&x->totals.slots[i]);
     if (!r.n)
         return 0;
     int e = findings_read(x->o.data_dir, 0, recall_record, &r, f);
@@ -366,6 +408,13 @@ static int withdraw_record(void *context, uint64_t sequence, const struct findin
 
 /* --- the door --------------------------------------------------------------------------------- */
 
+static uint64_t next_sequence(struct finder *x)
+{
+    struct findings_state s;
+    findings_get_state(x->journal, &s);
+    return s.next_sequence;
+}
+
 int finder_open(const struct finder_options *o, struct finder **ret, struct fault *f)
 {
     struct finder *x = calloc(1, sizeof(*x));
@@ -385,6 +434,7 @@ int finder_open(const struct finder_options *o, struct finder **ret, struct faul
         finder_close(x);
         return r;
     }
+    x->base_sequence = next_sequence(x);
     *ret = x;
     return 0;
 }
@@ -450,7 +500,7 @@ static void replace_hunted(struct sighting *s, const struct sighting *from)
     s->hunted_bytes = from->bytes;
     if (live.flows)
         sighting_add(s, &live);
-    s->is_dirty = DIRTY;
+    s->is_dirty = needs_record(&live) ? DIRTY_NEEDS_LIVE : DIRTY;
 }
 
 int finder_set(struct finder *x, const struct sighting *from)
@@ -536,10 +586,12 @@ int finder_rebase(struct finder *x, const struct match_set *set, uint64_t *ret_w
     int r = write_changed(x, set, f);
     if (!r && set->space)
         r = withdraw(x, set->space, ret_withdrawn, f);
-    if (r)
+    if (r) {
         x->write_errors++;
-    else
+    } else {
         sightings_clear(&x->totals);
+        x->base_sequence = next_sequence(x);
+    }
     pthread_mutex_unlock(&x->lock);
     return r;
 }

@@ -15,6 +15,7 @@ int live_init(struct live *l, int64_t window_us, int zone_s, int (*flush)(void *
     memset(l, 0, sizeof(*l));
     l->window_us = window_us > 0 ? window_us : 1;
     l->zone_s = zone_s;
+    l->as_of_us = INT64_MAX;
     l->flush = flush;
     l->context = context;
     return sightings_init(&l->table, TABLE_MAX);
@@ -124,7 +125,8 @@ int live_row(struct live *l, const struct flow *f, bool is_hunt)
             listed.source |= by_source[k] == i;
         for (size_t k = 0; k < n_destination; k++)
             listed.destination |= by_destination[k] == i;
-        bool is_hunts = !(f->present & FLOW_HAS(FLOW_RECEIVED)) || f->received_us < l->set->lists[i].active_from_us;
+        bool is_hunts = !(f->present & FLOW_HAS(FLOW_RECEIVED)) || f->received_us < l->set->lists[i].active_from_us ||
+                        f->received_us > l->as_of_us;
         if ((!listed.source && !listed.destination) || is_hunts != is_hunt)
             continue;
         int r = count(l, f, &l->set->lists[i], listed);

@@ -21,6 +21,7 @@ struct live {
     struct sightings table;
     int64_t window_us;
     int zone_s; /* windows begin at local midnight of this zone */
+    int64_t as_of_us; /* a hunt's: rows received later were received before the clock was set back; else INT64_MAX */
     /* counters, read by others */
     _Atomic uint64_t rows, rows_listed, hits, hits_lost;
     int (*flush)(void *context, struct sightings *t); /* takes what the table holds and clears it; 0 or <0 */
@@ -36,8 +37,8 @@ void live_quiet(struct live *l);
 int live_match(struct live *l, const struct flow_batch *b);
 /*
  * live_row - one row by itself, against every list of the set.
- * @is_hunt: count it for lists whose hunt it belongs to (received before they became active, or no time of receipt);
- * else for the lists that are live for it.
+ * @is_hunt: count it for lists whose hunt it belongs to (received before they became active, or no time of receipt, or
+ * one that is still to come); else for the lists that are live for it.
  * Return: 0, or what flush answered below 0.
  */
 int live_row(struct live *l, const struct flow *f, bool is_hunt);

@@ -13,7 +13,10 @@ struct match_list {
     struct list *list;
     /*
      * Rows received at or after this time are this set's business; earlier ones are the hunt's that is
-     * started for the list: together every row is counted once.
+     * started for the list: together every row is counted once. When the clock is set back, the owner makes every
+     * list active anew: else nothing would be matched until the clock has passed this time again. Known limit: rows
+     * received before that whose time of receipt then comes a second time are not the business of a later hunt of the
+     * same process; a restart counts them again.
      */
     int64_t active_from_us;
 };

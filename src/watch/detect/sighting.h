@@ -46,7 +46,7 @@ struct sighting {
     struct sighting_peer peers[SIGHTING_PEERS]; /* own_listed: the remotes */
     uint64_t hunted_flows, hunted_packets, hunted_bytes; /* finder: the part of the totals counted at rest */
     uint32_t revision;  /* finder: of the last record written; 0 none */
-    uint8_t is_dirty;   /* finder: changed since */
+    uint8_t is_dirty;   /* finder: changed since, and what is still to be read back */
     uint8_t is_used;
 };
 
