@@ -63,17 +63,25 @@ static void publish(struct watch *w, struct match_set *m)
         atomic_store_explicit(&w->receivers[i].live.next, m, memory_order_release);
 }
 
-/*
- * load_set - under the lock. Another own space makes other findings of the same rows: then every list is active
- * anew from now on, and all of the past is the hunt's.
- */
-static int load_set(struct watch *w, int64_t active_from_us, struct match_set **ret, bool *ret_other_space, struct fault *f)
+/* is_set_back - the wall clock, since it was last looked at, by more than a second */
+static bool is_set_back(struct watch *w)
 {
-    *ret_other_space = false;
+    int64_t now_us = clock_now_us(), before_us = w->last_wall_us;
+    w->last_wall_us = now_us;
+    return before_us - now_us > US_PER_SECOND;
+}
+
+/*
+ * load_set - under the lock. Another own space makes other findings of the same rows, and a clock that was set back
+ * makes what comes look old: then every list is active anew from now on, and all of the past is the hunt's.
+ */
+static int load_set(struct watch *w, int64_t active_from_us, bool is_anew, struct match_set **ret, bool *ret_anew, struct fault *f)
+{
+    *ret_anew = false;
     int r = match_set_load(w->data_dir, w->current, active_from_us, ret, f);
-    if (r || !w->current || is_same_space(w->current, *ret))
+    if (r || !w->current || (!is_anew && is_same_space(w->current, *ret)))
         return r;
-    *ret_other_space = true;
+    *ret_anew = true;
     for (size_t i = 0; i < (*ret)->n_lists; i++)
         (*ret)->lists[i].active_from_us = active_from_us;
     return 0;
@@ -85,23 +93,27 @@ int watch_load_lists(struct watch *w, bool is_first, struct fault *f)
     pthread_mutex_lock(&w->set_lock);
     free_retired(w);
     int r = lists_generation(w->data_dir, &generation, f);
-    bool is_due = !r && (is_first || generation != w->lists_generation) && w->n_retired < MAX_RETIRED;
+    w->is_set_back |= is_set_back(w); /* until a set could be loaded */
+    bool is_due = !r && (is_first || generation != w->lists_generation || w->is_set_back) && w->n_retired < MAX_RETIRED;
     struct match_set *m = NULL;
     int64_t active_from_us = clock_now_us() + (is_first ? 0 : ACTIVE_AFTER_US);
-    bool is_other_space = false, wants_hunt = false;
+    bool is_anew = false, wants_hunt = false;
     if (is_due) {
-        r = load_set(w, active_from_us, &m, &is_other_space, f);
+        r = load_set(w, active_from_us, w->is_set_back, &m, &is_anew, f);
         if (!r) {
             m->generation = w->current ? w->current->generation + 1 : 1;
-            wants_hunt = has_new_list(m, active_from_us) || is_other_space;
+            wants_hunt = has_new_list(m, active_from_us) || is_anew;
             publish(w, m);
             w->lists_generation = generation;
+            if (w->is_set_back)
+                log_line(LOG_WARN, "clock_set_back", NULL);
+            w->is_set_back = false;
             log_line(LOG_INFO, "lists_published", "lists", log_number((long long)m->n_lists), "generation",
                      log_number((long long)m->generation), NULL);
         }
     }
     pthread_mutex_unlock(&w->set_lock);
     if (wants_hunt)
-        watch_want_new_hunt(w, is_first ? 0 : ACTIVE_AFTER_US, is_other_space);
+        watch_want_new_hunt(w, is_first ? 0 : ACTIVE_AFTER_US, is_anew);
     return r;
 }

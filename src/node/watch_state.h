@@ -35,7 +35,7 @@ struct watch_receiver {
 struct hunt_job {
     int64_t since_us, until_us; /* event time; INT64_MIN, INT64_MAX: all */
     int64_t not_before_us;      /* steady time: what was received until then belongs to it */
-    int64_t rebase_us;          /* steady time; not 0: the own space is another */
+    int64_t rebase_us;          /* steady time; not 0: everything is to be counted anew */
     bool is_wanted;
 };
 
@@ -55,6 +55,8 @@ struct watch {
     struct match_set *retired[8]; /* wait until every receiver has passed a quiet point */
     size_t n_retired;
     uint64_t lists_generation; /* of the registry, when last loaded */
+    int64_t last_wall_us;      /* when the clock was last looked at */
+    bool is_set_back;          /* it was, and the lists are to be active anew */
 
     pthread_mutex_t work_lock; /* guards the next */
     pthread_cond_t work;       /* something to do for upkeep or hunter */
@@ -65,6 +67,8 @@ struct watch {
     struct fault last_hunt_fault;
 
     pthread_mutex_t import_lock; /* one import at a time */
+    struct event_names *names;   /* fields of log events, of the store and the decoders */
+    struct line_decoders *decoders; /* NULL: could not be loaded; lines are kept with their header only */
     _Atomic bool is_ending;
     _Atomic uint64_t n_commands;
 };
@@ -72,10 +76,10 @@ struct watch {
 /* watch_want_hunt - hunt [since, until] again for all lists; merges with what is wanted already. */
 void watch_want_hunt(struct watch *w, int64_t since_us, int64_t until_us);
 /*
- * watch_want_new_hunt - hunt everything for lists that become active in @active_in_us; @is_other_space: they are matched
- * against another own space than before.
+ * watch_want_new_hunt - hunt everything for lists that become active in @active_in_us; @is_anew: what was counted before
+ * is counted anew (another own space, a clock set back).
  */
-void watch_want_new_hunt(struct watch *w, int64_t active_in_us, bool is_other_space);
+void watch_want_new_hunt(struct watch *w, int64_t active_in_us, bool is_anew);
 /* watch_hunter - the hunter's thread. */
 void *watch_hunter(void *watch);
 /* watch_upkeep - the upkeep thread. */

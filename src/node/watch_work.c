@@ -45,7 +45,7 @@ void watch_want_hunt(struct watch *w, int64_t since_us, int64_t until_us)
     pthread_mutex_unlock(&w->work_lock);
 }
 
-void watch_want_new_hunt(struct watch *w, int64_t active_in_us, bool is_other_space)
+void watch_want_new_hunt(struct watch *w, int64_t active_in_us, bool is_anew)
 {
     enum { ON_ITS_WAY_US = 500000 }; /* from a receiver's hands into the journal */
     int64_t now_us = clock_steady_us();
@@ -53,7 +53,7 @@ void watch_want_new_hunt(struct watch *w, int64_t active_in_us, bool is_other_sp
     want(w, INT64_MIN, INT64_MAX);
     if (active_in_us)
         w->job.not_before_us = now_us + active_in_us + ON_ITS_WAY_US;
-    if (is_other_space) /* every receiver has taken the new set by then, and has nothing to count under it yet */
+    if (is_anew) /* every receiver has taken the new set by then, and has nothing to count under it yet */
         w->job.rebase_us = now_us + active_in_us - ON_ITS_WAY_US;
     pthread_mutex_unlock(&w->work_lock);
 }
@@ -140,7 +140,7 @@ static void give_back_set(struct watch *w)
     pthread_mutex_unlock(&w->set_lock);
 }
 
-/* rebase - before the past is counted under another own space. Return: 0 or -errno. */
+/* rebase - before the past is counted anew. Return: 0 or -errno. */
 static int rebase(struct watch *w, const struct hunt_job *job, struct fault *f)
 {
     uint64_t n = 0;
@@ -168,6 +168,7 @@ static int hunt_past(struct watch *w, const struct hunt_job *job, const struct m
         atomic_store(&p.live.next, set);
         live_quiet(&p.live);
         p.live.table.max = MAX_HUNT_SIGHTINGS;
+        p.live.as_of_us = clock_now_us();
         if (job->since_us != INT64_MIN)
             o.since_us = p.since_us = live_window(&p.live, job->since_us);
         if (job->until_us != INT64_MAX) {

@@ -412,6 +412,31 @@ static void findings_that_are_not_ours_any_more_are_withdrawn_and_may_come_back(
     match_set_free(listed_is_ours);
 }
 
+static void a_hunt_keeps_what_was_counted_live_of_an_entry_that_left_memory(void **state)
+{
+    (void)state;
+    struct finder *x = open_finder();
+    struct sighting s = one_sighting(100);
+    const int64_t later_us = T0 + 30 * US_PER_DAY; /* the window is past: what is written leaves memory */
+    assert_int_equal(finder_set(x, &s), 0);
+    write_findings(x, later_us);
+    add_live(x, 3);
+    write_findings(x, later_us);
+    assert_non_null(strstr(last_record().payload, "\"flows\":103"));
+    s = one_sighting(110);
+    assert_int_equal(finder_set(x, &s), 0);
+    add_live(x, 1);
+    write_findings(x, later_us);
+    assert_non_null(strstr(last_record().payload, "\"flows\":114"));
+    finder_close(x);
+    x = open_finder(); /* now all of it is the hunt's */
+    s = one_sighting(114);
+    assert_int_equal(finder_set(x, &s), 0);
+    write_findings(x, later_us);
+    assert_non_null(strstr(last_record().payload, "\"flows\":114"));
+    finder_close(x);
+}
+
 static void ids_do_not_depend_on_the_version_of_the_list(void **state)
 {
     (void)state;
@@ -436,6 +461,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(entries_of_past_windows_leave_memory_and_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_hunt_may_be_repeated_and_live_counts_stay, setup, teardown),
         cmocka_unit_test_setup_teardown(findings_that_are_not_ours_any_more_are_withdrawn_and_may_come_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_hunt_keeps_what_was_counted_live_of_an_entry_that_left_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(ids_do_not_depend_on_the_version_of_the_list, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,8 @@
  *
  * Payload: one JSON object with dotted keys: finding.kind, own.ip, remote.ip (contact only), list.name,
  * list.version, family, unit, direction, listed, window.start, window.length_s, first_seen, last_seen, flows,
- * packets, bytes, live.flows, live.packets, live.bytes (the part a hunt did not count), ports (array), remotes (array of {ip, flows}; own_listed only), and withdrawn ("own_space_changed")
+ * packets, bytes, live.flows, live.packets, live.bytes (the part that no hunt has counted), ports (array),
+ * remotes (array of {ip, flows}; own_listed only), and withdrawn ("own_space_changed")
  * when the finding does not stand under the own space that is declared now; a later revision without it revives it.
  * Thread-safe.
  */
