@@ -14,7 +14,7 @@
  *         destroyed header or a broken chain of records; such records say is_carved. A template that was overwritten
  *         is replaced by one of the same id seen before (of a stream, copies of up to 64 chunks are kept for that). A carved record of
  *         which <System> can be read and the data cannot is delivered with damage, others are refused.
- * Limits: no I/O, no logging, no global state. About 3 MiB per decoder (5 with has_xml), taken by evtx_new (the list of
+ * Limits: no I/O, no logging, no global state. About 4.5 MiB per decoder (7 with has_xml), taken by evtx_new (the list of
  *         fields grows to 1.5 MiB more); no allocation per record. Per record: EVTX_DEPTH_MAX levels, EVTX_FIELDS_MAX fields,
  *         EVTX_STEPS_MAX operations, EVTX_TEXT_MAX bytes of text, else refused as EVTX_LIMIT; so is
  *         what follows in a chunk that has cost a hundred times what an honest one can.
@@ -290,7 +290,8 @@ uint32_t evtx_name_hash(const char *p, size_t n);
  * evtx_text - a field's value as Windows writes it into XML: strings as they are; integers in decimal; EVTX_HEX* and
  * EVTX_SIZE as 0x3e7 without padding; EVTX_BOOL true, false; EVTX_GUID {5770385F-C22A-43E0-BF4C-06F5698FFBD9};
  * EVTX_SID S-1-5-18; times 2025-11-27T07:40:10.1653240Z; EVTX_BINARY in upper-case hexadecimal; EVTX_NULL empty.
- * @f: a field of the last record. The text is borrowed until the next evtx_next.
+ * @f: a field of the last record. The text is borrowed until the next evtx_next; values that are not strings take new
+ *     room at each call, so ask once per field.
  * Return: .p is NULL when a record's texts are more than there is room for (twice EVTX_TEXT_MAX; no real record).
  */
 struct text evtx_text(struct evtx *e, const struct evtx_field *f);

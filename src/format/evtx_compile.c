@@ -200,7 +200,7 @@ static struct evtx_op *push(struct compiler *c, enum evtx_code code)
 }
 
 /* push_xml - an operation that takes the text gathered so far with it. */
-static struct evtx_op *push_xml(struct compiler *c, enum evtx_code code)
+static struct evtx_xml_op *push_xml(struct compiler *c, enum evtx_xml_code code)
 {
     if (!c->has_xml)
         return NULL;
@@ -208,8 +208,8 @@ static struct evtx_op *push_xml(struct compiler *c, enum evtx_code code)
         fail(c, EVTX_LIMIT);
         return NULL;
     }
-    struct evtx_op *op = &c->e->xml_ops[c->e->n_xml_ops++];
-    *op = (struct evtx_op){.code = (uint8_t)code, .slot = EVTX_NONE, .text_at = c->xml_text,
+    struct evtx_xml_op *op = &c->e->xml_ops[c->e->n_xml_ops++];
+    *op = (struct evtx_xml_op){.code = (uint8_t)code, .slot = EVTX_NONE, .text_at = c->xml_text,
                            .n_text = c->e->n_xml - c->xml_text};
     c->xml_text = c->e->n_xml;
     return op;
@@ -254,7 +254,7 @@ static struct name counted_units(struct compiler *c)
     return t;
 }
 
-static void read_slot(struct compiler *c, uint8_t token, bool is_attribute)
+static void read_slot(struct compiler *c, bool is_attribute)
 {
     uint16_t slot = read16(c);
     read8(c); /* the type it will have; the value itself says it too */
@@ -262,8 +262,7 @@ static void read_slot(struct compiler *c, uint8_t token, bool is_attribute)
     if (!op)
         return;
     op->slot = slot;
-    op->flags = token == TOKEN_OPTIONAL_SLOT ? OP_IS_OPTIONAL : 0;
-    struct evtx_op *x = is_attribute ? NULL : push_xml(c, XML_SLOT);
+    struct evtx_xml_op *x = is_attribute ? NULL : push_xml(c, XML_SLOT);
     if (x) {
         x->slot = slot;
         x->context = c->run; /* where run_join will leave the field's operation */
@@ -320,7 +319,7 @@ static bool read_piece(struct compiler *c, bool is_attribute)
         if (token & TOKEN_MORE)
             return false;
         c->at++;
-        read_slot(c, token, is_attribute);
+        read_slot(c, is_attribute);
         return true;
     default:
         return false;
@@ -367,7 +366,7 @@ static void name_system(struct evtx_op *op, const struct compiler *c, const char
 {
     for (uint8_t i = 1; i < EVTX_N_SYSTEM; i++)
         if (strlen(system_fields[i].path) == *n && !memcmp(system_fields[i].path, c->path, *n)) {
-            op->system = i;
+            op->field.system = i;
             *name = system_fields[i].name;
             *n = strlen(*name);
             return;
@@ -384,30 +383,31 @@ static uint32_t leaf_of(const char *p, size_t n)
 /* name_op - the operation makes a field of element @v (or, with the attribute's name on the path, of that). */
 static void name_op(struct compiler *c, struct evtx_op *op, const struct level *v, bool is_attribute)
 {
+    struct evtx_field *f = &op->field;
+    bool is_data = v->is_data && !is_attribute;
     const char *name = c->path;
     size_t n = c->n_path;
-    op->section = v->section;
     op->level = v->depth;
-    op->flags |= is_attribute ? OP_IS_ATTRIBUTE : 0;
+    f->section = v->section;
+    f->is_attribute = is_attribute;
     if (v->depth > 1 || v->section == EVTX_IN_EVENT)
         op->flags |= OP_HAS_PREFIX;
+    if (v->depth > 1 && v->section != EVTX_IN_SYSTEM && !is_attribute)
+        op->flags |= OP_TELLS_NULL;
     if (v->section == EVTX_IN_SYSTEM)
         name_system(op, c, &name, &n);
-    if (v->is_data && !is_attribute && v->has_name && !v->is_dynamic) { /* its name is in the pool already */
-        op->name_at = v->name_at;
-        op->n_name = v->n_name;
-        op->hash = evtx_name_hash(c->e->names + v->name_at, v->n_name);
-        return;
+    f->is_unnamed = is_data && !v->has_name;
+    op->flags |= is_data && v->is_dynamic ? OP_IS_DYNAMIC : 0;
+    f->name = c->e->names + c->e->n_names;
+    if (is_data && v->has_name && !v->is_dynamic) { /* its name is in the pool already */
+        f->name = c->e->names + v->name_at;
+        n = v->n_name;
+    } else {
+        keep(c, name, n);
+        f->leaf_at = is_data ? 0 : leaf_of(name, n);
     }
-    if (v->is_data && !is_attribute && !v->has_name)
-        op->flags |= OP_IS_UNNAMED;
-    if (v->is_dynamic && !is_attribute)
-        op->flags |= OP_IS_DYNAMIC;
-    op->name_at = c->e->n_names;
-    keep(c, name, n);
-    op->n_name = c->e->n_names - op->name_at;
-    op->leaf_at = v->is_data && !is_attribute ? 0 : leaf_of(name, n);
-    op->hash = evtx_name_hash(name, n);
+    f->n_name = (uint32_t)n;
+    f->name_hash = c->reason ? 0 : evtx_name_hash(f->name, n);
 }
 
 static void path_add(struct compiler *c, struct name t)
@@ -512,14 +512,14 @@ static void read_attribute(struct compiler *c, struct level *v)
         uint32_t n_name = c->e->n_xml - xml_before;
         if (is_alone)
             c->e->n_xml = xml_before; /* the name stays behind the end of the pool for a moment */
-        struct evtx_op *x = push_xml(c, is_alone ? XML_ATTRIBUTE : XML_SLOT);
+        struct evtx_xml_op *x = push_xml(c, is_alone ? XML_ATTRIBUTE : XML_SLOT);
         if (!x)
             return;
         x->slot = op->slot;
-        x->flags = OP_IS_ATTRIBUTE | op->flags;
+        x->is_attribute = true;
         if (is_alone) {
-            x->name_at = xml_before;
-            x->n_name = n_name;
+            x->begin_at = xml_before;
+            x->n_begin = n_name;
             c->e->n_xml += n_name;
             c->xml_text = c->e->n_xml;
             attribute_field(c, v, name);
@@ -614,11 +614,11 @@ static void xml_end_tag(struct compiler *c, struct name name)
  * repeat_tags - the element holds one substitution and nothing else: if that is an array, the element is repeated for
  * each item ([MS-EVEN6] 2.2.12.2). Its tags stand in the pool around the place of the value.
  */
-static void repeat_tags(struct evtx_op *x, uint32_t tag, uint32_t slot_at, uint32_t end)
+static void repeat_tags(struct evtx_xml_op *x, uint32_t tag, uint32_t slot_at, uint32_t end)
 {
-    x->name_at = tag;
-    x->n_name = slot_at - tag;
-    x->leaf_at = end - slot_at;
+    x->begin_at = tag;
+    x->n_begin = slot_at - tag;
+    x->n_end = end - slot_at;
 }
 
 static void read_element(struct compiler *c, struct level v)
@@ -670,10 +670,10 @@ static struct level place(struct compiler *c, uint32_t context)
         return v;
     const struct evtx_op *op = &c->e->ops[context];
     v.depth = (uint16_t)(op->level + 1);
-    v.section = op->section;
-    if (op->flags & OP_HAS_PREFIX && op->n_name <= sizeof(c->path)) {
-        memcpy(c->path, c->e->names + op->name_at, op->n_name);
-        c->n_path = op->n_name;
+    v.section = op->field.section;
+    if (op->flags & OP_HAS_PREFIX && op->field.n_name <= sizeof(c->path)) {
+        memcpy(c->path, op->field.name, op->field.n_name);
+        c->n_path = op->field.n_name;
     }
     return v;
 }

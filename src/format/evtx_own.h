@@ -54,37 +54,43 @@ enum evtx_token {
 };
 
 enum evtx_code {
-    /* fields */
     OP_SLOT,   /* a field from a substitution */
     OP_TEXT,   /* a field from literal text */
     OP_NULL,   /* an element without content */
     OP_MIX,    /* one field from the next n_span operations (OP_SLOT, OP_TEXT) */
     OP_NAME,   /* the next fields marked OP_IS_DYNAMIC are named by a substitution */
     OP_DEPEND, /* leave n_span operations out when the substitution is null */
-    /* XML; each first writes its text */
-    XML_DEPEND, /* leave n_span operations out when the substitution is null */
-    XML_SLOT,   /* a value; n_name bytes at name_at begin the element that it alone fills, the leaf_at behind end it */
-    XML_ATTRIBUTE, /* name (" Name='"), value and quote; left out when the value is null */
-    XML_TEXT,
 };
 
-#define OP_IS_ATTRIBUTE 0x01u
-#define OP_IS_OPTIONAL 0x02u
-#define OP_IS_UNNAMED 0x04u
-#define OP_IS_DYNAMIC 0x08u
-#define OP_HAS_PREFIX 0x10u /* a fragment in this place continues the dotted name */
+#define OP_IS_DYNAMIC 0x01u
+#define OP_HAS_PREFIX 0x02u /* a fragment in this place continues the dotted name */
+#define OP_TELLS_NULL 0x04u /* a null value is a field too: in <System>, and of attributes, it is not */
 
 struct evtx_op {
-    uint8_t code, flags, section, system;
+    uint8_t code, flags;
     uint16_t slot;
     uint16_t n_span;
     uint16_t level; /* of the element around, 0: <Event> */
-    uint32_t name_at, n_name, leaf_at;
-    union {
-        uint32_t hash;
-        uint32_t context; /* XML_SLOT: the operation for the field of the same value */
-    };
     uint32_t text_at, n_text;
+    struct evtx_field field; /* as it will be, but for its value */
+};
+
+/* For XML; each first writes its text. */
+enum evtx_xml_code {
+    XML_DEPEND,    /* as OP_DEPEND */
+    XML_SLOT,      /* a value. begin_at, n_begin, n_end: the tags of the element that it alone fills, end behind begin */
+    XML_ATTRIBUTE, /* name (" Name='", n_begin bytes at begin_at), value and quote; left out when the value is null */
+    XML_TEXT,
+};
+
+struct evtx_xml_op {
+    uint8_t code;
+    bool is_attribute;
+    uint16_t slot;
+    uint16_t n_span;
+    uint32_t context; /* XML_SLOT: the operation for the field of the same value */
+    uint32_t text_at, n_text;
+    uint32_t begin_at, n_begin, n_end;
 };
 
 /* A compiled template, or for the time of its use an element that stands for itself. */
@@ -132,7 +138,8 @@ struct evtx {
     bool has_last_id, is_chunk_damaged;
 
     /* what was compiled from it */
-    struct evtx_op *ops, *xml_ops;
+    struct evtx_op *ops;
+    struct evtx_xml_op *xml_ops;
     struct evtx_program *programs;
     char *names, *xml; /* pools of text */
     uint32_t n_ops, n_xml_ops, n_programs, n_names, n_xml;

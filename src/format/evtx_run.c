@@ -24,31 +24,23 @@ static bool has_text_room(const struct evtx *e, size_t n)
     return n <= EVTX_TEXT_MAX - e->n_text;
 }
 
-/* field_add - a new field with the name the operation knows; its value is still null. */
-static int field_add(struct evtx *e, const struct evtx_op *op, struct evtx_field **ret)
+/* field_add - a new field as the operation knows it; its value is still null. */
+static inline int field_add(struct evtx *e, const struct evtx_op *op, struct evtx_field **ret)
 {
     int s = e->n_fields < e->fields_capacity ? 0 : fields_grow(e);
     if (s)
         return s;
     struct evtx_field *f = &e->fields[e->n_fields++];
-    *f = (struct evtx_field){.name = e->names + op->name_at,
-                             .n_name = op->n_name,
-                             .leaf_at = op->leaf_at,
-                             .name_hash = op->hash,
-                             .section = op->section,
-                             .system = op->system,
-                             .is_attribute = op->flags & OP_IS_ATTRIBUTE};
+    *f = op->field;
     if (op->flags & OP_IS_DYNAMIC) {
         f->name = e->dynamic_name;
         f->n_name = e->n_dynamic_name;
         f->name_hash = evtx_name_hash(f->name, f->n_name);
     }
-    if (op->flags & OP_IS_UNNAMED) {
-        f->is_unnamed = true;
+    if (f->is_unnamed)
         f->index = e->n_unnamed++;
-    }
-    if (op->system && !e->record.system_at[op->system])
-        e->record.system_at[op->system] = (uint16_t)e->n_fields;
+    if (f->system && !e->record.system_at[f->system])
+        e->record.system_at[f->system] = (uint16_t)e->n_fields;
     *ret = f;
     return 0;
 }
@@ -144,9 +136,7 @@ static int slot(struct evtx *e, const struct evtx_op *op, struct evtx_value v, u
     if (v.type == EVTX_TYPE_BINXML)
         return evtx_run(e, v.at, v.at + v.n, (uint32_t)(op - e->ops), depth + 1);
     if (v.type == EVTX_NULL || (v.type & EVTX_TYPE_ARRAY && !v.n)) {
-        if (op->section == EVTX_IN_SYSTEM || op->flags & OP_IS_ATTRIBUTE || op->level < 2)
-            return 0;
-        return field_add(e, op, &f);
+        return op->flags & OP_TELLS_NULL ? field_add(e, op, &f) : 0;
     }
     if (v.type & EVTX_TYPE_ARRAY)
         return array(e, op, &v);
@@ -259,12 +249,13 @@ static int run_program(struct evtx *e, const struct evtx_program *g, uint32_t va
 {
     uint32_t end = g->first + g->n;
     int s = 0;
+    e->n_steps += g->n;
+    if (e->n_steps > EVTX_STEPS_MAX)
+        return EVTX_LIMIT;
     for (uint32_t i = g->first; i < end && !s; i++) {
         const struct evtx_op *op = &e->ops[i];
         struct evtx_value v = value_of(e, values, n_values, op->slot);
-        struct evtx_field *f;
-        if (++e->n_steps > EVTX_STEPS_MAX)
-            return EVTX_LIMIT;
+        struct evtx_field *f = NULL;
         switch ((enum evtx_code)op->code) {
         case OP_SLOT:
             s = slot(e, op, v, depth);
@@ -285,11 +276,6 @@ static int run_program(struct evtx *e, const struct evtx_program *g, uint32_t va
         case OP_DEPEND:
             i += v.type == EVTX_NULL ? op->n_span : 0;
             break;
-        case XML_DEPEND:
-        case XML_SLOT:
-        case XML_ATTRIBUTE:
-        case XML_TEXT:
-            __builtin_unreachable();
         }
     }
     return s;

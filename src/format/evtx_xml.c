@@ -202,46 +202,41 @@ static int put_item(struct evtx *e, uint8_t type, const uint8_t *p, size_t n, bo
 }
 
 /* put_array - the element repeated for each item; items joined where they stand between other text. */
-static int put_array(struct evtx *e, const struct evtx_op *op, struct evtx_value v, bool is_attribute)
+static int put_array(struct evtx *e, const struct evtx_xml_op *op, struct evtx_value v)
 {
     const uint8_t *p = e->chunk + v.at, *item;
+    bool is_repeated = op->n_begin && !op->is_attribute;
     size_t at = 0, n;
     while (evtx_array_item(v.type, p, v.n, &at, &item, &n)) {
         int s = 0;
-        if (item != p && (is_attribute || !op->n_name))
+        if (item != p && !is_repeated)
             s = put(e, ",", 1);
         else if (item != p)
-            s = put(e, e->xml + op->name_at + op->n_name, op->leaf_at);
-        if (!s && item != p && !is_attribute)
-            s = put(e, e->xml + op->name_at, op->n_name);
-        s = s ? s : put_item(e, v.type & (uint8_t)~EVTX_TYPE_ARRAY, item, n, is_attribute);
+            s = put(e, e->xml + op->begin_at + op->n_begin, op->n_end);
+        if (!s && item != p && is_repeated)
+            s = put(e, e->xml + op->begin_at, op->n_begin);
+        s = s ? s : put_item(e, v.type & (uint8_t)~EVTX_TYPE_ARRAY, item, n, op->is_attribute);
         if (s)
             return s;
     }
     return 0;
 }
 
-static int put_value(struct walk *w, const struct evtx_op *op, struct evtx_value v)
+static int put_value(struct walk *w, const struct evtx_xml_op *op, struct evtx_value v)
 {
-    bool is_attribute = op->flags & OP_IS_ATTRIBUTE;
     if (v.type == EVTX_TYPE_BINXML)
-        return is_attribute ? EVTX_BAD_VALUE : evtx_run(w->e, v.at, v.at + v.n, op->context, w->depth + 1);
+        return op->is_attribute ? EVTX_BAD_VALUE : evtx_run(w->e, v.at, v.at + v.n, op->context, w->depth + 1);
     if (v.type & EVTX_TYPE_ARRAY)
-        return put_array(w->e, op, v, is_attribute);
-    return put_item(w->e, v.type, w->e->chunk + v.at, v.n, is_attribute);
+        return put_array(w->e, op, v);
+    return put_item(w->e, v.type, w->e->chunk + v.at, v.n, op->is_attribute);
 }
 
-static struct evtx_value value_of(const struct walk *w, uint16_t number)
-{
-    return number < w->n_values ? w->e->values[w->values + number] : (struct evtx_value){0};
-}
-
-static int attribute(struct walk *w, const struct evtx_op *op, struct evtx_value v)
+static int attribute(struct walk *w, const struct evtx_xml_op *op, struct evtx_value v)
 {
     struct evtx *e = w->e;
     if (v.type == EVTX_NULL)
         return 0;
-    int s = put(e, e->xml + op->name_at, op->n_name);
+    int s = put(e, e->xml + op->begin_at, op->n_begin);
     s = s ? s : put_value(w, op, v);
     return s ? s : put(e, "'", 1);
 }
@@ -249,11 +244,14 @@ static int attribute(struct walk *w, const struct evtx_op *op, struct evtx_value
 static int run(struct walk *w, uint32_t first, uint32_t end)
 {
     struct evtx *e = w->e;
+    e->n_steps += end - first;
+    if (e->n_steps > EVTX_STEPS_MAX)
+        return EVTX_LIMIT;
     for (uint32_t i = first; i < end; i++) {
-        const struct evtx_op *op = &e->xml_ops[i];
-        struct evtx_value v = value_of(w, op->slot);
-        if (++e->n_steps > EVTX_STEPS_MAX)
-            return EVTX_LIMIT;
+        const struct evtx_xml_op *op = &e->xml_ops[i];
+        struct evtx_value v = {0};
+        if (op->slot < w->n_values)
+            v = e->values[w->values + op->slot];
         int s = put(e, e->xml + op->text_at, op->n_text);
         if (s)
             return s;
