@@ -181,13 +181,55 @@ static size_t string(uint8_t type, const uint8_t *p, size_t n, struct evtx_field
     return n_text;
 }
 
-size_t evtx_value(uint8_t type, const uint8_t *p, size_t n, struct evtx_field *f, char *text)
+/* number - an integer of any of the four sizes, whatever its type promises. Return: whether it is one. */
+static bool number(uint8_t type, const uint8_t *p, size_t n, struct evtx_field *f)
+{
+    if (!is_number_size(n))
+        return false;
+    if (type == EVTX_INT8 || type == EVTX_INT16 || type == EVTX_INT32 || type == EVTX_INT64)
+        f->i64 = signed_of(p, n);
+    else
+        f->u64 = unsigned_of(p, n);
+    return true;
+}
+
+/* other - what is neither text nor an integer. Return: whether it has the size and form of its type. */
+static bool other(uint8_t type, const uint8_t *p, size_t n, struct evtx_field *f)
 {
     float real32;
-    f->type = type;
     switch (type) {
     case EVTX_NULL:
-        return 0;
+        return true;
+    case EVTX_FILETIME:
+        f->u64 = n == 8 ? load_le64(p) : 0;
+        return n == 8;
+    case EVTX_SYSTEMTIME:
+        return n == 16 && systemtime(p, &f->u64);
+    case EVTX_REAL32:
+        memcpy(&real32, n == 4 ? p : (const uint8_t *)"\0\0\0", 4);
+        f->real = (double)real32;
+        return n == 4;
+    case EVTX_REAL64:
+        memcpy(&f->real, n == 8 ? p : (const uint8_t *)"\0\0\0\0\0\0\0", 8);
+        return n == 8;
+    case EVTX_GUID:
+        f->bytes.p = p;
+        f->bytes.n = n;
+        return n == 16;
+    case EVTX_SID:
+        f->bytes.p = p;
+        f->bytes.n = is_sid(p, n) ? 8 + 4 * (size_t)p[1] : 0;
+        return f->bytes.n > 0;
+    default:
+        return false;
+    }
+}
+
+size_t evtx_value(uint8_t type, const uint8_t *p, size_t n, struct evtx_field *f, char *text)
+{
+    bool is_right;
+    f->type = type;
+    switch (type) {
     case EVTX_STRING:
     case EVTX_ANSI_STRING:
         return string(type, p, n, f, text);
@@ -195,10 +237,6 @@ size_t evtx_value(uint8_t type, const uint8_t *p, size_t n, struct evtx_field *f
     case EVTX_INT16:
     case EVTX_INT32:
     case EVTX_INT64:
-        if (!is_number_size(n))
-            break;
-        f->i64 = signed_of(p, n);
-        return 0;
     case EVTX_UINT8:
     case EVTX_UINT16:
     case EVTX_UINT32:
@@ -207,46 +245,14 @@ size_t evtx_value(uint8_t type, const uint8_t *p, size_t n, struct evtx_field *f
     case EVTX_SIZE:
     case EVTX_HEX32:
     case EVTX_HEX64:
-        if (!is_number_size(n))
-            break;
-        f->u64 = unsigned_of(p, n);
-        return 0;
-    case EVTX_FILETIME:
-        if (n != 8)
-            break;
-        f->u64 = load_le64(p);
-        return 0;
-    case EVTX_SYSTEMTIME:
-        if (n != 16 || !systemtime(p, &f->u64))
-            break;
-        return 0;
-    case EVTX_REAL32:
-        if (n != 4)
-            break;
-        memcpy(&real32, p, 4);
-        f->real = (double)real32;
-        return 0;
-    case EVTX_REAL64:
-        if (n != 8)
-            break;
-        memcpy(&f->real, p, 8);
-        return 0;
-    case EVTX_GUID:
-        if (n != 16)
-            break;
-        f->bytes.p = p;
-        f->bytes.n = n;
-        return 0;
-    case EVTX_SID:
-        if (!is_sid(p, n))
-            break;
-        f->bytes.p = p;
-        f->bytes.n = 8 + 4 * (size_t)p[1];
-        return 0;
+        is_right = number(type, p, n, f);
+        break;
     default:
+        is_right = other(type, p, n, f);
         break;
     }
-    binary(f, p, n);
+    if (!is_right)
+        binary(f, p, n);
     return 0;
 }
 
