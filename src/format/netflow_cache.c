@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "format/netflow_cache.h"
 
+#include "base/cursor.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -47,9 +49,7 @@ static bool has_room(const struct netflow_cache *c, const struct netflow_peer *p
 
 static uint32_t hash(const struct ip *ip, uint16_t port, uint16_t version, uint32_t id)
 {
-    uint64_t a, b;
-    memcpy(&a, ip->b, 8);
-    memcpy(&b, ip->b + 8, 8);
+    uint64_t a = load_be64(ip->b), b = load_be64(ip->b + 8); /* what differs in the low bits: products carry it up */
     uint64_t h = (a ^ (uint64_t)port << 48 ^ (uint64_t)version << 32 ^ id) * UINT64_C(0x9e3779b97f4a7c15);
     h = (h ^ h >> 32 ^ b) * UINT64_C(0xd6e8feb86659fd93);
     return (uint32_t)(h >> 40) % N_BUCKETS;

@@ -74,10 +74,16 @@ static json_t *receiver_status(struct watch_receiver *r, json_t *exporters, uint
     free(all);
     pthread_mutex_lock(&r->udp.exporters.lock);
     uint64_t not_allowed = r->udp.exporters.not_allowed, overflow = r->udp.exporters.overflow;
+    uint64_t n_gone = r->udp.exporters.n_gone;
+    struct exporter_counters gone = r->udp.exporters.gone;
     pthread_mutex_unlock(&r->udp.exporters.lock);
+    datagrams += gone.datagrams;
+    refused += gone.datagrams_refused;
+    flows += gone.flows;
     put(o, "datagrams", datagrams + not_allowed + overflow);
     put(o, "not_allowed", not_allowed);
     put(o, "exporters_over_limit", overflow);
+    put(o, "exporters_let_go", n_gone);
     put(o, "flows", flows);
     totals[0] += datagrams + not_allowed + overflow;
     totals[1] += refused;

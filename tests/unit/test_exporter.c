@@ -120,24 +120,128 @@ static void clock_offset_is_received_less_exported(void **state)
     exporters_fini(&e);
 }
 
-static void a_full_table_counts_the_rest_and_keeps_counting_those_it_knows(void **state)
+/* sum - every datagram is in somebody's account, in that of those let go, or over the limit. */
+static uint64_t sum(const struct exporters *e)
+{
+    uint64_t n = e->overflow + e->gone.datagrams;
+    for (uint32_t i = 0; i < e->n; i++)
+        n += e->all[i].n.datagrams;
+    return n;
+}
+
+static void send(struct exporters *e, unsigned host, uint32_t domain, int64_t at_us, unsigned n)
+{
+    struct netflow_result r = result(5, domain, 0, 1);
+    struct netflow_datagram d = datagram(host, 1, at_us);
+    r.has_sequence = false;
+    while (n--)
+        exporters_count(e, &d, &r);
+}
+
+static const struct exporter *known(const struct exporters *e, unsigned host)
+{
+    struct ip ip = SOURCE(host);
+    for (uint32_t i = 0; i < e->n; i++)
+        if (ip_equal(&e->all[i].observer.ip, &ip))
+            return &e->all[i];
+    return NULL;
+}
+
+static void where_it_is_said_who_may_send_a_full_table_counts_the_rest(void **state)
 {
     (void)state;
     struct exporters e;
-    struct netflow_result r = result(5, 0, 0, 1);
-    r.has_sequence = false;
     assert_int_equal(exporters_init(&e), 0);
+    e.is_closed = true;
     for (unsigned round = 0; round < 2; round++)
-        for (unsigned i = 0; i < EXPORTERS_MAX + 10; i++) {
-            struct netflow_datagram d = datagram(i, 1, 1);
-            exporters_count(&e, &d, &r);
-        }
+        for (unsigned i = 0; i < EXPORTERS_MAX + 10; i++)
+            send(&e, i, 0, 1, 1);
     assert_int_equal(e.n, EXPORTERS_MAX);
     assert_int_equal(e.overflow, 20);
-    uint64_t n = e.overflow;
-    for (uint32_t i = 0; i < e.n; i++)
-        n += e.all[i].n.datagrams;
-    assert_int_equal(n, 2 * (EXPORTERS_MAX + 10));
+    assert_int_equal(e.n_gone, 0);
+    assert_int_equal(sum(&e), 2 * (EXPORTERS_MAX + 10));
+    exporters_fini(&e);
+}
+
+static void a_full_table_lets_go_of_the_longest_silent_that_never_proved_itself(void **state)
+{
+    (void)state;
+    struct exporters e;
+    const unsigned proven = 5, lately = 0;
+    assert_int_equal(exporters_init(&e), 0);
+    for (unsigned i = 0; i < EXPORTERS_MAX; i++)
+        send(&e, i, 0, 1, i == proven ? EXPORTER_PROVEN : 1);
+    send(&e, lately, 0, 2, 1);
+    for (unsigned i = 0; i < 100; i++)
+        send(&e, EXPORTERS_MAX + i, 0, 3, 1);
+    assert_int_equal(e.n, EXPORTERS_MAX);
+    assert_int_equal(e.n_gone, 100);
+    assert_int_equal(e.gone.flows, 100);
+    assert_int_equal(e.overflow, 0);
+    assert_non_null(known(&e, proven));
+    assert_non_null(known(&e, lately));
+    assert_non_null(known(&e, EXPORTERS_MAX + 99));
+    assert_null(known(&e, 1)); /* the first, but for the two */
+    assert_null(known(&e, 101));
+    assert_non_null(known(&e, 102));
+    assert_int_equal(sum(&e), EXPORTERS_MAX + EXPORTER_PROVEN - 1 + 1 + 100);
+    exporters_fini(&e);
+}
+
+static void the_proven_are_let_go_only_after_long_silence(void **state)
+{
+    (void)state;
+    struct exporters e;
+    assert_int_equal(exporters_init(&e), 0);
+    for (unsigned i = 0; i < EXPORTERS_MAX; i++)
+        send(&e, i, 0, 1 + i, EXPORTER_PROVEN);
+    send(&e, 9999, 0, EXPORTER_SILENT_US, 1);
+    assert_int_equal(e.overflow, 1);
+    send(&e, 9999, 0, EXPORTER_SILENT_US + 1, 1);
+    assert_int_equal(e.overflow, 1);
+    assert_null(known(&e, 0));
+    assert_non_null(known(&e, 9999));
+    assert_int_equal(sum(&e), EXPORTERS_MAX * EXPORTER_PROVEN + 2);
+    exporters_fini(&e);
+}
+
+static void one_sender_cannot_fill_the_table_with_made_up_domains(void **state)
+{
+    (void)state;
+    struct exporters e;
+    assert_int_equal(exporters_init(&e), 0);
+    send(&e, 1, 0, 1, 1);
+    for (uint32_t i = 0; i < 10000; i++)
+        send(&e, 2, i, 2, 1);
+    assert_int_equal(e.n, 1 + EXPORTERS_PER_ADDRESS);
+    assert_int_equal(e.overflow, 10000 - EXPORTERS_PER_ADDRESS);
+    assert_int_equal(e.n_gone, 0);
+    assert_int_equal(sum(&e), 10001);
+    exporters_fini(&e);
+}
+
+static void whoever_comes_and_goes_the_account_balances_and_everyone_is_found_again(void **state)
+{
+    (void)state;
+    struct exporters e;
+    uint64_t random = seed(), n_sent = 0;
+    assert_int_equal(exporters_init(&e), 0);
+    for (unsigned i = 0; i < rounds(60000); i++) {
+        unsigned host = (unsigned)(next_random(&random) % 9000), n = next_random(&random) % 50 ? 1 : EXPORTER_PROVEN;
+        send(&e, host, host % 3, 1 + i * (EXPORTER_SILENT_US / 5000), n);
+        n_sent += n;
+        const struct exporter *x = &e.all[e.slots[0] ? e.slots[0] - 1 : 0];
+        assert_true(x < e.all + e.n);
+    }
+    assert_int_equal(sum(&e), n_sent);
+    for (uint32_t i = 0; i < e.n; i++) { /* counted where it stands, not beside it */
+        uint64_t before = e.all[i].n.datagrams;
+        struct netflow_datagram d = {.p = payload, .n_bytes = sizeof(payload), .peer = e.all[i].observer.ip, .received_us = INT64_MAX};
+        struct netflow_result r = result(5, e.all[i].observer.domain, 0, 1);
+        r.has_sequence = false;
+        exporters_count(&e, &d, &r);
+        assert_int_equal(e.all[i].n.datagrams, before + 1);
+    }
     exporters_fini(&e);
 }
 
@@ -293,7 +397,7 @@ static void memory_that_is_out_is_reported(void **state)
 {
     (void)state;
     struct exporters e;
-    assert_int_equal(failing_alloc_each("a table of exporters and its copy", make_and_copy, &e, false), 3);
+    assert_int_equal(failing_alloc_each("a table of exporters and its copy", make_and_copy, &e, false), 4);
 }
 
 int main(void)
@@ -303,7 +407,11 @@ int main(void)
         cmocka_unit_test(every_refusal_lands_in_the_sum_of_its_unit),
         cmocka_unit_test(the_sequence_tells_gaps_late_and_repeated_datagrams),
         cmocka_unit_test(clock_offset_is_received_less_exported),
-        cmocka_unit_test(a_full_table_counts_the_rest_and_keeps_counting_those_it_knows),
+        cmocka_unit_test(where_it_is_said_who_may_send_a_full_table_counts_the_rest),
+        cmocka_unit_test(a_full_table_lets_go_of_the_longest_silent_that_never_proved_itself),
+        cmocka_unit_test(the_proven_are_let_go_only_after_long_silence),
+        cmocka_unit_test(one_sender_cannot_fill_the_table_with_made_up_domains),
+        cmocka_unit_test(whoever_comes_and_goes_the_account_balances_and_everyone_is_found_again),
         cmocka_unit_test(sflow_is_counted_by_agent_and_sub_agent),
         cmocka_unit_test(a_copy_stands_still),
         cmocka_unit_test(what_a_killed_process_lost_is_a_gap_of_the_next_one),

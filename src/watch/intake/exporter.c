@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A small open-addressed table; exporters are few and never forgotten while
- * the node runs, so that a silent one stays visible.
+ * A small open-addressed table. Exporters are few and stay while the node runs,
+ * so that a silent one stays visible; only a sender who makes up ever new ones
+ * fills it, and then what never amounted to anything goes first.
  */
 #include "watch/intake/exporter.h"
 
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_SLOTS = EXPORTERS_MAX * 2 };
+enum { N_SLOTS = EXPORTERS_MAX * 2, N_SENDERS = EXPORTERS_MAX * 4 };
 
 int exporters_init(struct exporters *e)
 {
@@ -19,7 +20,8 @@ int exporters_init(struct exporters *e)
     pthread_mutex_init(&e->lock, NULL);
     e->all = calloc(EXPORTERS_MAX, sizeof(*e->all));
     e->slots = calloc(N_SLOTS, sizeof(*e->slots));
-    if (e->all && e->slots)
+    e->n_of_sender = calloc(N_SENDERS, sizeof(*e->n_of_sender));
+    if (e->all && e->slots && e->n_of_sender)
         return 0;
     exporters_fini(e);
     return -ENOMEM;
@@ -29,7 +31,9 @@ void exporters_fini(struct exporters *e)
 {
     free(e->all);
     free(e->slots);
+    free(e->n_of_sender);
     free(e->memory);
+    e->n_of_sender = NULL;
     e->memory = NULL;
     e->n_memory = e->memory_room = 0;
     e->all = NULL;
@@ -38,11 +42,12 @@ void exporters_fini(struct exporters *e)
     pthread_mutex_destroy(&e->lock);
 }
 
+/* hash_of - big-endian loads: what differs among addresses stands in the low bits, from where products carry it up. */
 static uint32_t hash_of(const struct flow_observer *o, uint16_t port, uint16_t version)
 {
-    uint64_t h = load_le64(o->ip.b) * UINT64_C(0x9e3779b97f4a7c15);
-    h = (h ^ load_le64(o->ip.b + 8)) * UINT64_C(0xbf58476d1ce4e5b9);
-    h = (h ^ ((uint64_t)o->domain << 32 | (uint32_t)port << 16 | version)) * UINT64_C(0x94d049bb133111eb);
+    uint64_t h = load_be64(o->ip.b) * UINT64_C(0x9e3779b97f4a7c15);
+    h = (h ^ h >> 32 ^ load_be64(o->ip.b + 8)) * UINT64_C(0xbf58476d1ce4e5b9);
+    h = (h ^ h >> 32 ^ ((uint64_t)o->domain << 32 | (uint32_t)port << 16 | version)) * UINT64_C(0x94d049bb133111eb);
     return (uint32_t)(h >> 32);
 }
 
@@ -74,24 +79,33 @@ int exporters_recall(struct exporters *e, const void *key, size_t n_key, uint64_
     struct exporter_memory *m = &e->memory[e->n_memory++];
     memcpy(m->key, key, n_key);
     m->value = value;
+    e->is_sorted = false;
     return 0;
+}
+
+static int compare_memory(const void *a, const void *b)
+{
+    return memcmp(((const struct exporter_memory *)a)->key, ((const struct exporter_memory *)b)->key, EXPORTER_KEY_BYTES);
 }
 
 static bool remembered(const struct exporters *e, const struct exporter *x, enum exporter_note kind, uint64_t *ret)
 {
-    uint8_t key[EXPORTER_KEY_BYTES];
-    key_of(e, x, kind, key);
-    for (size_t i = 0; i < e->n_memory; i++)
-        if (!memcmp(e->memory[i].key, key, sizeof(key))) {
-            *ret = e->memory[i].value;
-            return true;
-        }
-    return false;
+    struct exporter_memory wanted;
+    key_of(e, x, kind, wanted.key);
+    const struct exporter_memory *m = bsearch(&wanted, e->memory, e->n_memory, sizeof(*m), compare_memory);
+    if (m)
+        *ret = m->value;
+    return m;
 }
 
-static void recall(const struct exporters *e, struct exporter *x)
+static void recall(struct exporters *e, struct exporter *x)
 {
     uint64_t next, boot;
+    if (!e->n_memory)
+        return;
+    if (!e->is_sorted)
+        qsort(e->memory, e->n_memory, sizeof(*e->memory), compare_memory);
+    e->is_sorted = true;
     if (!remembered(e, x, EXPORTER_NEXT, &next) || !remembered(e, x, EXPORTER_BOOT, &boot))
         return;
     x->seen.next = (uint32_t)next;
@@ -121,33 +135,128 @@ unsigned exporters_note(struct exporters *e, int (*note)(void *context, const vo
     return n_refused;
 }
 
+/* --- who stays -------------------------------------------------------------------------- */
+
+static void queue_del(struct exporters *e, struct exporter *x)
+{
+    struct exporter_queue *q = &e->queue[x->is_proven];
+    *(x->newer ? &e->all[x->newer - 1].older : &q->newest) = x->older;
+    *(x->older ? &e->all[x->older - 1].newer : &q->oldest) = x->newer;
+}
+
+static void queue_add(struct exporters *e, struct exporter *x)
+{
+    struct exporter_queue *q = &e->queue[x->is_proven];
+    const uint32_t i = (uint32_t)(x - e->all) + 1;
+    x->newer = 0;
+    x->older = q->newest;
+    *(q->newest ? &e->all[q->newest - 1].newer : &q->oldest) = i;
+    q->newest = i;
+}
+
+static uint32_t slot_of(const struct exporter *x)
+{
+    return hash_of(&x->observer, x->port, x->version) % N_SLOTS;
+}
+
+/* forget_slot - linear probing: what stands behind the hole moves up where it may. */
+static void forget_slot(struct exporters *e, const struct exporter *x)
+{
+    uint32_t hole = slot_of(x);
+    while (e->slots[hole] != (uint32_t)(x - e->all) + 1)
+        hole = (hole + 1) % N_SLOTS;
+    e->slots[hole] = 0;
+    for (uint32_t i = (hole + 1) % N_SLOTS; e->slots[i]; i = (i + 1) % N_SLOTS) {
+        uint32_t home = slot_of(&e->all[e->slots[i] - 1]);
+        if ((i + N_SLOTS - home) % N_SLOTS < (i + N_SLOTS - hole) % N_SLOTS)
+            continue; /* its home lies behind the hole */
+        e->slots[hole] = e->slots[i];
+        e->slots[i] = 0;
+        hole = i;
+    }
+}
+
+/* let_go - Return: the place that is free now; NULL when all have a right to theirs. */
+static struct exporter *let_go(struct exporters *e, int64_t now_us)
+{
+    if (e->is_closed)
+        return NULL;
+    bool is_proven = !e->queue[0].oldest;
+    struct exporter *x = &e->all[e->queue[is_proven].oldest - 1]; /* the table is full: one queue is not empty */
+    if (is_proven && now_us - x->last_us < EXPORTER_SILENT_US)
+        return NULL;
+    queue_del(e, x);
+    forget_slot(e, x);
+    e->n_of_sender[x->sender]--;
+#define X(name, help) e->gone.name += x->n.name;
+    EXPORTER_COUNTERS(X)
+#undef X
+    e->n_gone++;
+    memset(x, 0, sizeof(*x));
+    return x;
+}
+
 /* --- the account ------------------------------------------------------------------------ */
 
-static struct exporter *find(struct exporters *e, const struct flow_observer *o, uint16_t port, uint16_t version)
+static uint32_t sender_of(const struct ip *ip)
 {
-    for (uint32_t i = hash_of(o, port, version) % N_SLOTS;; i = (i + 1) % N_SLOTS) {
-        if (!e->slots[i]) {
-            if (e->n == EXPORTERS_MAX)
-                return NULL;
-            struct exporter *x = &e->all[e->n];
-            x->observer = *o;
-            x->port = port;
-            x->version = version;
-            e->slots[i] = ++e->n;
-            recall(e, x);
-            return x;
-        }
+    const struct flow_observer o = {.ip = *ip};
+    return hash_of(&o, 0, 0) % N_SENDERS; /* addresses that meet there share a limit: few do */
+}
+
+/* add - Return: NULL when there is no place. */
+static struct exporter *add(struct exporters *e, const struct netflow_datagram *d, const struct flow_observer *o, uint16_t port,
+                            uint16_t version)
+{
+    const uint32_t sender = sender_of(&d->peer);
+    if (e->n_of_sender[sender] >= EXPORTERS_PER_ADDRESS)
+        return NULL;
+    struct exporter *x = e->n < EXPORTERS_MAX ? &e->all[e->n] : let_go(e, d->received_us);
+    if (!x)
+        return NULL;
+    e->n += e->n < EXPORTERS_MAX;
+    x->observer = *o;
+    x->port = port;
+    x->version = version;
+    x->sender = sender;
+    e->n_of_sender[sender]++;
+    uint32_t i = slot_of(x);
+    while (e->slots[i])
+        i = (i + 1) % N_SLOTS;
+    e->slots[i] = (uint32_t)(x - e->all) + 1;
+    queue_add(e, x);
+    recall(e, x);
+    return x;
+}
+
+static struct exporter *find(const struct exporters *e, const struct flow_observer *o, uint16_t port, uint16_t version)
+{
+    for (uint32_t i = hash_of(o, port, version) % N_SLOTS; e->slots[i]; i = (i + 1) % N_SLOTS) {
         struct exporter *x = &e->all[e->slots[i] - 1];
-        if (x->port == port && x->version == version && x->observer.domain == o->domain &&
-            ip_equal(&x->observer.ip, &o->ip))
+        if (x->port == port && x->version == version && x->observer.domain == o->domain && ip_equal(&x->observer.ip, &o->ip))
             return x;
     }
+    return NULL;
+}
+
+/* heard - it goes to the end of its queue, or of the other one once it is proven. */
+static void heard(struct exporters *e, struct exporter *x)
+{
+    bool is_proven = x->n.datagrams >= EXPORTER_PROVEN;
+    if (!x->newer && is_proven == x->is_proven)
+        return;
+    queue_del(e, x);
+    x->is_proven = is_proven;
+    queue_add(e, x);
 }
 
 static struct exporter *seen(struct exporters *e, const struct netflow_datagram *d, const struct flow_observer *o,
                              uint16_t version)
 {
-    struct exporter *x = find(e, o, d->by_port ? d->peer_port : 0, version);
+    const uint16_t port = d->by_port ? d->peer_port : 0;
+    struct exporter *x = find(e, o, port, version);
+    if (!x)
+        x = add(e, d, o, port, version);
     if (!x) {
         e->overflow++;
         return NULL;
@@ -157,6 +266,7 @@ static struct exporter *seen(struct exporters *e, const struct netflow_datagram 
     x->last_us = d->received_us;
     x->n.datagrams++;
     x->n.bytes += d->n_bytes;
+    heard(e, x);
     return x;
 }
 

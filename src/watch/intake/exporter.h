@@ -4,7 +4,10 @@
  *
  * received = kept + dropped{reason}, in datagrams and in records; what the sequence numbers say was
  * sent and never came stands beside it. One table per receiving thread; readers take snapshots.
- * Limits: EXPORTERS_MAX per table; beyond that, datagrams are counted under `overflow` and still decoded.
+ * Limits: EXPORTERS_MAX per table, EXPORTERS_PER_ADDRESS of one sender. A full table lets go of the one that has been
+ *         silent longest among those that never proved themselves by EXPORTER_PROVEN datagrams; of the proven ones only
+ *         after EXPORTER_SILENT_US. Where the configuration says who may send nobody is let go. What is let go stays in
+ *         the sums (`gone`); a datagram for which there is no place is counted under `overflow` and still decoded.
  */
 #pragma once
 
@@ -15,6 +18,9 @@
 #include <pthread.h>
 
 #define EXPORTERS_MAX 4096u
+#define EXPORTERS_PER_ADDRESS 256u
+#define EXPORTER_PROVEN 16u
+#define EXPORTER_SILENT_US (INT64_C(3600) * 1000000)
 
 /* X(name, "help for people and for Prometheus") */
 #define EXPORTER_COUNTERS(X)                                                   \
@@ -55,7 +61,14 @@ struct exporter {
     uint64_t refused[NETFLOW_N_REASONS];
     struct netflow_sequence seen;
     uint32_t noted_next; /* what the journal was last told */
-    bool is_noted;
+    bool is_noted, is_proven;
+    uint32_t sender;       /* which count of the sender's address it is in */
+    uint32_t newer, older; /* by when they were heard, among the proven or the others; index + 1 */
+};
+
+/* exporters by when they were heard; index + 1, 0: none */
+struct exporter_queue {
+    uint32_t newest, oldest;
 };
 
 /*
@@ -75,9 +88,15 @@ struct exporters {
     uint32_t n;
     uint32_t *slots; /* hash -> index + 1 */
     uint64_t overflow, not_allowed, foreign_bytes;
+    struct exporter_counters gone; /* of those let go */
+    uint64_t n_gone;
     bool is_sflow;
+    bool is_closed; /* the configuration says who may send */
+    uint16_t *n_of_sender; /* by hash of the address: exporters of it */
+    struct exporter_queue queue[2]; /* unproven, proven */
     struct exporter_memory *memory; /* of the last run; looked up when an exporter appears */
     size_t n_memory, memory_room;
+    bool is_sorted; /* memory is */
 };
 
 /* exporters_init - Return: 0 or -ENOMEM. */

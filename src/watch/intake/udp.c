@@ -150,6 +150,7 @@ int udp_receiver_init(struct udp_receiver *r, const struct udp_options *o)
     netflow_set_plain_sink(r->netflow, take_plain);
     int e = exporters_init(&r->exporters);
     r->exporters.is_sflow = o->protocol == UDP_SFLOW;
+    r->exporters.is_closed = o->n_allow > 0;
     if (e) {
         netflow_free(r->netflow);
         r->netflow = NULL;
