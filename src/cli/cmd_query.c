@@ -11,6 +11,7 @@
 #include "watch/hunt/record.h"
 #include "watch/indicator/lists.h"
 #include "watch/query/output.h"
+#include "watch/store/log_segment.h"
 #include "watch/store/store.h"
 
 #include <errno.h>
@@ -74,6 +75,7 @@ static void say_damage(const struct store_view *v)
 struct lists {
     struct list **all;
     size_t n;
+    const struct store_view *view; /* of query: its log events may have fields of any name */
 };
 
 static void close_lists(struct lists *l)
@@ -92,6 +94,15 @@ static int find_list(void *context, struct text name, const struct address_set *
             return 0;
         }
     return 1;
+}
+
+static bool has_field(void *context, struct text name)
+{
+    const struct lists *l = context;
+    for (size_t i = 0; l->view && i < store_view_n_logs(l->view); i++)
+        if (log_segment_has_field(store_view_log(l->view, i), name))
+            return true;
+    return false;
 }
 
 static int explain(struct store_view *v, const struct query *q, const struct query_options *o)
@@ -138,7 +149,7 @@ int cli_query(const struct cli_args *a)
 {
     struct lists lists = {0};
     struct query_language language = {
-        .zone_s = ZONE_VIETNAM_S, .now_us = clock_now_us(), .list = find_list, .context = &lists};
+        .zone_s = ZONE_VIETNAM_S, .now_us = clock_now_us(), .list = find_list, .has_field = has_field, .context = &lists};
     struct query_options o = {.n_threads = cli_threads(a)};
     struct store_view *view = NULL;
     struct query *q;
@@ -148,21 +159,25 @@ int cli_query(const struct cli_args *a)
     if (lists_open_all(a->data_dir, &lists.all, &lists.n, &f)) /* a query without lists works all the same */
         lists = (struct lists){0};
     int status = EXIT_FAILED;
+    struct fault no_view = {0};
+    int r = open_view(a, &view, &no_view);
+    lists.view = view;
     if (query_parse(a->operands[0], strlen(a->operands[0]), &language, &q, &f)) {
         cli_fail(&f);
     } else {
-        int r = open_view(a, &view, &f);
+        if (view)
+            query_scope(q, store_view_n_segments(view) > 0, store_view_n_logs(view) > 0);
         if (r < 0)
-            cli_fail(&f);
+            cli_fail(&no_view);
         else
             status = a->value[CLI_EXPLAIN] ? explain(view, q, &o) : answer(a, view, q, &o);
-        if (view) {
-            say_damage(view);
-            if (store_view_n_damaged(view) && status == EXIT_DONE)
-                status = EXIT_FAILED;
-            store_view_close(view);
-        }
         query_free(q);
+    }
+    if (view) {
+        say_damage(view);
+        if (store_view_n_damaged(view) && status == EXIT_DONE)
+            status = EXIT_FAILED;
+        store_view_close(view);
     }
     close_lists(&lists);
     return status;

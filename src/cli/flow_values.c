@@ -73,6 +73,7 @@ static void value_of(const struct flow *f, const struct flow_observer *o, const 
         if (!flow_text_get(f->texts, q->name.p, &v->text)) /* well-known names are terminated constants */
             v->kind = QUERY_ABSENT;
         break;
+    case QUERY_FIELD_EVENT:
     case QUERY_FIELD_ENDS_IP:
     case QUERY_FIELD_ENDS_PORT:
     case QUERY_FIELD_LIST: v->kind = QUERY_ABSENT; break;

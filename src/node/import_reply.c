@@ -78,7 +78,11 @@ static void print_file(const json_t *r)
         SAY(stderr, import_file_not_kept, text_of(r, "text"));
         return;
     }
-    SAY(stderr, import_file_account, text_of(r, "name"), text_of(r, "kind"), count_of(r, "read"),
+    if (!strcmp(text_of(r, "unit"), "events"))
+        SAY(stderr, import_logs_account, text_of(r, "name"), text_of(r, "kind"), count_of(r, "read"), count_of(r, "kept"),
+            count_of(r, "refused"));
+    else
+        SAY(stderr, import_file_account, text_of(r, "name"), text_of(r, "kind"), count_of(r, "read"),
         message_find("unit_", text_of(r, "unit")), count_of(r, "kept"), count_of(r, "refused"),
         count_of(r, "flows"));
     print_reasons(json_object_get(r, "reasons"));

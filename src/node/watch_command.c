@@ -10,6 +10,7 @@
 #include "node/control.h"
 #include "node/import_reply.h"
 #include "watch/intake/import_store.h"
+#include "watch/intake/log_store.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -69,7 +70,9 @@ static int read_options(const struct control_request *r, struct import_store_opt
     return map ? import_reply_mapping(map, &o->import.mapping, &o->import.n_mapping) : 0;
 }
 
-static void import_files(struct import_command *c, const struct control_request *r, struct import_store *i)
+/* import_files - @i: of flows; NULL: logs. */
+static void import_files(struct import_command *c, const struct control_request *r, struct import_store *i,
+                         const struct log_store_options *logs)
 {
     const json_t *names = json_object_get(r->body, "names");
     for (size_t k = 0; k < r->n_fds; k++) {
@@ -77,7 +80,8 @@ static void import_files(struct import_command *c, const struct control_request 
         struct import_stored stored;
         struct fault f = {0};
         c->n_refused_sent = 0;
-        int e = import_store_file(i, r->fds[k], name ? name : "?", &stored, &f);
+        int e = i ? import_store_file(i, r->fds[k], name ? name : "?", &stored, &f)
+                  : log_store_file(c->w->store, logs, r->fds[k], name ? name : "?", &stored, &f);
         (void)control_send(c->fd, import_reply_file(name ? name : "?", e, &stored, &f));
         c->status = import_reply_status(c->status, e, &stored);
         if (!e && stored.event_min_us < c->since_us)
@@ -91,14 +95,15 @@ static void import_files(struct import_command *c, const struct control_request 
  * import_requests - all files of one command: more of them than one request may bring follow in further ones, so that
  * templates of the first files still serve the last.
  */
-static void import_requests(struct import_command *c, struct control_request *r, struct import_store *i)
+static void import_requests(struct import_command *c, struct control_request *r, struct import_store *i,
+                            const struct log_store_options *logs)
 {
     for (;;) {
         if (json_array_size(json_object_get(r->body, "names")) != r->n_fds) {
             c->status = 1;
             return;
         }
-        import_files(c, r, i);
+        import_files(c, r, i, logs);
         if (!json_is_true(json_object_get(r->body, "more")))
             return;
         control_request_fini(r);
@@ -112,7 +117,7 @@ static void import_requests(struct import_command *c, struct control_request *r,
 static void import_all(struct import_command *c, struct control_request *r, struct import_store *i)
 {
     struct import_summary last;
-    import_requests(c, r, i);
+    import_requests(c, r, i, NULL);
     import_store_finish(i, &last);
     if (import_summary_refused(&last)) {
         (void)control_send(c->fd, import_reply_left(&last));
@@ -143,6 +148,26 @@ static void run_import(struct watch *w, int fd, struct control_request *r)
     }
     pthread_mutex_unlock(&w->import_lock);
     import_reply_mapping_free(o.import.mapping);
+}
+
+static void run_import_logs(struct watch *w, int fd, struct control_request *r)
+{
+    struct import_command c = {.w = w, .fd = fd, .since_us = INT64_MAX, .until_us = INT64_MIN};
+    const char *format = json_string_value(json_object_get(r->body, "format"));
+    struct log_store_options o = {.decoders = w->decoders, .spool_dir = w->data_dir, .on_refused = send_refused,
+                                  .on_progress = send_progress, .context = &c,
+                                  .again = json_is_true(json_object_get(r->body, "again"))};
+    o.read.zone_s = (int)json_integer_value(json_object_get(r->body, "zone_s"));
+    o.read.year = (int)json_integer_value(json_object_get(r->body, "year"));
+    o.read.may_recover = json_is_true(json_object_get(r->body, "recover"));
+    if (format && log_format_parse(format, &o.read.format)) {
+        finish(fd, 1, "format");
+        return;
+    }
+    pthread_mutex_lock(&w->import_lock);
+    import_requests(&c, r, NULL, &o);
+    finish(fd, c.status, NULL);
+    pthread_mutex_unlock(&w->import_lock);
 }
 
 /* --- the others ---------------------------------------------------------------------- */
@@ -186,6 +211,8 @@ static void serve(struct watch *w, int fd)
         run_status(w, fd);
     else if (op && !strcmp(op, "import"))
         run_import(w, fd, &r);
+    else if (op && !strcmp(op, "import-logs"))
+        run_import_logs(w, fd, &r);
     else if (op && !strcmp(op, "compact"))
         run_compact(w, fd, json_is_true(json_object_get(r.body, "wait")));
     else if (op && !strcmp(op, "lists"))

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "node/control.h"
 #include "node/watch_state.h"
+#include "watch/intake/decoders.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -246,6 +247,7 @@ static int open_everything(struct watch *w, const struct watch_sockets *sockets,
     struct store_options store = {.seal_after_us = c->store_seal_after_us,
                                   .budget_bytes = c->store_budget_bytes,
                                   .keep_at_least_us = c->store_keep_at_least_us,
+                                  .names = w->names,
                                   .n_build_threads = 1};
     struct finder_options finder = {.data_dir = w->data_dir,
                                     .journal_max_bytes = c->finding_max_bytes,
@@ -336,6 +338,14 @@ static int work(struct watch *w, struct loop *l, int ready_fd, struct fault *f)
 }
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+static void load_decoders(struct watch *w)
+{
+    struct fault f = {0};
+    w->names = event_names_new(); /* NULL: the store makes its own */
+    if (!w->names || decoders_load(NULL, w->names, NULL, NULL, &w->decoders, &f))
+        log_line(LOG_WARN, "decoders_not_loaded", "reason", f.text, NULL);
+}
+
 /* a sanitizer's shadow is terabytes of private memory: no ceiling would leave it anything */
 static void limit_memory(uint64_t n_bytes)
 {
@@ -372,6 +382,7 @@ int watch_role_run(const struct config *c, const char *data_dir, const struct wa
     sigaddset(&signals, SIGHUP);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     limit_memory(c->memory_bytes);
+    load_decoders(&w); /* before the content is out of reach */
     int r = privileges_confine_watch(data_dir, &w.landlock, &f);
     if (!r)
         r = open_everything(&w, sockets, &f);
@@ -387,6 +398,8 @@ int watch_role_run(const struct config *c, const char *data_dir, const struct wa
     file_close(&l.control_fd);
     file_close(&l.signal_fd);
     close_everything(&w);
+    line_decoders_free(w.decoders);
+    event_names_free(w.names);
     log_line(LOG_INFO, "watch_ended", NULL);
     return r ? 1 : 0;
 }

@@ -36,5 +36,7 @@ int import_store_new(struct store *s, const struct import_store_options *o, stru
 void import_store_free(struct import_store *i);
 /* import_store_file - Return: 0, a condition above, or <0 with the fault filled. */
 int import_store_file(struct import_store *i, int fd, const char *name, struct import_stored *ret, struct fault *f);
+/* import_spool - a copy of what is no file, in directory @dir, that can be read twice. Return: descriptor at its beginning, or -errno. */
+int import_spool(int fd, const char *dir);
 /* import_store_finish - what never came whole over all files (export sets without template). */
 void import_store_finish(struct import_store *i, struct import_summary *ret);

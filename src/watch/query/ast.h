@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "watch/query/query.h"
+#include "watch/store/phrase.h"
 
 enum query_op { QUERY_AND, QUERY_OR, QUERY_NOT, QUERY_LEAF, QUERY_TRUE };
 
@@ -27,6 +28,7 @@ struct query_leaf {
     struct address_set set;    /* addresses */
     struct text *patterns;     /* texts */
     size_t n_patterns;
+    struct phrase *phrase;     /* in any text of a log event; `field` means nothing then */
 };
 
 struct query_node {

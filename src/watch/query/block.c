@@ -29,6 +29,7 @@ void query_block_fini(struct query_block *b)
         free(b->v32[c] ? (char *)b->v32[c] - c * STAGGER_BYTES : NULL);
         free(b->v64[c] ? (char *)b->v64[c] - c * STAGGER_BYTES : NULL);
     }
+    segment_copies_fini(&b->copies);
     free(b->present);
     *b = (struct query_block){0};
 }
@@ -132,7 +133,7 @@ int query_block_narrow(struct query_block *b, unsigned column)
 int query_block_number(struct query_block *b, unsigned column, uint32_t row, uint64_t *ret)
 {
     if (!(b->loaded >> column & 1))
-        return segment_get(b->segment, b->block, column, row, ret);
+        return segment_copies_get(&b->copies, b->segment, b->block, column, row, ret);
     *ret = query_column_is_wide(column) ? b->v64[column][row] : b->v32[column][row];
     return 0;
 }
@@ -234,6 +235,7 @@ int query_block_value(struct query_block *b, const struct query_field *f, uint32
     case QUERY_FIELD_NUMBER:
     case QUERY_FIELD_SUM:
     case QUERY_FIELD_TEXT:
+    case QUERY_FIELD_EVENT:
     case QUERY_FIELD_ENDS_IP:
     case QUERY_FIELD_ENDS_PORT:
     case QUERY_FIELD_LIST:
@@ -249,7 +251,7 @@ int query_block_value(struct query_block *b, const struct query_field *f, uint32
 
 int query_block_load_field(struct query_block *b, const struct query_field *f)
 {
-    if (f->kind == QUERY_FIELD_TEXT)
+    if (f->kind == QUERY_FIELD_TEXT || f->kind == QUERY_FIELD_EVENT)
         return 0;
     struct segment_bounds bounds;
     unsigned columns[2] = {f->column, f->column2};

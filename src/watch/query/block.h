@@ -20,6 +20,7 @@ struct query_block {
     uint64_t *present;        /* once `has_present` */
     uint32_t *v32[FLOW_COLUMN_TEXT]; /* codes, and columns up to four bytes wide */
     uint64_t *v64[FLOW_COLUMN_TEXT]; /* the others */
+    struct segment_copies copies; /* of columns asked for single values */
     struct segment_texts *texts;
 };
 

@@ -4,6 +4,8 @@
  */
 #include "watch/query/field.h"
 
+#include "format/event.h"
+
 #include <string.h>
 
 #define N(id) FLOW_COLUMN_NUMBER(FLOW_##id)
@@ -43,6 +45,12 @@ static const char *const first_columns[] = {
     "source.bytes",    "destination.packets", "destination.bytes", "observer.ip", "observer.domain",
 };
 
+static const char *const events[] = {
+#define X(ID, ecs, type) ecs,
+    EVENT_FIELDS(X)
+#undef X
+};
+
 enum { N_COMPUTED = sizeof(computed) / sizeof(*computed), N_TEXTS = sizeof(texts) / sizeof(*texts),
        N_FIRST = sizeof(first_columns) / sizeof(*first_columns) };
 
@@ -76,6 +84,24 @@ static struct query_field of_column(unsigned c)
     return f;
 }
 
+static struct query_field of_event(uint16_t i)
+{
+    struct query_field f = {.kind = QUERY_FIELD_EVENT, .column = FLOW_COLUMN_TEXT, .name = from_c(events[i]), .max = UINT64_MAX};
+    switch (event_field_type(i)) {
+    case EVENT_LONG:
+    case EVENT_ULONG: f.value = QUERY_NUMBER; return f;
+    case EVENT_IP: f.value = QUERY_IP; return f;
+    case EVENT_DATE: f.value = QUERY_TIME; return f;
+    case EVENT_KEYWORD:
+    case EVENT_TEXT:
+    case EVENT_REAL:
+    case EVENT_BOOL:
+    case EVENT_NULL:
+    case EVENT_N_TYPES: break;
+    }
+    return query_field_text(f.name);
+}
+
 struct query_field query_field_text(struct text name)
 {
     return (struct query_field){QUERY_FIELD_TEXT, FLOW_COLUMN_TEXT, 0, name, QUERY_TEXT, 0};
@@ -97,6 +123,11 @@ bool query_field_find(struct text name, struct query_field *ret)
     for (size_t i = 0; i < N_TEXTS; i++)
         if (is_called(name, texts[i].name, texts[i].alias)) {
             *ret = query_field_text(from_c(texts[i].name));
+            return true;
+        }
+    for (uint16_t i = 0; i < EVENT_N_FIELDS; i++)
+        if (text_is_nocase(name, events[i])) {
+            *ret = of_event(i);
             return true;
         }
     return false;
@@ -148,6 +179,8 @@ const char *query_field_near(struct text name)
         nearer(name, flow_columns[c].name, &best, &found);
     for (size_t i = 0; i < N_TEXTS; i++)
         nearer(name, texts[i].name, &best, &found);
+    for (size_t i = 0; i < EVENT_N_FIELDS; i++)
+        nearer(name, events[i], &best, &found);
     return found;
 }
 
@@ -178,6 +211,8 @@ bool query_field_row(size_t i, struct query_field *ret)
 
 uint64_t query_field_has(const struct query_field *f)
 {
+    if (f->kind == QUERY_FIELD_EVENT)
+        return 0;
     uint64_t has = UINT64_C(1) << f->column;
     if (f->kind == QUERY_FIELD_SUM || f->kind >= QUERY_FIELD_ENDS_IP)
         has |= UINT64_C(1) << f->column2;

@@ -5,7 +5,8 @@
  * Every column of format/flow is a field under its ECS name and its alias; beside them stand
  * fields that are computed (network.bytes, network.packets, network.transport, observer.domain,
  * @timestamp) and the two-sided ones that mean either end (ip, port, list). A quoted name is a
- * stored text of that name. No I/O, no allocation.
+ * stored text of that name. The well-known fields of log events (format/event_fields) are fields too; flows lack them.
+ * No I/O, no allocation.
  */
 #pragma once
 
@@ -44,7 +45,8 @@ enum query_field_kind {
     QUERY_FIELD_DIRECTION, /* network.direction by name */
     QUERY_FIELD_OBSERVER_IP,
     QUERY_FIELD_OBSERVER_DOMAIN,
-    QUERY_FIELD_TEXT,
+    QUERY_FIELD_TEXT,      /* of flows a stored text; of log events the field of that name */
+    QUERY_FIELD_EVENT,     /* of log events only: a number, address or time */
     QUERY_FIELD_ENDS_IP,   /* filters only: source.ip or destination.ip */
     QUERY_FIELD_ENDS_PORT, /* filters only: source.port or destination.port */
     QUERY_FIELD_LIST,      /* filters only: either end in a named list */

@@ -222,6 +222,10 @@ static int bind_leaf(struct query_filter *f, const struct query_leaf *leaf, stru
         return bind_observers(f, leaf, l);
     if (leaf->is_presence)
         return 0;
+    if (leaf->phrase || leaf->field.kind == QUERY_FIELD_EVENT) { /* flows have none of these */
+        l->is_none = true;
+        return 0;
+    }
     if (leaf->field.kind != QUERY_FIELD_ADDRESS) {
         l->is_none = leaf->field.kind == QUERY_FIELD_TEXT ? !leaf->n_patterns : !leaf->n_intervals;
         return 0;

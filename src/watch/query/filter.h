@@ -36,5 +36,7 @@ const struct query_leaf_plan *query_filter_plan(const struct query_filter *f, un
  * Return: 0, -EBADMSG, -ENOMEM.
  */
 int query_filter_block(struct query_filter *f, struct query_block *b, uint8_t *mask, uint32_t *ret_n);
+/* query_text_matches - @pattern with * and ? (ASCII case does not matter, a backslash takes the next byte as it is). */
+bool query_text_matches(struct text pattern, struct text t);
 /* query_filter_is_all - whether every row of every segment matches. */
 bool query_filter_is_all(const struct query_filter *f);

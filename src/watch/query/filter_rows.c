@@ -26,7 +26,7 @@ static size_t after_character(struct text t, size_t i)
 }
 
 /* pattern with * and ?, backslash takes the next byte as it is; one place to go back to suffices */
-static bool text_matches(struct text pattern, struct text t)
+bool query_text_matches(struct text pattern, struct text t)
 {
     size_t p = 0, i = 0, star = SIZE_MAX, star_at = 0;
     while (i < t.n) {
@@ -62,7 +62,7 @@ static bool texts_match(const struct query_leaf *leaf, struct text texts)
         if (leaf->is_presence)
             return true;
         for (size_t i = 0; i < leaf->n_patterns; i++)
-            if (text_matches(leaf->patterns[i], value))
+            if (query_text_matches(leaf->patterns[i], value))
                 return true;
     }
     return false;
@@ -228,6 +228,7 @@ static int leaf_rows(const struct query_filter *f, struct query_block *b, const 
     case QUERY_FIELD_NUMBER:
     case QUERY_FIELD_TRANSPORT:
     case QUERY_FIELD_DIRECTION:
+    case QUERY_FIELD_EVENT:
     case QUERY_FIELD_ENDS_IP:
     case QUERY_FIELD_ENDS_PORT:
     case QUERY_FIELD_LIST:

@@ -3,6 +3,7 @@
  * Groups are counted per segment under the codes of that segment; an address is decoded once per segment and
  * group, when the segment's groups join those of all.
  */
+#include "watch/query/log.h"
 #include "watch/query/mask.h"
 #include "watch/query/run.h"
 
@@ -78,6 +79,8 @@ static int gather_column(struct query_worker *w, unsigned column, uint32_t n, ui
 static int gather(struct query_worker *w, const struct query_field *f, uint32_t n, uint64_t bit, uint64_t *has, uint64_t *out)
 {
     memset(out, 0, n * sizeof(*out));
+    if (f->kind == QUERY_FIELD_EVENT)
+        return 0; /* no flow has it */
     if (f->kind == QUERY_FIELD_TEXT)
         return gather_texts(w, f, n, bit, has, out);
     int r = gather_column(w, f->column, n, bit, has, out);
@@ -101,18 +104,20 @@ static int gather(struct query_worker *w, const struct query_field *f, uint32_t 
     return r;
 }
 
+/* step_of - the number of the step @time_us lies in, in local time */
+static int64_t step_of(const struct query *q, int64_t time_us)
+{
+    int64_t local;
+    if (__builtin_add_overflow(time_us, q->zone_s * US_PER_SECOND, &local))
+        local = time_us;
+    return local / q->step_us - (local % q->step_us < 0);
+}
+
 static void to_steps(const struct query *q, const uint64_t *has, uint64_t *times, uint32_t n)
 {
-    int64_t zone_us = q->zone_s * US_PER_SECOND;
-    for (uint32_t i = 0; i < n; i++) {
-        int64_t local, step;
-        if (!(has[i] & 1))
-            continue;
-        if (__builtin_add_overflow((int64_t)times[i], zone_us, &local))
-            local = (int64_t)times[i];
-        step = local / q->step_us - (local % q->step_us < 0);
-        times[i] = (uint64_t)step;
-    }
+    for (uint32_t i = 0; i < n; i++)
+        if (has[i] & 1)
+            times[i] = (uint64_t)step_of(q, (int64_t)times[i]);
 }
 
 static int gather_values(struct query_worker *w, uint32_t n)
@@ -258,9 +263,99 @@ static int group_segment(struct query_worker *w, size_t i)
     return r;
 }
 
+/* --- log events -------------------------------------------------------------------------------- */
+
+/* log_key - the two words of a key as translate() and join() make them. Return: 0, 1 (absent) or -ENOMEM. */
+static int log_key(struct query_run *run, const struct query_log *l, uint32_t row, unsigned k, uint64_t out[2])
+{
+    const struct query *q = run->q;
+    const struct query_field *f = &q->keys[k];
+    struct query_value v;
+    uint32_t number;
+    uint8_t protocol;
+    out[0] = out[1] = 0;
+    query_log_value(l, f, row, &v);
+    if (v.kind == QUERY_ABSENT)
+        return 1;
+    if (k == 0 && q->step_us) {
+        out[0] = (uint64_t)step_of(q, v.time_us);
+        return 0;
+    }
+    if (f->kind == QUERY_FIELD_TRANSPORT || f->kind == QUERY_FIELD_DIRECTION) { /* known by number */
+        if (v.kind == QUERY_NUMBER)
+            out[0] = v.number;
+        else if (f->kind == QUERY_FIELD_TRANSPORT && !flow_transport_parse(v.text, &protocol))
+            out[0] = protocol;
+        else if (f->kind == QUERY_FIELD_DIRECTION && (text_is(v.text, "egress") || text_is(v.text, "outbound")))
+            out[0] = 1;
+        else if (f->kind == QUERY_FIELD_TRANSPORT || !(text_is(v.text, "ingress") || text_is(v.text, "inbound")))
+            return 1;
+        return 0;
+    }
+    if (f->value == QUERY_TEXT) {
+        char scratch[EVENT_VALUE_TEXT_MAX];
+        if (query_names_number(&run->names, query_log_text(&v, scratch), &number))
+            return -ENOMEM;
+        out[0] = number;
+        return 0;
+    }
+    if (v.kind != f->value)
+        return 1;
+    if (f->value == QUERY_IP)
+        memcpy(out, v.ip.b, 16);
+    else
+        out[0] = v.number; /* the same bits as time_us */
+    return 0;
+}
+
+static int log_group(struct query_run *run, const struct query_log *l, uint32_t row)
+{
+    const struct query *q = run->q;
+    uint64_t key[2 * QUERY_KEYS + 1] = {0}, value = 0;
+    struct query_value v = {.kind = QUERY_ABSENT};
+    for (unsigned k = 0; k < q->n_keys; k++) {
+        int r = log_key(run, l, row, k, &key[1 + 2 * k]);
+        if (r < 0)
+            return r;
+        key[0] |= (uint64_t)(r == 0) << k;
+    }
+    if (q->is_top && key[0] != (UINT64_C(1) << q->n_keys) - 1)
+        return 0;
+    if (q->figure != QUERY_COUNT)
+        query_log_value(l, &q->figure_field, row, &v);
+    bool has = v.kind == q->figure_field.value && v.kind != QUERY_ABSENT;
+    if (has)
+        value = v.number ^ (is_signed(&q->figure_field) ? SIGN : 0);
+    struct query_sums *to = query_table_at(&run->groups, key);
+    if (!to)
+        return -ENOMEM;
+    join_sums(to, q->figure, 1, has, value);
+    return 0;
+}
+
+static int group_logs(struct query_run *run)
+{
+    struct query_log l;
+    int r = query_log_init(&l, run->q, run->options);
+    for (size_t i = 0; !r && i < run->n_logs; i++) {
+        query_log_bind(&l, run->logs[i], run->report);
+        while (!r && query_log_next_block(&l, run->report))
+            for (uint32_t row = 0; !r && row < l.e->n; row++)
+                if (query_log_matches(&l, row)) {
+                    run->report->n_rows_matched++;
+                    r = log_group(run, &l, row);
+                }
+        r = r ? r : l.failed;
+    }
+    query_log_fini(&l);
+    return r == -ENOMEM ? query_over_memory(run) : r;
+}
+
 int query_run_groups(struct query_run *run)
 {
     int r = query_parallel(run, group_segment);
+    if (!r && run->n_logs)
+        r = group_logs(run);
     return r ? r : query_group_give(run);
 }
 

@@ -7,6 +7,7 @@
 #include "base/message.h"
 #include "format/csv.h"
 #include "format/json.h"
+#include "format/event.h"
 #include "watch/query/output_table.h"
 
 #include <errno.h>
@@ -30,10 +31,11 @@ struct output {
 /* what a table shows of a whole row; the rest is for csv and json */
 static const char *const shown_of_rows[] = {"event.start",       "source.ip",         "source.port",
                                             "destination.ip",    "destination.port",  "network.transport",
-                                            "network.packets",   "network.bytes",     "event.label"};
+                                            "network.packets",   "network.bytes",     "event.label",
+                                            "host.name",         "user.name",         "message"};
 
 /* what a narrow terminal goes without: of whole rows, of hunts; the first goes first */
-static const char *const less_of_rows[] = {"event.label", "network.packets", "network.bytes", "network.transport"};
+static const char *const less_of_rows[] = {"event.outcome", "log.level", "destination.port", "source.port", "event.label", "event.dataset", "network.packets", "network.bytes", "network.transport"};
 static const char *const less_of_hunts[] = {"packets", "first_seen", "bytes",  "direction", "list",
                                             "ports",   "family",     "listed", "unit",      "end"};
 
@@ -290,7 +292,7 @@ static int table_header(struct output *o)
     int r = 0;
     for (size_t i = 0; !r && i < o->n_columns; i++) {
         enum query_kind kind = o->columns[i].kind;
-        o->is_shown[i] = !o->options.is_rows;
+        o->is_shown[i] = !o->options.is_rows || o->start_column < 0; /* rows of log events alone: all */
         for (size_t s = 0; s < sizeof(shown_of_rows) / sizeof(*shown_of_rows); s++)
             o->is_shown[i] = o->is_shown[i] || text_is(o->columns[i].name, shown_of_rows[s]);
         if (o->is_shown[i])
@@ -378,9 +380,19 @@ static int row(void *context, const struct query_value *values, size_t n, struct
     return table_row(o, values);
 }
 
+static int event(void *context, const struct events *e, uint32_t row)
+{
+    struct output *o = context;
+    o->n_rows++;
+    buf_clear(&o->line);
+    event_json(e, row, &o->line);
+    buf_add_byte(&o->line, '\n');
+    return write_line(o);
+}
+
 struct query_sink output_sink(struct output *o)
 {
-    return (struct query_sink){begin, row, o};
+    return (struct query_sink){.begin = begin, .row = row, .event = o->options.form == OUTPUT_JSON ? event : NULL, .context = o};
 }
 
 int output_flush(struct output *o)

@@ -340,6 +340,58 @@ static bool take_compare(struct query_parser *p, enum query_compare *ret)
     return false;
 }
 
+/* is_phrase - whether a word or quoted words stand here that no operator follows, or '=' before such. */
+static bool is_phrase(struct query_parser *p)
+{
+    size_t from = p->at;
+    struct fault *f = p->fault;
+    struct query_word w;
+    enum query_compare compare;
+    p->fault = NULL;
+    bool is = query_take(p, '=');
+    if (!is) {
+        /* a name ends where an operator begins, a word does not */
+        bool is_quoted = query_next_is(p, '"');
+        struct text name = {0};
+        bool has = is_quoted ? !query_word_next(p, &w) : (name = query_name(p)).n != 0;
+        is = has && !take_compare(p, &compare);
+        if (!has) { /* it begins with something else than a name */
+            query_skip(p);
+            is = p->at < p->text.n && !strchr("()|,:=!<>", p->text.p[p->at]) && !query_word_next(p, &w) && !take_compare(p, &compare);
+        } else if (is && !is_quoted) { /* a field whose operator is missing */
+            struct query_field known;
+            is = !memchr(name.p, '.', name.n) || !query_field_find(name, &known);
+        }
+    }
+    p->at = from;
+    p->fault = f;
+    return is;
+}
+
+static int phrase(struct query_parser *p, struct query_node **ret)
+{
+    size_t from = p->at;
+    bool is_exact = query_take(p, '=');
+    struct query_word w;
+    int r = query_word_next(p, &w);
+    if (r)
+        return r;
+    if (p->q->n_leaves == QUERY_LEAVES)
+        return query_expected(p, from, MSG_query_want_fewer);
+    struct query_field any = query_field_text(TEXT("event.original"));
+    struct query_leaf *l = leaf_new(p, &any, from);
+    *ret = query_node_new(p, QUERY_LEAF);
+    if (!l || !*ret)
+        return query_no_memory(p);
+    l->phrase = arena_alloc(&p->q->arena, sizeof(*l->phrase));
+    if (!l->phrase)
+        return query_no_memory(p);
+    if (phrase_compile(w.text, is_exact, l->phrase))
+        return query_expected(p, w.at, MSG_query_want_words);
+    (*ret)->leaf = l;
+    return 0;
+}
+
 static int comparison(struct query_parser *p, struct query_node **ret)
 {
     query_skip(p);
@@ -349,6 +401,8 @@ static int comparison(struct query_parser *p, struct query_node **ret)
     if (!query_next_is(p, '"') && !query_word_next(p, &w) && w.text.n && !ip_range_parse(w.text.p, w.text.n, &range, NULL))
         return query_parse_address(p, &range, from, ret);
     p->at = from;
+    if (is_phrase(p))
+        return phrase(p, ret);
     struct query_field field;
     int r = query_field_next(p, &field);
     if (r)
@@ -383,6 +437,25 @@ static int parse_unary(struct query_parser *p, struct query_node **ret)
     return r;
 }
 
+static bool is_words(const struct query_node *n)
+{
+    return n->op == QUERY_LEAF && n->leaf->phrase;
+}
+
+/* has_more_words - words side by side mean all of them */
+static bool has_more_words(struct query_parser *p)
+{
+    static const char *const words[] = {"and", "or", "not"};
+    query_skip(p);
+    size_t from = p->at;
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        if (query_keyword(p, words[i])) {
+            p->at = from;
+            return false;
+        }
+    return p->at < p->text.n && is_phrase(p);
+}
+
 /* a chain of one operator is one node, however long */
 static int parse_chain(struct query_parser *p, const char *word, enum query_op op,
                        int (*part)(struct query_parser *p, struct query_node **ret), struct query_node **ret)
@@ -390,7 +463,7 @@ static int parse_chain(struct query_parser *p, const char *word, enum query_op o
     struct query_node *first = NULL, *last, *chain = NULL;
     int r = part(p, &first);
     last = first;
-    while (!r && query_keyword(p, word)) {
+    while (!r && (query_keyword(p, word) || (op == QUERY_AND && is_words(last) && has_more_words(p)))) {
         struct query_node *next = NULL;
         r = part(p, &next);
         if (r)

@@ -5,6 +5,7 @@
 #include "watch/query/parse.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { TOP_DEFAULT = 10, TOP_MAX = 1000000 };
 
@@ -278,6 +279,30 @@ static int grouping(struct query_parser *p)
             r = parse_keys(p);
     }
     return r ? r : group_columns(p);
+}
+
+/* what one reads first of a log event; flows bring the rest of the ends */
+static const char *const event_columns[] = {"@timestamp", "host.name", "event.dataset", "event.action", "event.outcome", "user.name",
+                                            "log.level", "source.ip", "source.port", "destination.ip", "destination.port", "message"};
+
+void query_scope(struct query *q, bool has_flows, bool has_logs)
+{
+    if (!q->is_rows || !has_logs)
+        return;
+    if (!has_flows)
+        q->n_columns = 0;
+    unsigned n_before = q->n_columns;
+    for (size_t i = 0; i < sizeof(event_columns) / sizeof(*event_columns); i++) {
+        struct query_field f;
+        struct text name = {event_columns[i], strlen(event_columns[i])};
+        bool is_there = !query_field_find(name, &f) || q->n_columns == QUERY_COLUMNS || (n_before && text_is(name, "@timestamp"));
+        for (unsigned k = 0; k < n_before && !is_there; k++)
+            is_there = text_equal(q->columns[k].name, f.name);
+        if (is_there)
+            continue;
+        q->fields[q->n_columns] = f;
+        q->columns[q->n_columns++] = (struct query_column){f.name, f.value};
+    }
 }
 
 static int row_columns(struct query *q)

@@ -8,6 +8,8 @@
  *            values: numbers (0x hex, k M G T, Ki Mi Gi Ti), 80-90 or 80..90, addresses, prefixes, ranges a-b, times,
  *            texts with * and ? (letter case does not matter), "quoted", lists (80 or 443), @NAME for a list's addresses
  *            ip and port mean either end; `list : NAME` either end in that list; an address alone means ip : it
+ *            a word or "quoted words" without a field: any text of a log event, folded (lỗi, loi and LỖI are one; adm* *adm*);
+ *            with = before it (="Lỗi") exactly so. Of message and error.message words are enough too.
  *   pipes:   top N FIELD[,FIELD] [by sum(F)|count|min(F)|max(F)|avg(F)]       rows without a FIELD are left out
  *            count | sum F | min F | max F | avg F   [by FIELD[,FIELD]]       a missing FIELD is a group of its own
  *            timeline [INTERVAL] [sum(F)|...] [by FIELD[,FIELD]]              by event.start, steps in local time
@@ -41,6 +43,8 @@
 #define QUERY_INVALID 1 /* the text is no query: the fault says where and what was expected */
 
 struct query;
+struct events;
+struct log_segment;
 struct segment;
 struct store_view;
 
@@ -49,6 +53,8 @@ struct query_language {
     int64_t now_us; /* for spans back from now: event.start > 24h */
     /* the addresses of a list, which must outlive the query; 0, or anything else if there is none. May be NULL. */
     int (*list)(void *context, struct text name, const struct address_set **ret);
+    /* whether rows may have a field of this name beside those query_field_find knows; NULL: no. */
+    bool (*has_field)(void *context, struct text name);
     void *context;
 };
 
@@ -69,6 +75,8 @@ struct query_sink {
     /* @texts: for query_is_rows all packed texts of the row (flow_text_next), else empty. Borrowed for the call. */
     int (*row)(void *context, const struct query_value *values, size_t n, struct text texts);
     void *context;
+    /* for query_is_rows, instead of row: a whole log event; NULL: row is called with what the columns hold */
+    int (*event)(void *context, const struct events *e, uint32_t row);
 };
 
 struct query_options {
@@ -94,6 +102,11 @@ struct query_report {
  */
 int query_run(struct store_view *v, const struct query *q, const struct query_options *o, const struct query_sink *sink,
               struct query_report *ret, struct fault *f);
+/*
+ * query_scope - what the store of the coming run holds: a whole row of log events has other columns than one of flows. Call
+ * it before query_run when there are segments of logs.
+ */
+void query_scope(struct query *q, bool has_flows, bool has_logs);
 /* query_run_segments - the same over @n segments, newest first. */
 int query_run_segments(struct segment *const *segments, size_t n, const struct query *q, const struct query_options *o,
                        const struct query_sink *sink, struct query_report *ret, struct fault *f);

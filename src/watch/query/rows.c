@@ -2,6 +2,7 @@
 /*
  * Stored rows: streamed as they are found, or kept as places with their sort keys and read again in order.
  */
+#include "watch/query/log.h"
 #include "watch/query/mask.h"
 #include "watch/query/run.h"
 
@@ -15,9 +16,11 @@ enum {
     KEEP_AT_LEAST = 4096
 };
 
+#define LOG (UINT32_C(1) << 31)
+
 /* a row kept for sorting */
 struct kept {
-    uint32_t segment, block, row;
+    uint32_t segment, block, row; /* of logs: LOG is in `segment` */
     struct query_value keys[QUERY_SORT_KEYS]; /* texts: owned by the arena */
 };
 
@@ -123,6 +126,15 @@ static int room(struct rows *rows)
     return 0;
 }
 
+/* own_text - a sort key outlives its block. Return: 0 or -ENOMEM. */
+static int own_text(struct sorter *s, struct query_value *v)
+{
+    if (v->kind != QUERY_TEXT)
+        return 0;
+    v->text.p = arena_text(&s->texts, v->text.p, v->text.n);
+    return v->text.p ? 0 : -ENOMEM;
+}
+
 static int keep(struct rows *rows, struct query_block *b, uint32_t row)
 {
     const struct query *q = rows->run->q;
@@ -134,24 +146,89 @@ static int keep(struct rows *rows, struct query_block *b, uint32_t row)
     *k = (struct kept){.segment = (uint32_t)rows->segment, .block = b->block, .row = row};
     for (unsigned i = 0; !r && i < q->n_sort; i++) {
         r = query_block_value(b, &q->sort[i].field, row, &k->keys[i]);
-        if (r || k->keys[i].kind != QUERY_TEXT)
-            continue;
-        k->keys[i].text.p = arena_text(&s->texts, k->keys[i].text.p, k->keys[i].text.n);
-        r = k->keys[i].text.p ? 0 : -ENOMEM;
+        r = r ? r : own_text(s, &k->keys[i]);
     }
     s->n += !r;
     return r;
 }
 
+/* --- log events --------------------------------------------------------------------------- */
+
+static int give_log(struct rows *rows, const struct query_log *l, uint32_t row)
+{
+    const struct query *q = rows->run->q;
+    const struct query_sink *sink = rows->run->sink;
+    struct query_value values[QUERY_COLUMNS];
+    if (q->is_rows && sink->event)
+        rows->answer = sink->event(sink->context, l->e, row);
+    else {
+        for (unsigned i = 0; i < q->n_columns; i++)
+            query_log_value(l, &q->fields[i], row, &values[i]);
+        rows->answer = sink->row(sink->context, values, q->n_columns, (struct text){"", 0});
+    }
+    rows->is_done = rows->answer != 0;
+    return 0;
+}
+
+static int keep_log(struct rows *rows, const struct query_log *l, uint32_t row)
+{
+    const struct query *q = rows->run->q;
+    struct sorter *s = &rows->sorter;
+    int r = room(rows);
+    if (r)
+        return r;
+    struct kept *k = &s->rows[s->n];
+    *k = (struct kept){.segment = (uint32_t)rows->segment | LOG, .block = l->block, .row = row};
+    for (unsigned i = 0; !r && i < q->n_sort; i++) {
+        query_log_value(l, &q->sort[i].field, row, &k->keys[i]);
+        r = own_text(s, &k->keys[i]);
+    }
+    s->n += !r;
+    return r;
+}
+
+static int log_rows(struct rows *rows, struct query_log *l)
+{
+    struct query_run *run = rows->run;
+    int r = 0;
+    query_log_bind(l, run->logs[rows->segment], run->report);
+    while (!r && !rows->is_done && query_log_next_block(l, run->report))
+        for (uint32_t row = 0; !r && !rows->is_done && row < l->e->n; row++) {
+            if (!query_log_matches(l, row))
+                continue;
+            run->report->n_rows_matched++;
+            r = run->q->n_sort ? keep_log(rows, l, row) : give_log(rows, l, row);
+            rows->n_found += !r;
+            rows->is_done |= rows->n_found >= run->q->limit_before;
+        }
+    return r ? r : l->failed;
+}
+
+/* give_kept_log - read again; blocks are remembered one at a time: sorted rows of one block often stand together. */
+static int give_kept_log(struct rows *rows, struct query_log *l, const struct kept *k)
+{
+    struct log_segment *s = rows->run->logs[k->segment & ~LOG];
+    int r = query_log_at(l, s, k->block);
+    if (r == -EBADMSG)
+        return 0; /* it was read before: counted then, or damaged meanwhile */
+    return r ? r : give_log(rows, l, k->row);
+}
+
 static int give_sorted(struct rows *rows)
 {
     struct query_block *cache = calloc(CACHED_BLOCKS, sizeof(*cache));
+    struct query_log logs;
     if (!cache)
         return -ENOMEM;
-    int r = settle(rows);
+    int r = query_log_init(&logs, rows->run->q, rows->run->options);
+    r = r ? r : settle(rows);
     struct sorter *s = &rows->sorter;
     for (size_t i = 0; !r && !rows->is_done && i < s->n; i++) {
         const struct kept *k = &s->rows[i];
+        if (k->segment & LOG) {
+            r = give_kept_log(rows, &logs, k);
+            continue;
+        }
         const struct segment *segment = rows->run->segments[k->segment];
         struct query_block *b = &cache[(k->segment * 31 + k->block) % CACHED_BLOCKS];
         if (b->segment != segment || b->block != k->block)
@@ -165,6 +242,7 @@ static int give_sorted(struct rows *rows)
     for (size_t i = 0; i < CACHED_BLOCKS; i++)
         query_block_fini(&cache[i]);
     free(cache);
+    query_log_fini(&logs);
     return r;
 }
 
@@ -241,6 +319,13 @@ int query_run_rows(struct query_run *run)
     for (; !r && !rows.is_done && rows.segment < run->n_segments; rows.segment++)
         r = segment_rows(&rows, &w);
     query_worker_fini(&w);
+    struct query_log logs;
+    if (!r && !rows.is_done && run->n_logs) {
+        r = query_log_init(&logs, run->q, run->options);
+        for (rows.segment = 0; !r && !rows.is_done && rows.segment < run->n_logs; rows.segment++)
+            r = log_rows(&rows, &logs);
+        query_log_fini(&logs);
+    }
     if (!r && !rows.answer && run->q->n_sort) {
         rows.is_done = false;
         r = give_sorted(&rows);

@@ -148,10 +148,10 @@ int query_parallel(struct query_run *run, int (*segment)(struct query_worker *w,
     return r == -ENOMEM ? query_over_memory(run) : r;
 }
 
-int query_run_segments(struct segment *const *segments, size_t n, const struct query *q, const struct query_options *o,
-                       const struct query_sink *sink, struct query_report *ret, struct fault *f)
+static int run_all(struct segment *const *segments, size_t n, struct log_segment *const *logs, size_t n_logs, const struct query *q,
+                   const struct query_options *o, const struct query_sink *sink, struct query_report *ret, struct fault *f)
 {
-    struct query_run run = {.segments = segments, .n_segments = n, .q = q, .options = o, .sink = sink, .report = ret, .fault = f};
+    struct query_run run = {.segments = segments, .n_segments = n, .logs = logs, .n_logs = n_logs, .q = q, .options = o, .sink = sink, .report = ret, .fault = f};
     *ret = (struct query_report){0};
     run.memory_bytes = o->memory_bytes ? o->memory_bytes : QUERY_MEMORY_BYTES;
     run.n_threads = o->n_threads > MAX_THREADS ? MAX_THREADS : o->n_threads ? o->n_threads : 1;
@@ -164,7 +164,7 @@ int query_run_segments(struct segment *const *segments, size_t n, const struct q
     if (!r && !q->is_grouped)
         r = query_run_rows(&run);
     else if (!r) {
-        r = query_run_top(&run);
+        r = n_logs ? 1 : query_run_top(&run);
         if (r == 1)
             r = query_run_groups(&run);
     }
@@ -174,16 +174,29 @@ int query_run_segments(struct segment *const *segments, size_t n, const struct q
     return r;
 }
 
+int query_run_segments(struct segment *const *segments, size_t n, const struct query *q, const struct query_options *o,
+                       const struct query_sink *sink, struct query_report *ret, struct fault *f)
+{
+    return run_all(segments, n, NULL, 0, q, o, sink, ret, f);
+}
+
 int query_run(struct store_view *v, const struct query *q, const struct query_options *o, const struct query_sink *sink,
               struct query_report *ret, struct fault *f)
 {
-    size_t n = store_view_n_segments(v);
-    struct segment **segments = calloc(n + 1, sizeof(*segments));
-    if (!segments)
+    size_t n = store_view_n_segments(v), n_logs = store_view_n_logs(v);
+    struct segment **segments = calloc(n + 1, sizeof(struct segment *));
+    struct log_segment **logs = calloc(n_logs + 1, sizeof(struct log_segment *));
+    if (!segments || !logs) {
+        free(segments);
+        free(logs);
         return FAULT(f, -ENOMEM, no_memory, "query");
+    }
     for (size_t i = 0; i < n; i++)
         segments[i] = store_view_segment(v, i);
-    int r = query_run_segments(segments, n, q, o, sink, ret, f);
+    for (size_t i = 0; i < n_logs; i++)
+        logs[i] = store_view_log(v, i);
+    int r = run_all(segments, n, logs, n_logs, q, o, sink, ret, f);
+    free(logs);
     free(segments);
     return r;
 }

@@ -13,6 +13,8 @@
 struct query_run {
     struct segment *const *segments;
     size_t n_segments;
+    struct log_segment *const *logs; /* newest first; answered by one thread, after the flows */
+    size_t n_logs;
     const struct query *q;
     const struct query_options *options;
     const struct query_sink *sink;

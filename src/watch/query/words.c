@@ -168,5 +168,9 @@ int query_field_next(struct query_parser *p, struct query_field *ret)
     struct text name = query_name(p);
     if (name.n && query_field_find(name, ret))
         return 0;
+    if (name.n && name.n < 256 && p->language->has_field && p->language->has_field(p->language->context, name)) {
+        *ret = query_field_text(name);
+        return 0;
+    }
     return unknown_field(p, at, name);
 }
