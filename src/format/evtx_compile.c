@@ -364,9 +364,9 @@ static const struct {
 
 static void name_system(struct evtx_op *op, const struct compiler *c, const char **name, size_t *n)
 {
-    for (uint8_t i = 1; i < EVTX_N_SYSTEM; i++)
+    for (unsigned i = 1; i < EVTX_N_SYSTEM; i++)
         if (strlen(system_fields[i].path) == *n && !memcmp(system_fields[i].path, c->path, *n)) {
-            op->field.system = i;
+            op->field.system = (uint8_t)i;
             *name = system_fields[i].name;
             *n = strlen(*name);
             return;

@@ -315,12 +315,13 @@ static char *guid(char *to, const uint8_t *p)
 static char *sid(char *to, const uint8_t *p)
 {
     uint64_t authority = (uint64_t)load_be16(p + 2) << 32 | load_be32(p + 4);
-    memcpy(to, "S-", 2);
-    to = decimal(to + 2, p[0]);
+    *to++ = 'S';
+    *to++ = '-';
+    to = decimal(to, p[0]);
     *to++ = '-';
     if (authority >> 32) {
-        memcpy(to, "0x", 2);
-        to += 2;
+        *to++ = '0';
+        *to++ = 'x';
         for (int i = 2; i < 8; i++)
             to = byte_pair(to, p[i]);
     } else {

@@ -46,9 +46,9 @@ static char *escape_one(char *to, uint32_t c, bool is_attribute)
 {
     const char *text = c < 0x40 ? escape_of(c, is_attribute) : NULL;
     if (text) {
-        size_t n = strlen(text);
-        memcpy(to, text, n);
-        return to + n;
+        while (*text)
+            *to++ = *text++;
+        return to;
     }
     if (c < 0x80) {
         *to++ = (char)c;
