@@ -176,6 +176,27 @@ void event_put_text(struct events *e, uint16_t field, struct text value)
     v->n = (uint32_t)n;
 }
 
+void event_put_ready(struct events *e, const struct event_value *values, uint32_t n, const void *text, size_t n_text)
+{
+    if (e->n_values - e->row_values > EVENT_VALUES_MAX - n) {
+        e->is_truncated = true;
+        return;
+    }
+    if (events_room(e, n)) {
+        e->is_failed = true;
+        return;
+    }
+    size_t at = heap_add(e, text, n_text);
+    if (at == SIZE_MAX)
+        return;
+    for (uint32_t i = 0; i < n; i++) {
+        struct event_value *v = &e->values[e->n_values++];
+        *v = values[i];
+        if (v->type == EVENT_KEYWORD || v->type == EVENT_IP)
+            v->at += at;
+    }
+}
+
 void event_put_long(struct events *e, uint16_t field, int64_t value)
 {
     struct event_value *v = value_room(e, field, EVENT_LONG);

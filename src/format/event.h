@@ -124,6 +124,11 @@ void event_put_bool(struct events *e, uint16_t field, bool value);
 void event_put_ip(struct events *e, uint16_t field, const struct ip *value);
 void event_put_date(struct events *e, uint16_t field, int64_t value_us);
 void event_put_null(struct events *e, uint16_t field);
+/*
+ * event_put_ready - values prepared beforehand: .at of texts and addresses counts from @text, whose @n_text bytes are
+ * copied once. For constants that stand in every event of a kind; all or none of them are put.
+ */
+void event_put_ready(struct events *e, const struct event_value *values, uint32_t n, const void *text, size_t n_text);
 /* event_put_name - event_put for a name: looked up or added; the value is counted as truncated when the names are full. */
 void event_put_name(struct events *e, struct text name, struct text value);
 /* event_copy - the value @v of the open event or of the batch again, under another field. */

@@ -71,19 +71,30 @@ static bool has_bit(const uint64_t *bits, uint32_t i)
     return bits[i / 64] >> (i % 64) & 1;
 }
 
+/* is_sure - enough to tell whose line it is when the line names no program. */
+static bool is_sure(const struct line_pattern *p)
+{
+    return !p->decoder->apps.n || p->decoder->is_bare || p->anchor.n >= LINE_SURE_ANCHOR;
+}
+
 static int compile_apps(struct line_decoders *d)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < d->n_decoders; i++)
         n += d->decoders[i]->apps.n;
     d->apps = arena_alloc(&d->arena, (n + 1) * sizeof *d->apps);
-    d->without_app = arena_alloc(&d->arena, LINE_DECODERS_MAX / 8);
-    if (!d->apps || !d->without_app)
+    d->without_app = arena_alloc(&d->arena, LINE_PATTERNS_MAX / 8);
+    d->for_nameless = arena_alloc(&d->arena, LINE_PATTERNS_MAX / 8);
+    if (!d->apps || !d->without_app || !d->for_nameless)
         return -ENOMEM;
+    for (uint32_t i = 0; i < d->n_patterns; i++) {
+        if (!d->patterns[i]->decoder->apps.n)
+            set_bit(d->without_app, i);
+        if (is_sure(d->patterns[i]))
+            set_bit(d->for_nameless, i);
+    }
     for (uint32_t i = 0; i < d->n_decoders; i++) {
         const struct line_list *l = &d->decoders[i]->apps;
-        if (!l->n)
-            set_bit(d->without_app, i);
         for (uint32_t k = 0; k < l->n; k++) {
             struct text name = l->items[k];
             bool is_prefix = name.n > 1 && name.p[name.n - 1] == '*';
@@ -94,9 +105,10 @@ static int compile_apps(struct line_decoders *d)
     return 0;
 }
 
+/* a literal and the pattern it is the anchor of (rank 0) or a further condition of (1..) */
 struct anchor {
     struct text text;
-    uint32_t pattern;
+    uint32_t pattern, rank;
 };
 
 static int by_text(const void *a, const void *b)
@@ -106,23 +118,66 @@ static int by_text(const void *a, const void *b)
     int c = memcmp(x->text.p, y->text.p, n);
     if (!c)
         c = (x->text.n > y->text.n) - (x->text.n < y->text.n);
-    return c ? c : (x->pattern > y->pattern) - (x->pattern < y->pattern);
+    if (!c)
+        c = (x->pattern > y->pattern) - (x->pattern < y->pattern);
+    return c ? c : (x->rank > y->rank) - (x->rank < y->rank);
 }
 
-/* chain_anchors - distinct literals in @literals, their patterns chained. Return: how many. */
-static uint32_t chain_anchors(struct line_decoders *d, struct anchor *all, uint32_t n, struct text *literals)
+/* gather_anchors - distinct literals in @literals, and the patterns behind each. Return: how many. */
+static uint32_t gather_anchors(struct line_decoders *d, struct anchor *all, uint32_t n, struct text *literals)
 {
-    uint32_t n_literals = 0;
+    uint32_t n_literals = 0, n_behind = 0;
     qsort(all, n, sizeof *all, by_text);
-    for (uint32_t i = n; i-- > 0;) { /* backwards: a chain begins with its first pattern */
-        bool is_new = i + 1 == n || !text_equal(all[i].text, all[i + 1].text);
-        if (is_new)
+    for (uint32_t i = 0; i < n; i++) {
+        if (!i || !text_equal(all[i].text, all[i - 1].text)) {
+            d->anchor_from[n_literals] = n_behind;
             literals[n_literals++] = all[i].text;
-        uint32_t *first = &d->anchor_first[n_literals - 1];
-        d->patterns[all[i].pattern]->next_of_anchor = *first;
-        *first = all[i].pattern + 1;
+        }
+        if (all[i].rank)
+            d->patterns[all[i].pattern]->anchors[all[i].rank - 1] = n_literals - 1;
+        else
+            d->anchor_patterns[n_behind++] = all[i].pattern;
     }
+    d->anchor_from[n_literals] = n_behind;
     return n_literals;
+}
+
+/* prepare - constants as an event holds them. */
+static int prepare(struct line_decoders *d, struct events *e, const struct line_decoder *c, const struct line_set *sets, uint32_t n,
+    struct line_ready *ret)
+{
+    events_clear(e);
+    if (event_begin(e, (struct text){"", 0}, 0))
+        return -ENOMEM;
+    event_put_text(e, EV_EVENT_DECODER, c->name);
+    event_put_text(e, EV_EVENT_MODULE, c->module);
+    event_put_text(e, EV_EVENT_DATASET, c->dataset);
+    for (uint32_t i = 0; i < n; i++)
+        if (sets[i].field != EV_EVENT_MODULE && sets[i].field != EV_EVENT_DATASET)
+            event_put(e, sets[i].field, sets[i].value);
+    if (event_end(e))
+        return -ENOMEM;
+    ret->n = e->n_values;
+    ret->n_text = (uint32_t)e->heap.n;
+    ret->values = arena_alloc(&d->arena, ret->n * sizeof *ret->values);
+    ret->text = arena_alloc(&d->arena, ret->n_text + 1);
+    if (!ret->values || !ret->text)
+        return -ENOMEM;
+    memcpy(ret->values, e->values, ret->n * sizeof *ret->values);
+    memcpy(ret->text, e->heap.p, ret->n_text);
+    return 0;
+}
+
+static int prepare_all(struct line_decoders *d)
+{
+    struct events *e = events_new(d->names);
+    int r = e ? 0 : -ENOMEM;
+    for (uint32_t i = 0; !r && i < d->n_decoders; i++)
+        r = prepare(d, e, d->decoders[i], d->decoders[i]->sets, d->decoders[i]->n_sets, &d->decoders[i]->ready);
+    for (uint32_t i = 0; !r && i < d->n_patterns; i++)
+        r = prepare(d, e, d->patterns[i]->decoder, d->patterns[i]->sets, d->patterns[i]->n_sets, &d->patterns[i]->ready);
+    events_free(e);
+    return r;
 }
 
 static int compile_database(struct line_decoders *d, const struct text *literals, uint32_t n, struct fault *f)
@@ -150,24 +205,66 @@ static int compile_database(struct line_decoders *d, const struct text *literals
     return r;
 }
 
+static uint32_t count_anchors(const struct line_decoders *d)
+{
+    uint32_t n = 1;
+    for (uint32_t i = 0; i < d->n_patterns; i++) {
+        const struct line_pattern *p = d->patterns[i];
+        n += 1 + p->n_secondary;
+        for (uint32_t k = 0; p->choices && k < p->n_choices; k += 1u + (uint8_t)p->choices[k])
+            n++;
+    }
+    return n;
+}
+
+/* list_anchors - all literals of all patterns; those tried first need none. */
+static uint32_t list_anchors(struct line_decoders *d, struct anchor *all)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < d->n_patterns; i++) {
+        struct line_pattern *p = d->patterns[i];
+        if (p->decoder->is_first) {
+            d->first[d->n_first++] = i;
+            p->n_secondary = 0;
+            continue;
+        }
+        if (p->anchor.n >= LINE_ANCHOR_MIN)
+            all[n++] = (struct anchor){p->anchor, i, 0};
+        else if (!p->choices)
+            set_bit(d->always, i);
+        for (uint32_t k = 0; p->choices && k < p->n_choices; k += 1u + (uint8_t)p->choices[k])
+            all[n++] = (struct anchor){{p->choices + k + 1, (uint8_t)p->choices[k]}, i, 0};
+        for (uint32_t k = 0; k < p->n_secondary; k++)
+            all[n++] = (struct anchor){p->secondary[k], i, k + 1};
+    }
+    return n;
+}
+
+/* make_tables - what the patterns need at run time, but for the database. */
+static int make_tables(struct line_decoders *d, uint32_t most)
+{
+    d->always = arena_alloc(&d->arena, LINE_PATTERNS_MAX / 8);
+    d->anchor_from = arena_alloc(&d->arena, (most + 1) * sizeof *d->anchor_from);
+    d->anchor_patterns = arena_alloc(&d->arena, most * sizeof *d->anchor_patterns);
+    d->first = arena_alloc(&d->arena, (d->n_patterns + 1) * sizeof *d->first);
+    if (!d->always || !d->anchor_from || !d->anchor_patterns || !d->first)
+        return -ENOMEM;
+    int r = compile_apps(d);
+    return r ? r : prepare_all(d);
+}
+
 int line_decoders_compile(struct line_decoders *d, struct fault *f)
 {
-    uint32_t n = d->n_patterns, n_all = 0;
-    struct anchor *all = calloc(n + 1, sizeof *all);
-    struct text *literals = calloc(n + 1, sizeof *literals);
-    d->always = arena_alloc(&d->arena, LINE_PATTERNS_MAX / 8);
-    d->anchor_first = arena_alloc(&d->arena, (n + 1) * sizeof *d->anchor_first);
-    int r = all && literals && d->always && d->anchor_first ? compile_apps(d) : -ENOMEM;
+    uint32_t most = count_anchors(d);
+    if (most > LINE_ANCHORS_MAX)
+        return FAULT(f, -E2BIG, decoder_database, message_text(MSG_decoder_too_many));
+    struct anchor *all = calloc(most, sizeof *all);
+    struct text *literals = calloc(most, sizeof *literals);
+    int r = all && literals ? make_tables(d, most) : -ENOMEM;
     if (r) {
         r = FAULT(f, r, no_memory, message_text(MSG_decoder_reading));
     } else {
-        for (uint32_t i = 0; i < n; i++) {
-            if (d->patterns[i]->anchor.n)
-                all[n_all++] = (struct anchor){d->patterns[i]->anchor, i};
-            else
-                set_bit(d->always, i);
-        }
-        d->n_anchors = chain_anchors(d, all, n_all, literals);
+        d->n_anchors = gather_anchors(d, all, list_anchors(d, all), literals);
         if (d->n_anchors)
             r = compile_database(d, literals, d->n_anchors, f);
         d->is_compiled = !r;
@@ -248,7 +345,7 @@ static bool app_fits(const struct line_app *a, struct text name)
     return true;
 }
 
-/* allowed_of - the decoders that a line of program @app may be for. */
+/* allowed_of - the patterns that a line of program @app may be for. */
 static const uint64_t *allowed_of(struct line_scratch *s, struct text app)
 {
     const struct line_decoders *d = s->decoders;
@@ -261,9 +358,13 @@ static const uint64_t *allowed_of(struct line_scratch *s, struct text app)
     c->n = app.n <= sizeof c->name ? (uint32_t)app.n : 0; /* longer: not remembered */
     memcpy(c->name, app.p, c->n);
     memcpy(c->allowed, d->without_app, sizeof c->allowed);
-    for (uint32_t i = 0; i < d->n_apps; i++)
-        if (app_fits(&d->apps[i], app))
-            set_bit(c->allowed, d->apps[i].decoder);
+    for (uint32_t i = 0; i < d->n_apps; i++) {
+        if (!app_fits(&d->apps[i], app))
+            continue;
+        for (uint32_t k = 0; k < d->n_patterns; k++)
+            if (d->patterns[k]->decoder->number == d->apps[i].decoder)
+                set_bit(c->allowed, k);
+    }
     return c->allowed;
 }
 
@@ -271,8 +372,10 @@ static int found_anchor(unsigned id, unsigned long long from, unsigned long long
 {
     struct line_scratch *s = context;
     (void)from, (void)to, (void)flags;
-    for (uint32_t i = s->decoders->anchor_first[id]; i; i = s->decoders->patterns[i - 1]->next_of_anchor)
-        set_bit(s->candidates, i - 1);
+    set_bit(s->found, id);
+    const struct line_decoders *d = s->decoders;
+    for (uint32_t i = d->anchor_from[id]; i < d->anchor_from[id + 1]; i++)
+        set_bit(s->candidates, d->anchor_patterns[i]);
     return 0;
 }
 
@@ -291,28 +394,42 @@ static bool fits(struct line_scratch *s, const struct line_pattern *p, const str
     return line_match(p, s, p->decoder->is_on_line ? h->body : h->message);
 }
 
-/* needs_app - too little to tell whose line it is, when the line does not name its program. */
-static bool needs_app(const struct line_pattern *p)
+static bool has_literals(const struct line_scratch *s, const struct line_pattern *p)
 {
-    return p->decoder->apps.n && !p->decoder->is_bare && p->anchor.n < LINE_SURE_ANCHOR;
+    for (uint32_t i = 0; i < p->n_secondary; i++)
+        if (!has_bit(s->found, p->anchors[i]))
+            return false;
+    return true;
+}
+
+static const struct line_pattern *choose_first(struct line_scratch *s, const struct syslog *h)
+{
+    const struct line_decoders *d = s->decoders;
+    for (uint32_t i = 0; i < d->n_first; i++)
+        if (fits(s, d->patterns[d->first[i]], h))
+            return d->patterns[d->first[i]];
+    return NULL;
 }
 
 static const struct line_pattern *choose(struct line_scratch *s, const struct syslog *h)
 {
     const struct line_decoders *d = s->decoders;
     uint32_t words = (d->n_patterns + 63) / 64;
+    uint32_t n_scanned = (uint32_t)(h->body.n < SCANNED_MAX ? h->body.n : SCANNED_MAX);
+    s->steps = STEPS_OF_LINE + STEPS_PER_BYTE * n_scanned;
+    const struct line_pattern *first = choose_first(s, h);
+    if (first)
+        return first;
     memcpy(s->candidates, d->always, words * 8);
+    memset(s->found, 0, (d->n_anchors + 63) / 64 * 8);
     if (d->database)
-        hs_scan(d->database, h->body.p, (unsigned)(h->body.n < SCANNED_MAX ? h->body.n : SCANNED_MAX), 0, s->hs, found_anchor, s);
+        hs_scan(d->database, h->body.p, n_scanned, 0, s->hs, found_anchor, s);
     struct text app = app_name(h->appname);
-    const uint64_t *allowed = app.n ? allowed_of(s, app) : NULL;
-    s->steps = STEPS_OF_LINE + STEPS_PER_BYTE * (uint32_t)(h->body.n < SCANNED_MAX ? h->body.n : SCANNED_MAX);
+    const uint64_t *allowed = app.n ? allowed_of(s, app) : d->for_nameless;
     for (uint32_t w = 0; w < words; w++)
-        for (uint64_t bits = s->candidates[w]; bits; bits &= bits - 1) {
+        for (uint64_t bits = s->candidates[w] & allowed[w]; bits; bits &= bits - 1) {
             const struct line_pattern *p = d->patterns[w * 64 + (uint32_t)__builtin_ctzll(bits)];
-            if (allowed ? !has_bit(allowed, p->decoder->number) : needs_app(p))
-                continue;
-            if (fits(s, p, h))
+            if (has_literals(s, p) && fits(s, p, h))
                 return p;
             if (!s->steps) {
                 s->counts.n_exhausted++;
@@ -354,13 +471,9 @@ static void put_captures(struct line_scratch *s, struct events *e, const struct 
     }
 }
 
-static void put_constants(struct events *e, const struct line_decoder *d, const struct line_set *sets, uint32_t n)
+static void put_constants(struct events *e, const struct line_ready *c)
 {
-    event_put_text(e, EV_EVENT_DECODER, d->name);
-    event_put_text(e, EV_EVENT_MODULE, d->module);
-    event_put_text(e, EV_EVENT_DATASET, d->dataset);
-    for (uint32_t i = 0; i < n; i++)
-        event_put(e, sets[i].field, sets[i].value);
+    event_put_ready(e, c->values, c->n, c->text, c->n_text);
 }
 
 static void put_structured(struct line_scratch *s, struct events *e, const struct line_decoder *d, struct text rest)
@@ -461,19 +574,19 @@ static const struct line_decoder *understand(struct line_scratch *s, struct even
     if (file && h->body.n && h->body.p[0] == '#') {
         const struct line_decoder *w = line_w3c_directive(d, file, h->body);
         if (w) {
-            put_constants(e, w, NULL, 0);
+            put_constants(e, &w->ready);
             event_put_text(e, EV_EVENT_KIND, TEXT("metric"));
             return w;
         }
     }
     if (file && file->w3c && h->priority < 0) {
-        put_constants(e, file->w3c, file->w3c->sets, file->w3c->n_sets);
+        put_constants(e, &file->w3c->ready);
         line_w3c(s, e, file, h->body);
         return file->w3c;
     }
     const struct line_pattern *p = choose(s, h);
     if (p) {
-        put_constants(e, p->decoder, p->sets, p->n_sets);
+        put_constants(e, &p->ready);
         put_captures(s, e, p);
         return p->decoder;
     }
@@ -481,8 +594,11 @@ static const struct line_decoder *understand(struct line_scratch *s, struct even
     bool is_document = h->message.n && (h->message.p[0] == '{' || h->message.p[0] == '<');
     if (!s->json || !is_document || s->json(s->json_context, e, h->message))
         return NULL;
-    if (!event_find(e, EV_EVENT_DECODER))
-        put_constants(e, &json, NULL, 0);
+    if (!event_find(e, EV_EVENT_DECODER)) {
+        event_put_text(e, EV_EVENT_DECODER, json.name);
+        event_put_text(e, EV_EVENT_MODULE, json.module);
+        event_put_text(e, EV_EVENT_DATASET, json.dataset);
+    }
     return &json;
 }
 

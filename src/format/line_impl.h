@@ -14,6 +14,7 @@
 #include "format/syslog.h"
 
 #define LINE_PATTERNS_MAX 8192u
+#define LINE_ANCHORS_MAX (16u * LINE_PATTERNS_MAX)
 #define LINE_DECODERS_MAX 1024u
 #define LINE_NODES_MAX 120u
 #define LINE_SLOTS_MAX 48u
@@ -103,6 +104,13 @@ struct line_set {
     struct text value;
 };
 
+/* constants as values of an event, ready to be put */
+struct line_ready {
+    struct event_value *values;
+    char *text;
+    uint32_t n, n_text;
+};
+
 struct line_list {
     struct text *items;
     uint32_t n;
@@ -115,6 +123,9 @@ struct line_kv_form {
     struct text nested;        /* key whose value holds pairs of its own */
 };
 
+#define LINE_SECONDARY_MAX 3u
+#define LINE_ANCHOR_MIN 4u /* bytes: shorter literals are in every line, the pass does not look for them */
+
 struct line_decoder {
     struct text name, module, dataset, file;
     struct text before, behind;   /* of each of its patterns */
@@ -123,6 +134,8 @@ struct line_decoder {
     bool is_on_line;           /* match at the start of the line, not of the message */
     bool takes_structured;     /* fields: also for RFC 5424 structured data */
     bool is_description;       /* proof: description */
+    bool is_first;             /* tried before the literals are looked for: quick to refuse */
+    struct line_ready ready;   /* of rows and directives that no pattern describes */
     bool is_w3c;               /* rows under #Fields that hold all of .require */
     struct line_kv_form kv;
     struct line_keys keys;
@@ -145,9 +158,13 @@ struct line_pattern {
     char column_separator;
     struct line_set *sets;        /* the decoder's and its own */
     uint32_t n_sets;
+    struct line_ready ready;      /* event.decoder and the like, and .sets */
     struct text anchor;           /* literal that every line it fits holds; empty: tried on all */
+    const char *choices;          /* instead of an anchor: one of these texts, each behind a byte of its length */
+    uint32_t n_choices;
+    struct text secondary[LINE_SECONDARY_MAX]; /* further literals that it must hold */
+    uint32_t n_secondary, anchors[LINE_SECONDARY_MAX];
     int line;                     /* in its file */
-    uint32_t next_of_anchor;      /* chain of the patterns behind one literal */
 };
 
 struct line_test {
@@ -176,9 +193,11 @@ struct line_decoders {
     struct line_test *tests, *last_test;
     struct line_app *apps;
     uint32_t n_apps;
-    uint64_t *without_app;        /* decoders that name no app */
+    uint64_t *without_app;        /* patterns whose decoder names no app */
+    uint64_t *for_nameless;       /* patterns for lines that name no program */
     uint64_t *always;             /* patterns without anchor */
-    uint32_t *anchor_first;       /* per literal of the database: first pattern + 1 */
+    uint32_t *first, n_first;     /* patterns to be tried before all others */
+    uint32_t *anchor_from, *anchor_patterns; /* literal i of the database: anchor_patterns[anchor_from[i] .. anchor_from[i + 1]) */
     uint32_t n_anchors;
     struct hs_database *database;
     struct hs_scratch *prototype;
@@ -198,7 +217,7 @@ struct line_capture {
 struct line_app_cache {
     char name[56];
     uint32_t n;
-    uint64_t allowed[LINE_DECODERS_MAX / 64];
+    uint64_t allowed[LINE_PATTERNS_MAX / 64];
 };
 
 struct line_scratch {
@@ -207,6 +226,7 @@ struct line_scratch {
     void *json_context; /* of this thread, else those of the decoders */
     struct hs_scratch *hs;
     uint64_t candidates[LINE_PATTERNS_MAX / 64];
+    uint64_t found[(LINE_ANCHORS_MAX) / 64]; /* literals of this line */
     struct line_app_cache *apps;
     struct line_capture slots[LINE_SLOTS_MAX];
     uint32_t steps;

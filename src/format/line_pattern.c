@@ -204,9 +204,39 @@ static void sequence(struct compiler *c, unsigned depth)
     }
 }
 
-static struct text anchor_of(const struct compiler *c)
+/* consider - keeps the longest literal as the anchor and the next ones behind it. */
+static void consider(struct line_pattern *p, struct text t)
 {
-    struct text best = {NULL, 0};
+    if (t.n > p->anchor.n) {
+        struct text was = p->anchor;
+        p->anchor = t;
+        t = was;
+    }
+    if (t.n < LINE_ANCHOR_MIN)
+        return;
+    if (p->n_secondary < LINE_SECONDARY_MAX) {
+        p->secondary[p->n_secondary++] = t;
+        return;
+    }
+    for (uint32_t i = 0; i < LINE_SECONDARY_MAX; i++)
+        if (t.n > p->secondary[i].n) {
+            p->secondary[i] = t;
+            return;
+        }
+}
+
+/* shortest_choice - bytes of the shortest alternative. */
+static uint32_t shortest_choice(const struct line_node *n)
+{
+    uint32_t least = UINT32_MAX;
+    for (uint32_t i = 0; i < n->n; i += 1u + (uint8_t)n->p[i])
+        least = (uint8_t)n->p[i] < least ? (uint8_t)n->p[i] : least;
+    return least;
+}
+
+/* find_anchors - among the literals that no optional part holds, and those the file requires. */
+static void find_anchors(const struct compiler *c)
+{
     uint32_t optional_until = 0;
     for (uint32_t i = 0; i < c->n_nodes; i++) {
         const struct line_node *n = &c->nodes[i];
@@ -215,17 +245,21 @@ static struct text anchor_of(const struct compiler *c)
         bool is_constant = n->op == LINE_CAPTURE && n->type == LINE_ONE_OF && n->n == 1u + (uint8_t)n->p[0];
         if (i < optional_until)
             continue;
-        if (n->op == LINE_LITERAL && n->n > best.n)
-            best = (struct text){n->p, n->n};
-        else if (is_constant && n->n - 1 > best.n)
-            best = (struct text){n->p + 1, n->n - 1};
+        if (n->op == LINE_LITERAL)
+            consider(c->p, (struct text){n->p, n->n});
+        else if (is_constant)
+            consider(c->p, (struct text){n->p + 1, n->n - 1});
+        else if (n->op == LINE_CAPTURE && n->type == LINE_ONE_OF && shortest_choice(n) >= LINE_ANCHOR_MIN && !c->p->choices)
+            c->p->choices = n->p, c->p->n_choices = n->n;
     }
     const struct line_list *lists[] = {&c->p->require, &c->p->decoder->require};
     for (size_t k = 0; k < 2; k++)
         for (uint32_t i = 0; i < lists[k]->n; i++)
-            if (lists[k]->items[i].n > best.n)
-                best = lists[k]->items[i];
-    return best;
+            consider(c->p, lists[k]->items[i]);
+    if (c->p->anchor.n >= LINE_ANCHOR_MIN)
+        c->p->choices = NULL;
+    if (c->p->anchor.n >= LINE_SURE_ANCHOR) /* rare enough by itself */
+        c->p->n_secondary = 0;
 }
 
 int line_pattern_compile(struct line_decoders *d, struct line_pattern *p, const char **ret_why, size_t *ret_at)
@@ -247,6 +281,6 @@ int line_pattern_compile(struct line_decoders *d, struct line_pattern *p, const 
     memcpy(p->targets, c.targets, c.n_slots * sizeof *p->targets);
     p->n_nodes = c.n_nodes;
     p->n_slots = c.n_slots;
-    p->anchor = anchor_of(&c);
+    find_anchors(&c);
     return 0;
 }

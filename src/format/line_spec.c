@@ -549,6 +549,7 @@ static int read_names(struct reader *r, yaml_node_t *root)
         e = copied(r, value_of(r, root, "before"), &c->before);
     if (!e && value_of(r, root, "behind"))
         e = copied(r, value_of(r, root, "behind"), &c->behind);
+    c->is_first = text_is(scalar(value_of(r, root, "first")), "yes");
     c->is_bare = text_is(scalar(value_of(r, root, "bare")), "yes");
     c->is_on_line = text_is(on, "line");
     c->is_description = text_is(proof, "description");
@@ -563,7 +564,7 @@ static int read_decoder(struct reader *r, yaml_node_t *root)
     if (!r->decoder)
         return no_memory(r);
     struct line_decoder *c = r->decoder;
-    int e = known_keys(r, root, " decoder about module dataset proof apps bare on before behind format require structured set lower hex map kv fields patterns tests ");
+    int e = known_keys(r, root, " decoder about module dataset proof apps bare first on before behind format require structured set lower hex map kv fields patterns tests ");
     if (!e)
         e = read_names(r, root);
     if (!e)

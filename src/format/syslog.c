@@ -228,6 +228,20 @@ static size_t mnemonic(struct text t)
     return (size_t)(colon - t.p);
 }
 
+/* level_and_tag - F5 writes "host notice tmsh[123]: ". */
+static size_t level_and_tag(struct text t, struct syslog *s)
+{
+    static const char *const levels[] = {"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"};
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        size_t n = strlen(levels[i]);
+        if (t.n > n + 1 && t.p[n] == ' ' && !memcmp(t.p, levels[i], n)) {
+            size_t m = tag(after(t, n + 1), s);
+            return m ? n + 1 + m : 0;
+        }
+    }
+    return 0;
+}
+
 /* devices name no program: the mnemonic itself is the first word of the message */
 static void host_and_tag(struct text t, struct syslog *s)
 {
@@ -257,6 +271,8 @@ static void host_and_tag(struct text t, struct syslog *s)
     if (t.n > 2 && t.p[0] == ':' && t.p[1] == ' ') /* ASA: "host : %ASA-6-..." */
         t = blanks_off(after(t, 1));
     n = mnemonic(t) ? 0 : tag(t, s);
+    if (!n)
+        n = level_and_tag(t, s);
     s->message = after(t, n);
 }
 
