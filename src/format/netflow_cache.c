@@ -58,10 +58,8 @@ static uint32_t hash(const struct ip *ip, uint16_t port, uint16_t version, uint3
 static void drop_template(struct netflow_cache *c, struct netflow_domain *d, uint32_t at)
 {
     struct netflow_template *t = d->templates[at];
-    if (d->last == t)
-        d->last = NULL;
-    if (c->rows->last == t)
-        c->rows->last = NULL;
+    d->last = NULL; /* perhaps this one: it must not outlive it */
+    c->rows->last = NULL;
     discharge(c, d->peer, t->n_memory_bytes);
     d->peer->n_templates--;
     free(t);

@@ -289,8 +289,10 @@ int netflow_run(const struct netflow_template *t, struct cursor *set, const stru
     if (!t->is_variable) {
         size_t n_left = cursor_left(set) / t->least_bytes;
         n = n_left < NETFLOW_RUN ? (uint32_t)n_left : NETFLOW_RUN;
-        run_fixed(t, cursor_take(set, (size_t)n * t->least_bytes), t->least_bytes, n, k, rows);
-        *ret_n = n;
+        const uint8_t *p = cursor_take(set, (size_t)n * t->least_bytes);
+        if (p)
+            run_fixed(t, p, t->least_bytes, n, k, rows);
+        *ret_n = p ? n : 0;
         return 0;
     }
     bool is_cut = false;

@@ -206,11 +206,13 @@ static uint16_t add_op(struct netflow_template *t, struct netflow_meaning m, uns
 
 static void add_piece(struct netflow_template *t, uint16_t length, uint16_t op, bool is_variable)
 {
-    struct netflow_piece *last = t->n_pieces ? &t->pieces[t->n_pieces - 1] : NULL;
-    if (!is_variable && last && !last->is_variable)
-        last->n_bytes += length;
-    else
-        t->pieces[t->n_pieces++] = (struct netflow_piece){.n_bytes = is_variable ? 0 : length, .op = op, .is_variable = is_variable};
+    struct netflow_piece *next = t->pieces + t->n_pieces;
+    if (!is_variable && t->n_pieces && !next[-1].is_variable) {
+        next[-1].n_bytes += length;
+        return;
+    }
+    *next = (struct netflow_piece){.n_bytes = is_variable ? 0 : length, .op = op, .is_variable = is_variable};
+    t->n_pieces++;
 }
 
 /* lay_out - the ops in the order of the record, and where the fields of variable length stand between the others. */
