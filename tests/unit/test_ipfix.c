@@ -1,45 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages after RFC 7011 (its appendix A example among them), RFC 5103, RFC 5477 and RFC 5655. */
-#include "cmocka_house.h"
-
 #include "format/ipfix_file.h"
-#include "netflow_case.h"
+#include "netflow_decoder.h"
 
-#define NOW_S 1600000000u
 #define US(s) ((int64_t)(s) * 1000000)
 #define REVERSE 29305u /* RFC 5103 */
-
-static struct built b;
-static struct kept k;
-static struct netflow_result r;
-static struct netflow *n;
-
-static int begin(void **state)
-{
-    (void)state;
-    n = netflow_new(NULL);
-    k = (struct kept){0};
-    netflow_set_nat_sink(n, keep_nat, &k);
-    return n ? 0 : -1;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    netflow_free(n);
-    return 0;
-}
-
-static void one_record(const struct specifier *f, size_t n_fields, const uint8_t *record, size_t n_bytes)
-{
-    ipfix_header(&b, NOW_S, 0, 0);
-    put_template(&b, 2, 300, f, n_fields);
-    set_open(&b, 300);
-    put_bytes(&b, record, n_bytes);
-    set_close(&b);
-    ipfix_close(&b);
-    assert_int_equal(give(n, &b, &k, &r), 0);
-}
 
 static void the_example_of_rfc_7011_appendix_a(void **state)
 {
@@ -125,7 +90,7 @@ static void a_record_that_runs_past_its_set_is_cut_and_those_before_it_stay(void
     (void)state;
     static const struct specifier f[] = {{8, 4, 0}, {12, 4, 0}, {94, 65535, 0}};
     static const uint8_t bytes[] = {1, 1, 1, 1, 2, 2, 2, 2, 1, 'x', 3, 3, 3, 3, 4, 4, 4, 4, 200, 'y'};
-    one_record(f, COUNT_OF(f), bytes, sizeof(bytes));
+    give_one_record(10, f, COUNT_OF(f), bytes, sizeof(bytes));
     assert_int_equal(k.n, 1);
     assert_int_equal(r.n_refused[NETFLOW_CUT], 1);
     assert_false(r.is_exact);
@@ -138,7 +103,7 @@ static void reverse_elements_make_a_biflow(void **state)
                                          {1, 8, REVERSE}, {2, 4, REVERSE}, {6, 2, REVERSE}};
     static const uint8_t bytes[] = {1, 1, 1, 1, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 4, 0x00, 0x1b,
                                     0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 9, 0x01, 0x12};
-    one_record(f, COUNT_OF(f), bytes, sizeof(bytes));
+    give_one_record(10, f, COUNT_OF(f), bytes, sizeof(bytes));
     const struct flow *g = &k.flows[0];
     assert_int_equal(g->source_bytes, 256);
     assert_int_equal(g->source_packets, 4);
@@ -431,7 +396,7 @@ static void vendors_elements_fill_the_fields_they_mean(void **state)
                                          {142, 65535, 5951}, {205, 65535, 35632}, {176, 8, 3054}, {176, 8, 4711}};
     static const uint8_t bytes[] = {1, 1, 1, 1, 2, 2, 2, 2, 0xc2, 0x11, 0x12, 0x10, 6, 'a', '.', 'e', 'd', 'u', 0x2e,
                                     3, 'b', '.', 'c', 0, 0, 0, 0, 0, 0, 1, 0, 9, 9, 9, 9, 9, 9, 9, 9};
-    one_record(f, COUNT_OF(f), bytes, sizeof(bytes));
+    give_one_record(10, f, COUNT_OF(f), bytes, sizeof(bytes));
     assert_int_equal(k.n, 1);
     assert_int_equal(k.flows[0].tcp_flags, 0xd3);
     assert_int_equal(k.flows[0].reverse_tcp_flags, 0x12);
@@ -512,7 +477,7 @@ static void texts_that_are_no_text_are_left_out(void **state)
     static const struct specifier f[] = {{8, 4, 0}, {12, 4, 0}, {96, 8, 0}, {371, 8, 0}};
     static const uint8_t bytes[] = {1, 1, 1, 1, 2, 2, 2, 2, 'h', 't', 't', 'p', 0, 0, 0, 0, 0xc3, 0x28, 'x', 0, 0, 0, 0, 0,
                                     1, 1, 1, 1, 2, 2, 2, 2, 'a', 0,   'b', 0,   0, 0, 0, 0, 'T',  'o',  '\n', 0, 0, 0, 0, 0};
-    one_record(f, COUNT_OF(f), bytes, sizeof(bytes));
+    give_one_record(10, f, COUNT_OF(f), bytes, sizeof(bytes));
     assert_int_equal(k.n, 2);
     assert_string_equal(k.text, "network.protocol=http;");
     assert_false(k.flows[1].present & FLOW_HAS_TEXT);
@@ -524,7 +489,7 @@ static void reduced_sizes_and_too_large_values(void **state)
     static const struct specifier f[] = {{8, 4, 0}, {12, 4, 0}, {1, 3, 0}, {2, 5, 0}, {10, 1, 0}, {7, 4, 0}, {16, 8, 0}, {4, 9, 0}};
     static const uint8_t bytes[] = {1, 1, 1, 1, 2, 2, 2, 2, 1, 0, 2, 1, 0, 0, 0, 7, 200, 0, 1, 0, 80,
                                     0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 6};
-    one_record(f, COUNT_OF(f), bytes, sizeof(bytes) - 1);
+    give_one_record(10, f, COUNT_OF(f), bytes, sizeof(bytes) - 1);
     assert_int_equal(k.n, 1);
     assert_int_equal(k.flows[0].source_bytes, 0x010002);
     assert_int_equal(k.flows[0].source_packets, UINT64_C(0x0100000007));

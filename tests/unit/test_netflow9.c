@@ -1,35 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Datagrams after RFC 3954, Cisco's field type table and the vendors' NAT and firewall templates, built by hand. */
-#include "cmocka_house.h"
-
 #include "failing_alloc.h"
-#include "netflow_case.h"
+#include "netflow_decoder.h"
 
 #include <errno.h>
 
-#define NOW_S 1600000000u
 #define US(s) ((int64_t)(s) * 1000000)
-
-static struct built b;
-static struct kept k;
-static struct netflow_result r;
-static struct netflow *n;
-
-static int begin(void **state)
-{
-    (void)state;
-    n = netflow_new(NULL);
-    k = (struct kept){0};
-    netflow_set_nat_sink(n, keep_nat, &k);
-    return n ? 0 : -1;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    netflow_free(n);
-    return 0;
-}
 
 static const struct specifier plain[] = {{8, 4, 0},  {12, 4, 0}, {15, 4, 0}, {10, 2, 0}, {14, 4, 0}, {2, 4, 0},
                                          {1, 8, 0},  {22, 4, 0}, {21, 4, 0}, {7, 2, 0},  {11, 2, 0}, {6, 1, 0},
@@ -108,23 +84,12 @@ static void a_template_and_its_records_in_one_datagram(void **state)
     assert_int_equal(f->present & absent, 0);
 }
 
-static void one_record(const struct specifier *f, size_t n_fields, const uint8_t *record, size_t n_bytes)
-{
-    static uint32_t sequence;
-    v9_header(&b, 100000, NOW_S, ++sequence, 0);
-    put_template(&b, 0, 300, f, n_fields);
-    set_open(&b, 300);
-    put_bytes(&b, record, n_bytes);
-    set_close(&b);
-    assert_int_equal(give(n, &b, &k, &r), 0);
-}
-
 static void out_bytes_are_post_metering_counters_never_the_reverse_direction(void **state)
 {
     (void)state;
     static const struct specifier f[] = {{8, 4, 0}, {12, 4, 0}, {23, 4, 0}, {24, 4, 0}};
     static const uint8_t bytes[] = {10, 0, 0, 1, 10, 0, 0, 2, 0, 0, 3, 0xe8, 0, 0, 0, 9};
-    one_record(f, COUNT_OF(f), bytes, sizeof(bytes));
+    give_one_record(9, f, COUNT_OF(f), bytes, sizeof(bytes));
     assert_int_equal(k.n, 1);
     assert_int_equal(k.flows[0].post_bytes, 1000);
     assert_int_equal(k.flows[0].post_packets, 9);
@@ -138,7 +103,7 @@ static void a_record_without_times_gets_the_export_time_and_says_so(void **state
     (void)state;
     static const struct specifier f[] = {{8, 4, 0}, {12, 4, 0}};
     static const uint8_t bytes[] = {10, 0, 0, 1, 10, 0, 0, 2};
-    one_record(f, COUNT_OF(f), bytes, sizeof(bytes));
+    give_one_record(9, f, COUNT_OF(f), bytes, sizeof(bytes));
     assert_int_equal(k.flows[0].start_us, US(NOW_S));
     assert_int_equal(k.flows[0].end_us, US(NOW_S));
     assert_true(k.flows[0].present & FLOW_HAS(FLOW_TIME_SOURCE));
@@ -160,8 +125,8 @@ static void zero_ipv6_beside_ipv4_is_ignored_and_the_other_way_round(void **stat
                                  0,  0, 0, 0, 0,  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
     static const uint8_t v6[] = {0, 0, 0, 0, 0, 0, 0, 0, 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
                                  0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2};
-    one_record(f, COUNT_OF(f), v4, sizeof(v4));
-    one_record(f, COUNT_OF(f), v6, sizeof(v6));
+    give_one_record(9, f, COUNT_OF(f), v4, sizeof(v4));
+    give_one_record(9, f, COUNT_OF(f), v6, sizeof(v6));
     assert_int_equal(k.n, 2);
     assert_int_equal(ip_v4(&k.flows[0].source_ip), 0x0a000001);
     assert_true(ip_is_v4(&k.flows[0].destination_ip));
@@ -175,7 +140,7 @@ static void a_mapped_ipv6_address_is_that_ipv4_address(void **state)
     static const struct specifier f[] = {{27, 16, 0}, {28, 16, 0}};
     static const uint8_t bytes[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 1, 2, 3,
                                     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,       0,  0, 0, 0};
-    one_record(f, COUNT_OF(f), bytes, sizeof(bytes));
+    give_one_record(9, f, COUNT_OF(f), bytes, sizeof(bytes));
     assert_true(ip_is_v4(&k.flows[0].source_ip));
     assert_int_equal(ip_v4(&k.flows[0].source_ip), 0x0a010203);
     assert_true(ip_is_zero(&k.flows[0].destination_ip));
@@ -244,7 +209,7 @@ static void icmp_comes_from_whichever_field_has_it(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct specifier f[] = {{8, 4, 0}, {12, 4, 0}, {4, 1, 0}, cases[i].f};
         uint8_t bytes[] = {10, 0, 0, 1, 10, 0, 0, 2, cases[i].protocol, (uint8_t)(cases[i].value >> 8), (uint8_t)cases[i].value};
-        one_record(f, COUNT_OF(f), bytes, sizeof(bytes));
+        give_one_record(9, f, COUNT_OF(f), bytes, sizeof(bytes));
         const struct flow *g = &k.flows[k.n - 1];
         assert_int_equal(g->icmp, cases[i].icmp);
         assert_int_equal(!!(g->present & FLOW_HAS(FLOW_ICMP)), cases[i].protocol != 6);
@@ -256,9 +221,9 @@ static void what_has_no_two_ip_addresses_is_refused_by_reason(void **state)
     (void)state;
     static const struct specifier macs[] = {{56, 6, 0}, {80, 6, 0}, {1, 4, 0}}, none[] = {{8, 4, 0}, {1, 4, 0}};
     uint8_t zeros[32] = {0};
-    one_record(macs, COUNT_OF(macs), zeros, 32);
+    give_one_record(9, macs, COUNT_OF(macs), zeros, 32);
     assert_int_equal(r.n_refused[NETFLOW_LAYER2], 2);
-    one_record(none, COUNT_OF(none), zeros, 24);
+    give_one_record(9, none, COUNT_OF(none), zeros, 24);
     assert_int_equal(r.n_refused[NETFLOW_NO_ADDRESSES], 3);
     assert_int_equal(k.n, 0);
 }

@@ -1,31 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Translations as Cisco, Juniper and others export them (RFC 8158): sessions that are flows, port blocks that are not. */
-#include "cmocka_house.h"
-
-#include "netflow_case.h"
-
-#define NOW_S 1600000000u
-
-static struct built b;
-static struct kept k;
-static struct netflow_result r;
-static struct netflow *n;
-
-static int begin(void **state)
-{
-    (void)state;
-    n = netflow_new(NULL);
-    k = (struct kept){0};
-    netflow_set_nat_sink(n, keep_nat, &k);
-    return n ? 0 : -1;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    netflow_free(n);
-    return 0;
-}
+#include "netflow_decoder.h"
 
 static void nat44_sessions_are_flows_and_nat_events(void **state)
 {

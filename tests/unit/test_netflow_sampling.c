@@ -1,41 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What options records teach: sampling of NetFlow v9 (types 34, 48 to 50) and names of applications (RFC 6759). */
-#include "cmocka_house.h"
-
-#include "netflow_case.h"
-
-#define NOW_S 1600000000u
-
-static struct built b;
-static struct kept k;
-static struct netflow_result r;
-static struct netflow *n;
-
-static int begin(void **state)
-{
-    (void)state;
-    n = netflow_new(NULL);
-    k = (struct kept){0};
-    return n ? 0 : -1;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    netflow_free(n);
-    return 0;
-}
-
-static void one_record(const struct specifier *f, size_t n_fields, const uint8_t *record, size_t n_bytes)
-{
-    static uint32_t sequence;
-    v9_header(&b, 100000, NOW_S, ++sequence, 0);
-    put_template(&b, 0, 300, f, n_fields);
-    set_open(&b, 300);
-    put_bytes(&b, record, n_bytes);
-    set_close(&b);
-    assert_int_equal(give(n, &b, &k, &r), 0);
-}
+#include "netflow_decoder.h"
 
 static const struct specifier counted[] = {{8, 4, 0}, {12, 4, 0}, {1, 4, 0}, {2, 4, 0}, {10, 2, 0}, {48, 1, 0}};
 
@@ -132,7 +97,7 @@ static void a_rate_in_the_record_itself_wins(void **state)
     (void)state;
     static const struct specifier f[] = {{8, 4, 0}, {12, 4, 0}, {1, 4, 0}, {34, 4, 0}};
     static const uint8_t bytes[] = {10, 0, 0, 1, 10, 0, 0, 2, 0, 0, 0, 5, 0, 0, 4, 0};
-    one_record(f, COUNT_OF(f), bytes, sizeof(bytes));
+    give_one_record(9, f, COUNT_OF(f), bytes, sizeof(bytes));
     assert_int_equal(k.flows[0].source_bytes, 5 * 1024);
     assert_int_equal(k.flows[0].sampling, 1024);
 }
