@@ -43,6 +43,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_REFUSED = 2 };
     X(RECOVER, "recover", NULL, recover)                 \
     X(RULES, "rules", "DIR", rules)                      \
     X(INPUT_FORMAT, "input-format", "FORMAT", input_format) \
+    X(HEAD, "head", "SHA256", head)                      \
     X(HELP, "help", NULL, help)
 
 enum cli_option {
@@ -106,6 +107,7 @@ int cli_decode(const struct cli_args *a);
 int cli_decode_flows(const struct cli_args *a);
 int cli_store_compact(const struct cli_args *a);
 int cli_store_verify(const struct cli_args *a);
+int cli_verify(const struct cli_args *a);
 int cli_serve(const struct cli_args *a);
 int cli_status(const struct cli_args *a);
 int cli_rules_check(const struct cli_args *a);

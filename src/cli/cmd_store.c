@@ -3,11 +3,13 @@
  * vonggac store compact | verify, and serve.
  */
 #include "base/clock.h"
+#include "base/sha256.h"
 #include "cli/cli.h"
 #include "cli/owner.h"
 #include "node/config.h"
 #include "node/control.h"
 #include "node/serve.h"
+#include "watch/store/chain.h"
 #include "watch/store/store.h"
 
 #include <errno.h>
@@ -106,6 +108,62 @@ int cli_store_verify(const struct cli_args *a)
         return cli_fail(&f);
     SAY(stdout, store_verified, message_count(n_segments), message_count(n_rows), message_count(v.n_damaged));
     return v.n_damaged ? EXIT_FAILED : EXIT_DONE;
+}
+
+/* --- verify ---------------------------------------------------------------------------------- */
+
+static int say_wrong(void *context, uint64_t id, const char *reason)
+{
+    struct verifying *v = context;
+    v->n_damaged++;
+    if (id)
+        SAY(stdout, chain_wrong, (unsigned long long)id, reason);
+    else
+        puts(reason);
+    return 0;
+}
+
+static int verify_chain(const struct cli_args *a)
+{
+    struct verifying v = {0};
+    struct chain_report report = {0};
+    struct fault f = {0};
+    struct sha256 head;
+    char hex[SHA256_TEXT_MAX];
+    const char *given = a->value[CLI_HEAD];
+    if (given && sha256_parse(given, strlen(given), &head)) {
+        SAY(stderr, chain_bad_head, given);
+        return EXIT_FAILED;
+    }
+    int r = store_verify_chain(a->data_dir, given ? &head : NULL, say_wrong, &v, &report, &f);
+    if (r < 0)
+        return cli_fail(&f);
+    if (r == STORE_EMPTY)
+        return EXIT_DONE;
+    sha256_format(&report.head, hex);
+    SAY(stdout, chain_verified, message_count(report.n_lines), message_count(report.n_present), message_count(report.n_gone),
+        message_count(report.n_unchained), hex);
+    if (given && report.has_head)
+        SAY(stdout, chain_head_is_there);
+    else if (given)
+        SAY(stdout, chain_head_is_not);
+    return v.n_damaged || (given && !report.has_head) ? EXIT_FAILED : EXIT_DONE;
+}
+
+int cli_verify(const struct cli_args *a)
+{
+    const char *what = a->n_operands ? a->operands[0] : "all";
+    bool is_all = !strcmp(what, "all"), is_store = is_all || !strcmp(what, "store");
+    if (!is_store && strcmp(what, "audit") != 0) {
+        SAY(stderr, cli_usage, "verify", "[store|audit|all]");
+        return EXIT_FAILED;
+    }
+    if (!is_store) {
+        SAY(stderr, verify_no_audit);
+        return EXIT_FAILED;
+    }
+    int status = cli_store_verify(a), chain = verify_chain(a);
+    return status ? status : chain;
 }
 
 int cli_serve(const struct cli_args *a)

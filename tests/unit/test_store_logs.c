@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Log events in the store: journaled, sealed, imported, read beside a writer, recovered after every failing step. */
 #include "help_dir.h"
+#include "watch/store/chain.h"
 #include "watch/store/log_segment.h"
 #include "watch/store/store.h"
 
@@ -175,6 +176,94 @@ static void an_import_is_all_or_nothing(void **state)
     verify(x, 5000);
 }
 
+/* --- the chain ---------------------------------------------------------------------------------------- */
+
+static int count_wrong(void *context, uint64_t id, const char *reason)
+{
+    (void)id, (void)reason;
+    ++*(unsigned *)context;
+    return 0;
+}
+
+static unsigned wrongs(struct fixture *x, const struct sha256 *head, struct chain_report *ret)
+{
+    unsigned n = 0;
+    must(x, store_verify_chain(x->dir.path, head, count_wrong, &n, ret, &x->f), 0);
+    return n;
+}
+
+static void change_byte(struct fixture *x, const char *file, off_t at)
+{
+    char path[400];
+    uint8_t byte;
+    snprintf(path, sizeof(path), "%s/store/%s", x->dir.path, file);
+    int fd = open(path, O_RDWR);
+    assert_int_equal(pread(fd, &byte, 1, at), 1);
+    byte ^= 1;
+    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+    close(fd);
+}
+
+static void what_was_sealed_is_proved_or_not(void **state)
+{
+    struct fixture *x = *state;
+    struct chain_report report;
+    struct store *s = open_store(x, 0);
+    struct store_log_writer *w;
+    must(x, store_log_writer_new(s, &w, &x->f), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        fill(x, 500);
+        must(x, store_log_writer_append(w, x->e, &x->f), 0);
+        must(x, store_log_writer_seal(w, &x->f), 0);
+    }
+    store_log_writer_free(w);
+    store_close(s);
+    assert_int_equal(wrongs(x, NULL, &report), 0);
+    assert_int_equal(report.n_lines, 4);
+    assert_int_equal(report.n_present, 4);
+    assert_int_equal(report.n_unchained, 0);
+    struct sha256 head = report.head;
+    assert_int_equal(wrongs(x, &head, &report), 0);
+    assert_true(report.has_head);
+    head.b[3] ^= 1;
+    wrongs(x, &head, &report);
+    assert_false(report.has_head);
+    change_byte(x, "segments/2.seg", 600); /* id 1 is its journal */
+    assert_int_equal(wrongs(x, NULL, &report), 1);
+    change_byte(x, "segments/2.seg", 600);
+    change_byte(x, "CHAIN", 30); /* the first line */
+    assert_int_equal(wrongs(x, NULL, &report), 1);
+    assert_int_equal(report.n_lines, 0);
+    change_byte(x, "CHAIN", 30);
+    assert_int_equal(wrongs(x, NULL, &report), 0);
+}
+
+static void a_lost_chain_is_begun_anew_and_says_so(void **state)
+{
+    struct fixture *x = *state;
+    struct chain_report report;
+    char path[400];
+    struct store *s = open_store(x, 0);
+    struct sha256 content = sha256_of("b", 1);
+    struct store_import *i;
+    must(x, store_import_begin(s, &content, "log", false, &i, &x->f), 0);
+    fill(x, 100);
+    must(x, store_import_append_logs(i, x->e, &x->f), 0);
+    must(x, store_import_commit(i, &x->f), 0);
+    store_close(s);
+    wrongs(x, NULL, &report);
+    struct sha256 head = report.head;
+    snprintf(path, sizeof(path), "%s/store/CHAIN", x->dir.path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(wrongs(x, NULL, &report), 0);
+    assert_int_equal(report.n_unchained, 1);
+    s = open_store(x, 0);
+    store_close(s);
+    wrongs(x, &head, &report);
+    assert_int_equal(report.n_unchained, 0);
+    assert_true(report.has_head); /* the same segments in the same order give the same links */
+}
+
 /* --- every durable step fails once ----------------------------------------------------------------------- */
 
 static unsigned steps, failing;
@@ -226,6 +315,9 @@ static void every_step_may_fail(void **state)
             fail_msg("step %u: %llu rows of %llu", failing, (unsigned long long)count(x, x->serial),
                      (unsigned long long)acknowledged);
         verify(x, acknowledged);
+        struct chain_report report;
+        if (acknowledged && (wrongs(x, NULL, &report) || report.n_unchained))
+            fail_msg("step %u: the chain lacks %llu", failing, (unsigned long long)report.n_unchained);
         help_dir_free(&x->dir);
         x->dir = dir;
         if (steps < failing)
@@ -240,6 +332,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(rows_are_there_journaled_sealed_and_after_a_new_start, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_segment_is_sealed_by_itself, setup, teardown),
         cmocka_unit_test_setup_teardown(an_import_is_all_or_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_sealed_is_proved_or_not, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_lost_chain_is_begun_anew_and_says_so, setup, teardown),
         cmocka_unit_test_setup_teardown(every_step_may_fail, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,6 +130,7 @@ int build_publish(struct store *s, const struct manifest_segment *segments, size
     if (r)
         return r;
     store_unlink(s, STORE_JOURNAL, journal_id);
+    store_seal_chain(s, segments, n);
     STORE_COUNT(s, segments_sealed, n);
     return 0;
 }

@@ -186,6 +186,7 @@ static int commit(struct store_import *i, bool *ret_is_uncertain, struct fault *
     manifest_change_fini(&c);
     if (r)
         return r;
+    store_seal_chain(s, i->segments, i->n);
     STORE_COUNT(s, rows_kept, i->n_rows);
     STORE_COUNT(s, segments_sealed, i->n);
     return 0;

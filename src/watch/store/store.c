@@ -328,6 +328,31 @@ static int recover(struct store *s, struct fault *f)
     return r;
 }
 
+void store_seal_chain(struct store *s, const struct manifest_segment *segments, size_t n)
+{
+    pthread_mutex_lock(&s->chain_lock);
+    for (size_t i = 0; i < n; i++) {
+        if (segments[i].family != MANIFEST_LOGS || (s->chain.fd >= 0 && chain_has(&s->chain, segments[i].id)))
+            continue;
+        if (s->chain.fd < 0 || chain_add(&s->chain, segments[i].id, segments[i].n_rows, NULL))
+            STORE_COUNT(s, chain_failures, 1);
+    }
+    pthread_mutex_unlock(&s->chain_lock);
+}
+
+/* open_chain - and what a crash left without a line gets one. A broken chain is left as it is: verify tells. */
+static void open_chain(struct store *s)
+{
+    struct manifest_segment *live;
+    size_t n;
+    if (chain_open(&s->chain, s->dir_fd, s->segments_fd, NULL))
+        s->chain.fd = -1;
+    if (manifest_live(&s->manifest, &live, &n))
+        return;
+    store_seal_chain(s, live, n);
+    free(live);
+}
+
 static int open_all(struct store *s, struct fault *f)
 {
     int r = open_folders(s);
@@ -342,6 +367,8 @@ static int open_all(struct store *s, struct fault *f)
     r = read_manifest(s, f);
     if (!r)
         r = recover(s, f);
+    if (!r)
+        open_chain(s);
     return r ? r : build_start(s, f);
 }
 
@@ -353,6 +380,7 @@ static void free_store(struct store *s)
     free(s->pending);
     event_names_free(s->own_names);
     free(s->data_dir);
+    chain_close(&s->chain);
     file_close(&s->segments_fd);
     file_close(&s->dictionaries_fd);
     file_close(&s->journals_fd);
@@ -362,6 +390,7 @@ static void free_store(struct store *s)
     pthread_mutex_destroy(&s->lock);
     pthread_mutex_destroy(&s->upkeep_lock);
     pthread_mutex_destroy(&s->import_lock);
+    pthread_mutex_destroy(&s->chain_lock);
     pthread_mutex_destroy(&s->notes_lock);
     pthread_mutex_destroy(&s->build_lock);
     pthread_cond_destroy(&s->build_more);
@@ -375,10 +404,11 @@ int store_open(const char *data_dir, const struct store_options *o, struct store
     struct store *s = calloc(1, sizeof(*s));
     if (!s)
         return FAULT(f, -ENOMEM, store_no_memory, data_dir);
-    s->dir_fd = s->lock_fd = s->segments_fd = s->dictionaries_fd = s->journals_fd = s->damaged_fd = s->log.fd = -1;
+    s->dir_fd = s->lock_fd = s->segments_fd = s->dictionaries_fd = s->journals_fd = s->damaged_fd = s->log.fd = s->chain.fd = -1;
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->upkeep_lock, NULL);
     pthread_mutex_init(&s->import_lock, NULL);
+    pthread_mutex_init(&s->chain_lock, NULL);
     pthread_mutex_init(&s->notes_lock, NULL);
     pthread_mutex_init(&s->build_lock, NULL);
     pthread_cond_init(&s->build_more, NULL);

@@ -3,6 +3,7 @@
  * watch/store/store - the one door of the event store. Readers see segment.h too.
  *
  * Layout of DIR/store:
+ *   CHAIN                the segments of log events, each hashed with all before (chain.h)
  *   LOCK                 flock()ed by the one writing process
  *   MANIFEST             append-only log of transactions, each line with its own checksum; the last
  *                        valid line wins; rewritten whole by rename now and then. Names every live
@@ -57,6 +58,7 @@ struct store_options {
     X(segment_bytes, "bytes written to segments since start")              \
     X(rows_recovered, "rows taken over from journals at start")            \
     X(journal_bytes_cut, "bytes of torn journal tails dropped at start")   \
+    X(chain_failures, "segments of log events that could not be added to the chain of hashes")\
     X(segments_damaged, "segments set aside as damaged")                   \
     X(segments_retired, "segments deleted by retention")                   \
     X(retention_blocked, "times the budget was full and the legal minimum forbade deleting")
@@ -153,6 +155,14 @@ struct store_damage {
 int store_verify(const char *data_dir, int (*progress)(void *context, uint64_t done_bytes, uint64_t total_bytes),
                  int (*damage)(void *context, const struct store_damage *d), void *context, uint64_t *ret_n_segments,
                  uint64_t *ret_n_rows, struct fault *f);
+
+/*
+ * store_verify_chain - the chain of hashes against the files; see chain.h. Beside a writer too.
+ * Return: 0 (what is wrong was told), STORE_EMPTY, or -errno.
+ */
+struct chain_report;
+int store_verify_chain(const char *data_dir, const struct sha256 *head, int (*wrong)(void *context, uint64_t id, const char *reason),
+                       void *context, struct chain_report *ret, struct fault *f);
 
 /* --- reading: no lock, beside a writer ------------------------------------- */
 

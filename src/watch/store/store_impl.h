@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "watch/store/chain.h"
 #include "watch/store/journal.h"
 #include "watch/store/log_segment.h"
 #include "watch/store/manifest.h"
@@ -60,6 +61,9 @@ struct store {
 
     pthread_mutex_t upkeep_lock; /* held from "these files still exist" to the commit that removes them */
 
+    pthread_mutex_t chain_lock;
+    struct chain chain; /* fd -1: it could not be opened; the segments stand without */
+
     pthread_mutex_t import_lock; /* held from "not imported before" to the commit */
 
     pthread_mutex_t notes_lock;
@@ -102,6 +106,11 @@ int store_set_aside(const struct store *s, enum store_kind kind, uint64_t id, co
 void store_take_notes(struct store *s, struct manifest_notes *notes);
 uint64_t store_new_id(struct store *s);
 uint32_t store_segment_rows(const struct store *s);
+/*
+ * store_seal_chain - lines for those of the segments that are log events and have none. What fails is said in a counter
+ * and made up for at the next open: the rows are safe without.
+ */
+void store_seal_chain(struct store *s, const struct manifest_segment *segments, size_t n);
 /* store_commit - manifest_commit under the lock; the notes that changed go with it. */
 int store_commit(struct store *s, struct manifest_change *c, bool *ret_is_uncertain, struct fault *f);
 

@@ -197,6 +197,26 @@ static int verify_all(struct verification *v)
     return r;
 }
 
+int store_verify_chain(const char *data_dir, const struct sha256 *head, int (*wrong)(void *context, uint64_t id, const char *reason),
+                       void *context, struct chain_report *ret, struct fault *f)
+{
+    char path[4096];
+    struct manifest m = {0};
+    if (snprintf(path, sizeof(path), "%s/store", data_dir) >= (int)sizeof(path))
+        return FAULT(f, -ENAMETOOLONG, store_read_failed, data_dir, strerrordesc_np(ENAMETOOLONG));
+    _cleanup_close_ int dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir_fd < 0)
+        return errno == ENOENT ? FAULT(f, STORE_EMPTY, store_none, data_dir)
+                               : FAULT(f, -errno, store_read_failed, path, strerrordesc_np(errno));
+    int r = manifest_load(dir_fd, &m, f);
+    if (r == MANIFEST_NONE)
+        r = FAULT(f, STORE_EMPTY, store_none, data_dir);
+    if (!r)
+        r = chain_verify(dir_fd, &m, head, wrong, context, ret, f);
+    manifest_fini(&m);
+    return r == -ENOENT && !ret->n_lines ? 0 : r;
+}
+
 /* --- setting aside --------------------------------------------------------------------------- */
 
 int store_quarantine(struct store *s, enum store_kind kind, uint64_t id, const char *reason, struct fault *f)
