@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TABLES = 64, TEXTS_MAX = 65000, TEXTS_BYTES = 4 << 20, SCRATCH_MAX = 16 << 20, ZEEK_BIT = 32 };
+enum { TABLES = 64, TEXTS_MAX = 65000, TEXTS_BYTES = 4 << 20, SCRATCH_MAX = 16 << 20, ZEEK_BIT = 32, RANK_SURE = 99 };
 #define NO_ITEM UINT32_MAX
 
 /* what the keys of a record tell */
@@ -322,9 +322,13 @@ static struct text clean_path(struct text path, char out[JSON_MAX_PATH])
     return (struct text){out, n};
 }
 
-static struct action windows_event_action(struct event_json *j, struct text path)
+static struct action windows_event_action(struct event_json *j, struct text path, struct text raw)
 {
     enum evtx_section section;
+    if (begins(raw, "Event."))
+        raw = (struct text){raw.p + 6, raw.n - 6};
+    if (begins(raw, "EventData.#attributes.") || begins(raw, "EventData_attributes.") || begins(raw, "EventData.@"))
+        return text_is(path, "EventData.xmlns") ? bare_action(OP_SKIP) : data_action(j, EVTX_IN_EVENT_DATA, path); /* <EventData Name='..'> */
     const char *dot = memchr(path.p, '.', path.n);
     struct text head = {path.p, dot ? (size_t)(dot - path.p) : path.n};
     struct text name = dot ? (struct text){dot + 1, path.n - head.n - 1} : TEXT("");
@@ -347,13 +351,13 @@ static struct action plain_action(uint16_t field)
 }
 
 /* default_action - of a path that no row speaks of. */
-static struct action default_action(struct event_json *j, enum json_schema schema, struct text path)
+static struct action default_action(struct event_json *j, enum json_schema schema, struct text path, struct text raw)
 {
     static const char *const nxlog[] = {"SeverityValue", "Severity", "SourceModuleName", "SourceModuleType", "EventReceivedTime", "@version", "port",
                                         "Category", "Opcode", "EventTypeOrignal"};
     const struct json_schema_map *m = &json_schema_maps[schema];
     if (schema == SCHEMA_WINEVENT)
-        return windows_event_action(j, path);
+        return windows_event_action(j, path, raw);
     if (schema == SCHEMA_WINLOG && begins(path, "winlog.event_data."))
         return data_action(j, EVTX_IN_EVENT_DATA, (struct text){path.p + 18, path.n - 18});
     if (schema == SCHEMA_WINLOG && begins(path, "winlog.user_data."))
@@ -388,7 +392,7 @@ static struct action zeek_action(struct event_json *j, struct text log, struct t
         return plain_action(zeek_field(j->names, log, path));
     struct action a = plain_action(m->field);
     a.op = ops[m->op];
-    a.arg = 1;
+    a.arg = RANK_SURE;
     a.is_weak = m->is_weak;
     if (m->keeps_own)
         a.own = zeek_field(j->names, log, path);
@@ -401,7 +405,7 @@ static struct action look_up(struct event_json *j, const struct table *t, uint32
     size_t n = json_scan_path(j->scan, node, full);
     if (n == SIZE_MAX || !n)
         return bare_action(OP_PUT);
-    struct text path = short_path((struct text){full, n});
+    struct text path = short_path((struct text){full, n}), raw = path;
     if (t->schema == SCHEMA_ZEEK)
         return zeek_action(j, (struct text){t->log, t->n_log}, path);
     if (t->schema == SCHEMA_WINEVENT)
@@ -425,7 +429,7 @@ static struct action look_up(struct event_json *j, const struct table *t, uint32
         }
         return a;
     }
-    return default_action(j, t->schema, path);
+    return default_action(j, t->schema, path, raw);
 }
 
 /* --- values -------------------------------------------------------------------------------------------- */
@@ -488,8 +492,8 @@ static void put(struct event_json *j, uint16_t field, const struct json_item *it
     }
 }
 
-/* time_of - seconds, milli-, micro- or nanoseconds since 1970 by their size, or any text that is a time. Return: 0 or 1. */
-static int time_of(struct event_json *j, const struct json_item *it, int64_t *ret)
+/* time_of - @is_time: any number is one. Seconds, milli-, micro- or nanoseconds since 1970 by their size, or any text that is a time. Return: 0 or 1. */
+static int time_of(struct event_json *j, const struct json_item *it, bool is_time, int64_t *ret)
 {
     struct text t = text_trim(item_text(j, it));
     const char *dot = t.n ? memchr(t.p, '.', t.n) : NULL;
@@ -504,7 +508,7 @@ static int time_of(struct event_json *j, const struct json_item *it, int64_t *re
             return 1;
         fraction += (uint64_t)(t.p[i] - '0') * scale;
     }
-    if (v < 100000000) /* before 1973: a count of something */
+    if (v < 100000000 && !is_time) /* before 1973: a count of something */
         return 1;
     *ret = (int64_t)(v < 100000000000 ? v * 1000000 + fraction : v < 100000000000000 ? v * 1000 : v < 100000000000000000 ? v : v / 1000);
     return 0;
@@ -513,7 +517,7 @@ static int time_of(struct event_json *j, const struct json_item *it, int64_t *re
 static void put_time(struct event_json *j, int rank, const struct json_item *it)
 {
     int64_t us;
-    if ((j->time_rank && j->time_rank <= rank) || time_of(j, it, &us))
+    if ((j->time_rank && j->time_rank <= rank) || time_of(j, it, rank == RANK_SURE, &us))
         return;
     event_time(j->e, us);
     j->time_rank = rank;
@@ -591,7 +595,7 @@ static void put_data(struct event_json *j, enum json_schema schema, const struct
     char name[EVENT_NAME_MAX];
     if (a->text == UINT16_MAX)
         j->e->is_truncated = true;
-    else if (is_value(it))
+    else if (is_value(it) && !(a->arg == EVTX_IN_SYSTEM && it->kind == JSON_KIND_NULL))
         event_windows_data(j->windows, (enum evtx_section)a->arg, data_name(j, schema, a, name), windows_text(j, it));
 }
 
@@ -670,7 +674,7 @@ static void apply(struct event_json *j, const struct table *t, const struct acti
     case OP_TIME: put_time(j, a->arg, it); break;
     case OP_DATE: {
         int64_t us;
-        if (!time_of(j, it, &us))
+        if (!time_of(j, it, false, &us))
             event_put_date(j->e, a->field, us);
         break;
     }
@@ -736,8 +740,8 @@ static void finish_flat_time(struct event_json *j)
 {
     const int64_t quarter = INT64_C(900) * US_PER_SECOND;
     int64_t local = 0, zoned = 0;
-    bool has_local = j->slots[SLOT_TIME_LOCAL] != NO_ITEM && !time_of(j, &j->scan->items[j->slots[SLOT_TIME_LOCAL]], &local);
-    bool has_zoned = j->slots[SLOT_TIME_ZONED] != NO_ITEM && !time_of(j, &j->scan->items[j->slots[SLOT_TIME_ZONED]], &zoned);
+    bool has_local = j->slots[SLOT_TIME_LOCAL] != NO_ITEM && !time_of(j, &j->scan->items[j->slots[SLOT_TIME_LOCAL]], false, &local);
+    bool has_zoned = j->slots[SLOT_TIME_ZONED] != NO_ITEM && !time_of(j, &j->scan->items[j->slots[SLOT_TIME_ZONED]], false, &zoned);
     struct text t = slot_text(j, SLOT_TIME_LOCAL);
     bool names_zone = t.n > 20 && (t.p[t.n - 1] == 'Z' || memchr(t.p + 19, '+', t.n - 19) || memchr(t.p + 19, '-', t.n - 19));
     if (!has_local && !has_zoned)
@@ -822,6 +826,8 @@ int event_json_put(struct event_json *j, struct events *e, size_t at, size_t n, 
         return EVENT_JSON_NO_OBJECT;
     }
     enum json_schema schema = schema_of(s->marks);
+    if (schema == SCHEMA_GENERIC && (s->marks & MARK_TS) && zeek_log_of_path(source->path).n)
+        schema = SCHEMA_ZEEK;
     j->e = e;
     j->p = e->record + at;
     j->source = source;

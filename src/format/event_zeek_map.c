@@ -104,6 +104,28 @@ static void put(struct events *e, uint16_t field, const char *words)
         event_put_text(e, field, (struct text){words, strlen(words)});
 }
 
+/* number - the first value of @field as a number, or -1. */
+static int64_t number(const struct events *e, uint16_t field)
+{
+    const struct event_value *v = event_find(e, field);
+    return v && v->type == EVENT_LONG && v->number >= 0 ? v->number : -1;
+}
+
+/* put_connection - what a flow has besides: its begin and end, and both directions together. */
+static void put_connection(struct events *e)
+{
+    int64_t duration = number(e, EV_EVENT_DURATION), a = number(e, EV_SOURCE_BYTES), b = number(e, EV_DESTINATION_BYTES);
+    int64_t start = e->time_us[e->n];
+    event_put_date(e, EV_EVENT_START, start);
+    if (duration >= 0 && start < INT64_MAX / 2)
+        event_put_date(e, EV_EVENT_END, start + duration / 1000);
+    if (a >= 0 && b >= 0 && a < INT64_MAX / 2 && b < INT64_MAX / 2)
+        event_put_long(e, EV_NETWORK_BYTES, a + b);
+    a = number(e, EV_SOURCE_PACKETS), b = number(e, EV_DESTINATION_PACKETS);
+    if (a >= 0 && b >= 0 && a < INT64_MAX / 2 && b < INT64_MAX / 2)
+        event_put_long(e, EV_NETWORK_PACKETS, a + b);
+}
+
 void zeek_put_kind(struct events *e, struct text log, const char *decoder)
 {
     static const struct kind other = {NULL, "event", "network", "info"};
@@ -112,6 +134,8 @@ void zeek_put_kind(struct events *e, struct text log, const char *decoder)
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (text_is(log, kinds[i].log))
             k = &kinds[i];
+    if (text_is(log, "conn"))
+        put_connection(e);
     memcpy(dataset, "zeek.", 5);
     memcpy(dataset + 5, log.p, log.n);
     put(e, EV_EVENT_KIND, k->kind);

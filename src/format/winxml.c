@@ -121,12 +121,16 @@ static void remember_name(struct winxml *x, const char **attributes)
 }
 
 /* enter_section - an element right below <Event>, or the root itself when it is a section. */
-static void enter_section(struct winxml *x, const char *name)
+static void enter_section(struct winxml *x, const char *name, const char **attributes)
 {
     x->section_depth = x->depth;
     x->ends[x->depth] = 0;
-    if (event_windows_section((struct text){name, strlen(name)}, &x->section))
+    if (event_windows_section((struct text){name, strlen(name)}, &x->section)) {
+        if (x->section == EVTX_IN_EVENT_DATA && path_add(x, 0, name, &x->ends[x->depth]))
+            give_attributes(x, attributes); /* "EventData.Name", as .evtx files have it */
+        x->ends[x->depth] = 0;
         return;
+    }
     x->section = EVTX_IN_EVENT; /* RenderingInfo and others: their name is part of the path */
     if (!path_add(x, 0, name, &x->ends[x->depth]))
         stop(x, WINXML_LIMIT);
@@ -151,7 +155,7 @@ static void on_start(void *context, const char *qualified, const char **attribut
         return;
     }
     if (!x->section_depth) {
-        enter_section(x, name);
+        enter_section(x, name, attributes);
         return;
     }
     if (!path_add(x, x->ends[x->depth - 1], name, &x->ends[x->depth])) {
