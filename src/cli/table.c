@@ -44,7 +44,8 @@ void table_put_csv(struct text value)
     for (size_t i = 0; i < value.n && is_plain; i++)
         is_plain = !strchr(",\"\r\n", value.p[i]) || !value.p[i];
     if (is_plain) {
-        fwrite(value.p, 1, value.n, stdout);
+        if (value.n)
+            fwrite(value.p, 1, value.n, stdout);
         return;
     }
     putchar('"');

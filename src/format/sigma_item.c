@@ -33,6 +33,7 @@ static const char *const names[N_MODIFIERS] = {
 #define TIME_PARTS (BIT(MINUTE) | BIT(HOUR) | BIT(DAY) | BIT(WEEK) | BIT(MONTH) | BIT(YEAR))
 #define ORDERS (BIT(LT) | BIT(LTE) | BIT(GT) | BIT(GTE))
 #define ENCODINGS (BIT(BASE64) | BIT(BASE64OFFSET) | BIT(UTF16) | BIT(UTF16LE) | BIT(UTF16BE) | BIT(WIDE))
+#define UTF16S (BIT(UTF16) | BIT(UTF16LE) | BIT(UTF16BE) | BIT(WIDE))
 #define PLACES (BIT(CONTAINS) | BIT(STARTSWITH) | BIT(ENDSWITH))
 
 #define MODIFIERS_MAX 16u
@@ -42,7 +43,7 @@ struct item_parser {
     struct sigma_item *item;
     enum modifier modifiers[MODIFIERS_MAX];
     uint32_t n_modifiers;
-    uint64_t set;
+    uint64_t set, done; /* bits by modifier: all, and those that the value in hand went through */
     uint32_t line;
 };
 
@@ -226,10 +227,10 @@ static int base64_offsets(struct item_parser *i, struct sigma_value *v)
     bool is_first = true;
     for (unsigned shift = 0; shift < 3; shift++) {
         struct text part;
-        int e = sigma_value_base64_offset(i->p->arena, shift, t, &part);
+        int e = sigma_value_base64_offset(i->p->arena, shift, i->done & UTF16S, t, &part);
         if (e < 0)
             return e;
-        if (e && (sigma_value_has_marks(t) || t.n > 2))
+        if (e && ((!(i->done & UTF16S) && sigma_value_has_marks(t)) || t.n > 2))
             return sigma_refuse(i->p, SIGMA_BAD_BASE64, i->line, t);
         if (e)
             continue; /* too short to leave a digit of its own at this offset */
@@ -248,16 +249,19 @@ static int change_text(struct item_parser *i, enum modifier m, struct sigma_valu
 {
     struct arena *arena = i->p->arena;
     int e = 0;
+    bool is_last = !(i->set & (BIT(BASE64) | BIT(BASE64OFFSET)));
+    if (UINT64_C(1) << m & ENCODINGS && i->done & PLACES) /* the stars around would be encoded */
+        return sigma_refuse(i->p, SIGMA_BAD_BASE64, i->line, v->text);
     switch ((int)m) {
     case M_CONTAINS: e = sigma_value_open(arena, true, true, &v->text); break;
     case M_STARTSWITH: e = sigma_value_open(arena, false, true, &v->text); break;
     case M_ENDSWITH: e = sigma_value_open(arena, true, false, &v->text); break;
     case M_WINDASH: e = sigma_value_windash(arena, &v->text); break;
-    case M_UTF16: e = sigma_value_utf16(arena, SIGMA_UTF16_BOM, &v->text); break;
+    case M_UTF16: e = sigma_value_utf16(arena, SIGMA_UTF16_BOM, is_last, &v->text); break;
     case M_UTF16LE:
-    case M_WIDE: e = sigma_value_utf16(arena, SIGMA_UTF16LE, &v->text); break;
-    case M_UTF16BE: e = sigma_value_utf16(arena, SIGMA_UTF16BE, &v->text); break;
-    case M_BASE64: e = sigma_value_base64(arena, &v->text); break;
+    case M_WIDE: e = sigma_value_utf16(arena, SIGMA_UTF16LE, is_last, &v->text); break;
+    case M_UTF16BE: e = sigma_value_utf16(arena, SIGMA_UTF16BE, is_last, &v->text); break;
+    case M_BASE64: e = sigma_value_base64(arena, i->done & UTF16S, &v->text); break;
     case M_BASE64OFFSET: return base64_offsets(i, v);
     default: break;
     }
@@ -376,6 +380,7 @@ static int parse_value(struct item_parser *i, const struct sigma_tree *t, struct
     if (!text_is_utf8(t->text.p, t->text.n)) /* the marks must stay ours */
         return sigma_refuse(i->p, SIGMA_YAML, t->line, TEXT("UTF-8"));
     i->line = t->line;
+    i->done = 0;
     bool is_done;
     int e = value_count(i);
     if (!e)
@@ -386,6 +391,7 @@ static int parse_value(struct item_parser *i, const struct sigma_tree *t, struct
     for (uint32_t k = 0; k < i->n_modifiers && !e; k++) {
         uint32_t n_forms = 1;
         e = i->modifiers[k] == M_EXPAND ? expand(i, v, &n_forms) : change(i, i->modifiers[k], v);
+        i->done |= UINT64_C(1) << i->modifiers[k];
     }
     for (struct sigma_value *form = v; !e && form && i->set & BIT(CIDR);) { /* expanded: every form is a range */
         form->match = SIGMA_CIDR;

@@ -81,7 +81,7 @@ static size_t put_unit(char *p, uint32_t unit, bool is_big)
     return 2;
 }
 
-int sigma_value_utf16(struct arena *arena, enum sigma_utf16 how, struct text *t)
+int sigma_value_utf16(struct arena *arena, enum sigma_utf16 how, bool is_last, struct text *t)
 {
     if (sigma_value_has_marks(*t) || 2 * t->n + 2 > SIGMA_TEXT_MAX)
         return 1;
@@ -98,6 +98,9 @@ int sigma_value_utf16(struct arena *arena, enum sigma_utf16 how, struct text *t)
         }
         n += put_unit(p + n, c, is_big);
     }
+    for (size_t i = 0; is_last && i < n; i++)
+        if (is_mark(p[i]))
+            p[i] = '\xfc';
     *t = (struct text){p, n};
     return 0;
 }
@@ -119,9 +122,9 @@ static size_t encode(const char *in, size_t n, char *out)
     return at;
 }
 
-int sigma_value_base64(struct arena *arena, struct text *t)
+int sigma_value_base64(struct arena *arena, bool is_bytes, struct text *t)
 {
-    if (sigma_value_has_marks(*t) || t->n > SIGMA_TEXT_MAX / 2)
+    if ((!is_bytes && sigma_value_has_marks(*t)) || t->n > SIGMA_TEXT_MAX / 2)
         return 1;
     char *p = arena_alloc(arena, 4 * ((t->n + 2) / 3) + 1);
     if (!p)
@@ -134,10 +137,10 @@ int sigma_value_base64(struct arena *arena, struct text *t)
  * With @shift unknown bytes before it, the first digits depend on them: 0, 2 or 3 digits; and when the end does not fall
  * on three bytes, the last digit before the padding depends on what follows.
  */
-int sigma_value_base64_offset(struct arena *arena, unsigned shift, struct text t, struct text *ret)
+int sigma_value_base64_offset(struct arena *arena, unsigned shift, bool is_bytes, struct text t, struct text *ret)
 {
     static const unsigned skip[3] = {0, 2, 3};
-    if (sigma_value_has_marks(t) || t.n > SIGMA_TEXT_MAX / 2)
+    if ((!is_bytes && sigma_value_has_marks(t)) || t.n > SIGMA_TEXT_MAX / 2)
         return 1;
     size_t n = t.n + shift;
     char *in = arena_alloc(arena, n + 1), *p = arena_alloc(arena, 4 * ((n + 2) / 3) + 1);

@@ -109,6 +109,10 @@ static struct text text_of(struct builder *b, const struct sigma_citem *item, co
         struct sigma_value value = {.text = {v->p, v->n}, .is_nocase = options & PCRE2_CASELESS};
         t = sigma_regex_literal(&b->arena, &value);
     }
+    while (t.n && !*t.p) { /* Vectorscan takes no literal that begins with a zero */
+        t.p++;
+        t.n--;
+    }
     if (t.n > LITERAL_MOST)
         t.n = LITERAL_MOST;
     if (t.n < LITERAL_LEAST)
