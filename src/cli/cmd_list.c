@@ -99,6 +99,13 @@ static int read_add_options(const struct cli_args *a, struct list_add *add)
     return 0;
 }
 
+/* fail_of - why nothing of @file was published. */
+static int fail_of(const char *file, const struct fault *f)
+{
+    SAY(stderr, list_file_fault, file, f->text);
+    return EXIT_FAILED;
+}
+
 int cli_list_add(const struct cli_args *a)
 {
     struct list_add add = {.name = a->operands[0], .file_name = a->operands[1]};
@@ -114,7 +121,7 @@ int cli_list_add(const struct cli_args *a)
     int r = lists_add(cli_become_owner(a->data_dir), fd, &add, &report, &version, &f);
     say_report(&report);
     if (r)
-        return cli_fail(&f);
+        return fail_of(a->operands[1], &f);
     SAY(stderr, list_published, add.name, version, message_count(report.entries));
     return sum_refused(&report) ? EXIT_REFUSED : EXIT_DONE;
 }
@@ -131,7 +138,7 @@ int cli_space_add(const struct cli_args *a)
     int r = space_add(cli_become_owner(a->data_dir), fd, a->operands[0], &report, &version, &f);
     say_report(&report);
     if (r)
-        return cli_fail(&f);
+        return fail_of(a->operands[0], &f);
     SAY(stderr, space_published, version, message_count(report.entries));
     return sum_refused(&report) ? EXIT_REFUSED : EXIT_DONE;
 }
