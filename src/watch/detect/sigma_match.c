@@ -197,7 +197,7 @@ static int fill_route(struct sigma_matcher *m, struct route *route)
     bool is_known = false;
     for (uint32_t i = 0; i < r->pipelines.n_sources; i++) {
         m->is_source[i] = sigma_event_test(&m->event, r->whens[i].node) == SIGMA_TRUE;
-        is_known = is_known || m->is_source[i];
+        is_known = is_known || (m->is_source[i] && !r->pipelines.sources[i].is_guess);
     }
     route->allowed = arena_alloc(&m->route_memory, words(r->n_rules) * sizeof(uint64_t));
     route->scanned = arena_alloc(&m->route_memory, words(r->n_slots) * sizeof(uint64_t));

@@ -81,6 +81,9 @@ static int source(struct loader *l, const struct sigma_tree *t, struct text prod
     const struct sigma_tree *when = sigma_tree_get(t, "when");
     if (t->kind != SIGMA_MAP || !when || (!s.logsource.category.n && !s.logsource.product.n && !s.logsource.service.n))
         return wrong(l, t, "sources");
+    const struct sigma_tree *guess = sigma_tree_get(t, "guess");
+    if (guess && sigma_tree_bool(guess, &s.is_guess))
+        return wrong(l, guess, "guess");
     struct sigma_rule why = {0};
     int e = sigma_search(when, l->arena, &why, &s.when);
     if (e < 0)

@@ -13,6 +13,7 @@
  *         when:                         # a Sigma search over the names of events; a list of maps is an "or"
  *           - winlog.channel: Microsoft-Windows-Sysmon/Operational
  *             winlog.event_id: 1
+ *         guess: yes                    # optional: may be of this source; such an event still counts as unknown
  *         fields:
  *           Image: [winlog.event_data.Image, process.executable]
  *     placeholders:                     # of the modifier expand
@@ -42,6 +43,7 @@ struct sigma_source {
     struct sigma_logsource logsource;
     struct sigma_node *when;
     struct sigma_mappings own, file;
+    bool is_guess;
 };
 
 struct sigma_pipelines {
