@@ -6,6 +6,10 @@
 
 #include "watch/store/pack_lanes.h"
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 enum { DENSE_KEYS = 16, MANY_KEYS = 160, STRETCH = 16 };
 
 /* rank256 - how many of 256 sorted values are below @a, but never 256; no branches on the data. */
@@ -61,7 +65,22 @@ static size_t mark_dense(const uint32_t *v, const uint32_t *keys, size_t n, uint
 #endif
 
 /* mark_sparse - per key: the ends of 16 stretches say in which it must lie, and there all sixteen are compared at once. */
-#if defined(__AVX2__)
+#if defined(__AVX512F__)
+static void mark_sparse(const uint32_t *v, const uint32_t *keys, size_t n, uint64_t *bits)
+{
+    uint32_t ends[STRETCH];
+    for (unsigned i = 0; i < STRETCH; i++)
+        ends[i] = v[i * STRETCH + STRETCH - 1];
+    __m512i end = _mm512_loadu_si512(ends);
+    for (size_t k = 0; k < n; k++) {
+        __m512i key = _mm512_set1_epi32((int)keys[k]);
+        uint32_t at = (uint32_t)__builtin_popcount(_mm512_cmplt_epu32_mask(end, key)) % STRETCH; /* above all: compared in vain */
+        uint32_t same = _mm512_cmpeq_epi32_mask(key, _mm512_loadu_si512(v + at * STRETCH));
+        if (same)
+            bits[at / 4] |= (uint64_t)same << at % 4 * STRETCH;
+    }
+}
+#elif defined(__AVX2__)
 static void mark_sparse(const uint32_t *v, const uint32_t *keys, size_t n, uint64_t *bits)
 {
     const uint32_t turn = UINT32_C(1) << 31; /* vectors compare signed numbers only */

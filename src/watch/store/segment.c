@@ -10,10 +10,13 @@
 #include "watch/store/segment_inside.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* --- opening ---------------------------------------------------------------------------- */
 
@@ -121,6 +124,30 @@ static int open_parts(struct segment *s, uint64_t id, struct fault *f)
     return 0;
 }
 
+/* --- descriptors: up to half of what the process may have, so that thousands of segments can be open -------------- */
+
+static atomic_uint n_descriptors;
+
+static int keep_descriptor(int fd)
+{
+    struct rlimit most;
+    unsigned limit = getrlimit(RLIMIT_NOFILE, &most) ? 0 : most.rlim_cur > 8192 ? 4096 : (unsigned)most.rlim_cur / 2;
+    int kept = -1;
+    if (atomic_fetch_add(&n_descriptors, 1) < limit)
+        kept = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (kept < 0)
+        atomic_fetch_sub(&n_descriptors, 1);
+    return kept;
+}
+
+static void drop_descriptor(int fd)
+{
+    if (fd < 0)
+        return;
+    close(fd);
+    atomic_fetch_sub(&n_descriptors, 1);
+}
+
 int segment_open(int fd, uint64_t id, bool is_unsealed, struct segment **ret, struct fault *f)
 {
     struct stat st;
@@ -138,6 +165,7 @@ int segment_open(int fd, uint64_t id, bool is_unsealed, struct segment **ret, st
         return FAULT(f, e, segment_io, (unsigned long long)id, "mmap", strerror(-e));
     }
     s->p = p;
+    s->fd = is_unsealed ? -1 : keep_descriptor(fd); /* rows of a journal lie in memory as they are */
     s->info.n_bytes = (uint64_t)st.st_size;
     s->info.is_unsealed = is_unsealed;
     memcpy(&s->header, p, sizeof(s->header));
@@ -169,6 +197,7 @@ void segment_close(struct segment *s)
     sealed_fini(&s->index);
     free((void *)(uintptr_t)s->is_checked);
     free(s->observers);
+    drop_descriptor(s->fd);
     munmap((void *)(uintptr_t)s->p, s->info.n_bytes);
     free(s);
 }
@@ -231,30 +260,62 @@ void segment_bounds(const struct segment *s, uint32_t block, unsigned column, st
         ret->min = ret->max = column < FLOW_N_ADDRESSES ? s->info.n_entries : 0;
 }
 
-int segment_column(const struct segment *s, uint32_t block, unsigned column, struct segment_column *ret)
+/* find_cell - where a column lies, nothing of it read. @ret_at: its place in the directory. */
+static int find_cell(const struct segment *s, uint32_t block, unsigned column, struct segment_column *ret, uint32_t *ret_checksum,
+                     size_t *ret_at)
 {
     struct segment_cell cell;
-    size_t at = 0;
-    if (load_cell(s, block, column, &cell, &at))
+    *ret_at = 0;
+    if (load_cell(s, block, column, &cell, ret_at))
         return -EBADMSG;
     uint64_t offset = cell.offset_and_kind & ((UINT64_C(1) << 56) - 1);
     ret->kind = (enum segment_kind)(cell.offset_and_kind >> 56);
+    ret->p = NULL;
     ret->n_bytes = cell.n_bytes;
     ret->min = cell.min;
     ret->max = cell.max;
+    *ret_checksum = cell.checksum;
     if (ret->kind == KIND_CONSTANT || ret->kind == KIND_ABSENT)
         return 0;
     if (offset < SEGMENT_HEADER_BYTES || offset > s->header.index_offset ||
         cell.n_bytes > s->header.index_offset - offset)
         return -EBADMSG;
     ret->p = s->p + offset;
-    uint64_t bit = UINT64_C(1) << at % 64;
-    if (atomic_load_explicit(&s->is_checked[at / 64], memory_order_acquire) & bit)
-        return 0;
-    if ((uint32_t)checksum(ret->p, cell.n_bytes) != cell.checksum)
-        return -EBADMSG;
-    atomic_fetch_or_explicit(&s->is_checked[at / 64], bit, memory_order_release);
     return 0;
+}
+
+static bool is_cell_checked(const struct segment *s, size_t at)
+{
+    return atomic_load_explicit(&s->is_checked[at / 64], memory_order_acquire) >> at % 64 & 1;
+}
+
+int segment_column(const struct segment *s, uint32_t block, unsigned column, struct segment_column *ret)
+{
+    uint32_t expected;
+    size_t at;
+    if (find_cell(s, block, column, ret, &expected, &at))
+        return -EBADMSG;
+    if (!ret->p || is_cell_checked(s, at))
+        return 0;
+    if ((uint32_t)checksum(ret->p, ret->n_bytes) != expected)
+        return -EBADMSG;
+    atomic_fetch_or_explicit(&s->is_checked[at / 64], UINT64_C(1) << at % 64, memory_order_release);
+    return 0;
+}
+
+int segment_column_read(const struct segment *s, uint32_t block, unsigned column, uint8_t *scratch, struct segment_column *ret)
+{
+    uint32_t expected;
+    size_t at;
+    if (find_cell(s, block, column, ret, &expected, &at))
+        return -EBADMSG;
+    if (!ret->p || is_cell_checked(s, at))
+        return 0;
+    if (s->fd < 0 || ret->n_bytes > SEGMENT_CELL_BYTES ||
+        pread(s->fd, scratch, ret->n_bytes, ret->p - s->p) != (ssize_t)ret->n_bytes)
+        return segment_column(s, block, column, ret);
+    ret->p = scratch;
+    return (uint32_t)checksum(scratch, ret->n_bytes) == expected ? 0 : -EBADMSG;
 }
 
 /* --- dictionary and postings ---------------------------------------------------------------- */

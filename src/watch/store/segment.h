@@ -65,6 +65,22 @@ int segment_read_narrow(const struct segment *s, uint32_t block, unsigned column
 /* segment_get - one value by random access, for a row of a hunt. */
 int segment_get(const struct segment *s, uint32_t block, unsigned column, uint32_t row, uint64_t *ret);
 /*
+ * segment_copies_get - the same for one value among a few of a block: the column's bytes are copied and checked once for
+ * all of them. Zero-initialise before first use; of one thread.
+ */
+struct segment_copies {
+    const struct segment *segment;
+    struct segment_copy {
+        uint8_t *p;
+        uint32_t n_bytes, block;
+        int kind;
+        bool is_made;
+    } of[FLOW_COLUMN_TEXT];
+};
+int segment_copies_get(struct segment_copies *c, const struct segment *s, uint32_t block, unsigned column, uint32_t row,
+                       uint64_t *ret);
+void segment_copies_fini(struct segment_copies *c);
+/*
  * segment_mark_codes - which rows of the block have one of @codes (at most SEGMENT_CODES, in any order) in address
  * column @column: one bit a row in @bits, of which there are SEGMENT_BLOCK_ROWS. Quicker than reading the column.
  */

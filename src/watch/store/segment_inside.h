@@ -5,6 +5,7 @@
 #pragma once
 
 #include "watch/store/dictionary.h"
+#include "watch/store/pack.h"
 #include "watch/store/postings.h"
 #include "watch/store/segment_build.h"
 #include "watch/store/segment_format.h"
@@ -12,6 +13,7 @@
 struct segment {
     struct segment_info info;
     const uint8_t *p; /* the mapped file */
+    int fd;           /* of the same, or -1: the process keeps no more than a part of its descriptors for this */
     struct segment_header header;
     struct sealed index;
     struct dictionary dictionary;
@@ -34,6 +36,12 @@ struct segment_column {
 
 /* segment_column - @column: 0..FLOW_N_COLUMNS (the last is presence). Return: 0 or -EBADMSG. */
 int segment_column(const struct segment *s, uint32_t block, unsigned column, struct segment_column *ret);
+/*
+ * segment_column_read - the same for who uses the bytes once: they may be copied to @scratch, which has room for
+ * SEGMENT_CELL_BYTES. Mapping a few pages here and there in and out again costs more than copying them.
+ */
+#define SEGMENT_CELL_BYTES PACK_ARRAY_MAX_BYTES(SEGMENT_BLOCK_ROWS)
+int segment_column_read(const struct segment *s, uint32_t block, unsigned column, uint8_t *scratch, struct segment_column *ret);
 /* segment_codes_to_addresses - all addresses of the dictionary by code, kept until segment_trim. NULL if damaged or no memory. */
 const uint32_t *segment_all4(struct segment *s);
 const struct ip *segment_all6(struct segment *s);

@@ -145,9 +145,10 @@ static int read32_kind(const struct segment *s, uint32_t block, unsigned column,
 int segment_read32(const struct segment *s, uint32_t block, unsigned column, uint32_t *out)
 {
     struct segment_column x;
+    uint8_t scratch[SEGMENT_CELL_BYTES] UNSET;
     if (column >= FLOW_COLUMN_TEXT || (column >= FLOW_N_ADDRESSES && flow_columns[column].width > 4))
         return -EINVAL;
-    if (segment_column(s, block, column, &x) || read32_kind(s, block, column, &x, out))
+    if (segment_column_read(s, block, column, scratch, &x) || read32_kind(s, block, column, &x, out))
         return -EBADMSG;
     uint32_t least, most;
     pack_bounds32(out, segment_block_rows(s, block), &least, &most);
@@ -161,7 +162,7 @@ int segment_mark_codes(const struct segment *s, uint32_t block, unsigned column,
     uint32_t n = segment_block_rows(s, block);
     if (column >= FLOW_N_ADDRESSES || n_codes > SEGMENT_CODES)
         return -EINVAL;
-    if (segment_column(s, block, column, &x))
+    if (segment_column(s, block, column, &x)) /* two columns side by side: here copying was measured to be no gain */
         return -EBADMSG;
     if (x.kind == KIND_PLAIN)
         return pack_array_mark(x.p, x.n_bytes, n, codes, n_codes, bits);
@@ -191,8 +192,9 @@ static int read_since_start(const struct segment *s, uint32_t block, const struc
 static int read_wide(const struct segment *s, uint32_t block, unsigned column, uint64_t *out)
 {
     struct segment_column x;
+    uint8_t scratch[SEGMENT_CELL_BYTES] UNSET;
     uint32_t n = segment_block_rows(s, block);
-    if (segment_column(s, block, column, &x))
+    if (segment_column_read(s, block, column, scratch, &x))
         return -EBADMSG;
     uint64_t sign = segment_sign(column);
     switch (x.kind) {
@@ -232,9 +234,10 @@ int segment_read64(const struct segment *s, uint32_t block, unsigned column, uin
 int segment_read_narrow(const struct segment *s, uint32_t block, unsigned column, uint32_t *out)
 {
     struct segment_column x;
+    uint8_t scratch[SEGMENT_CELL_BYTES] UNSET;
     if (column >= FLOW_COLUMN_TEXT || column < FLOW_N_ADDRESSES || flow_columns[column].width != 8 || segment_is_signed(column))
         return -EINVAL;
-    if (segment_column(s, block, column, &x))
+    if (segment_column_read(s, block, column, scratch, &x))
         return -EBADMSG;
     if (x.kind != KIND_ABSENT && x.max > UINT32_MAX)
         return -ERANGE;
@@ -297,6 +300,54 @@ int segment_get(const struct segment *s, uint32_t block, unsigned column, uint32
         return -EBADMSG;
     *ret = v;
     return 0;
+}
+
+/* copy_of - the column in memory of @c, or NULL where it is not to be copied or cannot be. */
+static const struct segment_copy *copy_of(struct segment_copies *c, const struct segment *s, uint32_t block, unsigned column)
+{
+    struct segment_copy *to = &c->of[column];
+    struct segment_column x;
+    if (to->is_made && c->segment == s && to->block == block)
+        return to;
+    if (!to->p)
+        to->p = malloc(SEGMENT_CELL_BYTES);
+    to->is_made = false;
+    if (!to->p || segment_column_read(s, block, column, to->p, &x) || x.p != to->p)
+        return NULL;
+    *to = (struct segment_copy){.p = to->p, .n_bytes = x.n_bytes, .block = block, .kind = x.kind, .is_made = true};
+    return to;
+}
+
+int segment_copies_get(struct segment_copies *c, const struct segment *s, uint32_t block, unsigned column, uint32_t row,
+                       uint64_t *ret)
+{
+    uint64_t v, start = 0, sign = segment_sign(column);
+    if (column >= FLOW_COLUMN_TEXT)
+        return -EINVAL;
+    if (c->segment != s)
+        for (unsigned i = 0; i < FLOW_COLUMN_TEXT; i++)
+            c->of[i].is_made = false;
+    c->segment = s;
+    const struct segment_copy *from = copy_of(c, s, block, column);
+    bool is_since_start = from && from->kind == KIND_SINCE_START && column == FLOW_COLUMN_NUMBER(FLOW_END);
+    if (!from || (from->kind != KIND_PLAIN && !is_since_start))
+        return segment_get(s, block, column, row, ret);
+    if (unpack_array_get(from->p, from->n_bytes, segment_block_rows(s, block), row, &v))
+        return -EBADMSG;
+    if (is_since_start && segment_copies_get(c, s, block, FLOW_COLUMN_NUMBER(FLOW_START), row, &start))
+        return -EBADMSG;
+    v = start + (v ^ sign);
+    if ((column < FLOW_N_ADDRESSES || flow_columns[column].width < 8) && v > limit_of(s, column))
+        return -EBADMSG;
+    *ret = v;
+    return 0;
+}
+
+void segment_copies_fini(struct segment_copies *c)
+{
+    for (unsigned i = 0; i < FLOW_COLUMN_TEXT; i++)
+        free(c->of[i].p);
+    *c = (struct segment_copies){0};
 }
 
 int segment_present_get(const struct segment *s, uint32_t block, uint32_t row, uint64_t *ret)
