@@ -83,7 +83,7 @@ static bool is_xml(struct text t)
 static int put_document(struct event_decoder *d, struct events *e, struct text record, struct text t, const struct event_source *source,
                         enum event_refusal *ret_reason, size_t *ret_at)
 {
-    if (is_xml(t))
+    if (t.n && t.p[0] == '<')
         return put_xml(d, e, t, source, ret_reason, ret_at);
     return put_json(d, e, (size_t)(t.p - record.p), t.n, source, ret_reason, ret_at);
 }
