@@ -280,6 +280,8 @@ static bool has_mapped(const struct netflow_plain *r, const struct netflow_op *o
 
 bool netflow_plain_is_one(const struct netflow_plain *r, bool sampling_matters)
 {
+    if (!sampling_matters && r->t->plain_family == 4)
+        return true;
     for (uint16_t i = 0; i < r->t->n_ops; i++) {
         const struct netflow_op *op = &r->t->ops[i];
         if (sampling_matters && op->to_extra && netflow_op_is_sampling(op->to) && !is_same(r, op))

@@ -281,6 +281,30 @@ static void note_sequence(struct exporter *x, const struct netflow_datagram *d, 
     x->n.restarts = x->seen.n_restarts;
 }
 
+/* has_refused - hardly ever: the sums by reason are then left alone. */
+static bool has_refused(const struct netflow_result *r)
+{
+    uint32_t any = 0;
+    for (unsigned i = 0; i < NETFLOW_N_REASONS; i++)
+        any |= r->n_refused[i];
+    return any;
+}
+
+static void count_refused(struct exporter *x, const struct netflow_result *r)
+{
+    uint64_t by_unit[4] = {0};
+    enum { datagrams, records, sets, templates };
+#define X(ID, name, unit)                        \
+    x->refused[NETFLOW_##ID] += r->n_refused[NETFLOW_##ID]; \
+    by_unit[unit] += r->n_refused[NETFLOW_##ID];
+    NETFLOW_REASONS(X)
+#undef X
+    x->n.datagrams_refused += by_unit[datagrams];
+    x->n.records_refused += by_unit[records];
+    x->n.sets_refused += by_unit[sets];
+    x->n.templates_refused += by_unit[templates];
+}
+
 void exporters_count(struct exporters *e, const struct netflow_datagram *d, const struct netflow_result *r)
 {
     struct flow_observer who = {d->peer, r->observer.domain};
@@ -295,17 +319,8 @@ void exporters_count(struct exporters *e, const struct netflow_datagram *d, cons
     x->n.templates_withdrawn += r->n_withdrawn;
     x->n.sets_waiting += r->n_waiting;
     x->n.sets_resolved += r->n_resolved;
-    uint64_t by_unit[4] = {0};
-    enum { datagrams, records, sets, templates };
-#define X(ID, name, unit)                        \
-    x->refused[NETFLOW_##ID] += r->n_refused[NETFLOW_##ID]; \
-    by_unit[unit] += r->n_refused[NETFLOW_##ID];
-    NETFLOW_REASONS(X)
-#undef X
-    x->n.datagrams_refused += by_unit[datagrams];
-    x->n.records_refused += by_unit[records];
-    x->n.sets_refused += by_unit[sets];
-    x->n.templates_refused += by_unit[templates];
+    if (has_refused(r))
+        count_refused(x, r);
     if (!r->has_sequence)
         return;
     x->clock_offset_us = r->exported_us ? d->received_us - r->exported_us : 0;
