@@ -346,7 +346,9 @@ static void year_first(struct scan *s, struct civil *c, int *zone_s, unsigned *f
     take(s, between);
     c->day = between == ' ' ? padded(s) : number(s, 1, 2);
     may_take(s, ',');
-    if (!may_take(s, 'T') && !may_take(s, '-') && !may_take(s, ':'))
+    if (s->end - s->p > 3 && !memcmp(s->p, " - ", 3))
+        s->p += 3;
+    else if (!may_take(s, 'T') && !may_take(s, '-') && !may_take(s, ':'))
         take(s, ' ');
     time_of_day(s, c, true);
     zone(s, zone_s, flags);

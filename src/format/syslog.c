@@ -268,6 +268,8 @@ static void host_and_tag(struct text t, struct syslog *s)
     if (n > 1 && t.p[n - 1] == ':')
         s->hostname.n--;
     t = blanks_off(after(t, n));
+    if (t.n > n && t.p[n] == ' ' && !memcmp(t.p, s->hostname.p, n)) /* UniFi says it twice */
+        t = blanks_off(after(t, n));
     if (t.n > 2 && t.p[0] == ':' && t.p[1] == ' ') /* ASA: "host : %ASA-6-..." */
         t = blanks_off(after(t, 1));
     n = mnemonic(t) ? 0 : tag(t, s);
@@ -291,7 +293,7 @@ static struct text before_time(struct text t, struct syslog *s)
     return t;
 }
 
-/* looks_like_header - a file's line with an ISO time and a blank in it: only "host tag:" behind makes it syslog. */
+/* looks_like_header - a file's line with a time in digits: only "host tag:" behind makes it syslog. */
 static bool looks_like_header(struct text t)
 {
     struct syslog probe = {0};
@@ -375,9 +377,8 @@ static void parse_bsd(struct text t, const struct line_clock *clock, struct sysl
     if (n && is_word_end(rest, n)) {
         struct text host = s->hostname;
         bool is_names = (rest.p[0] | 32) >= 'a' && (rest.p[0] | 32) <= 'z';
-        bool has_t = n > 10 && (rest.p[10] == 'T' || rest.p[9] == 'T' || rest.p[8] == 'T');
         s->has_time = true;
-        after_stamp(after(rest, n), !is_names && !has_t && rest.p[0] != '@' && s->priority < 0, s);
+        after_stamp(after(rest, n), !is_names && rest.p[0] != '@' && s->priority < 0, s);
         if (host.n)
             s->hostname = host;
         return;
