@@ -557,19 +557,18 @@ static const uint8_t *line_end(const uint8_t *p, size_t n)
 static int line_message(struct syslog_framer *f, const uint8_t **p, size_t *n, struct text *ret)
 {
     size_t room = limit(f) - f->held.n;
-    size_t look = *n < room ? *n : room;
-    const uint8_t *end = line_end(*p, look);
-    if (!end && *n <= room && f->held.n + *n < limit(f)) {
+    const uint8_t *end = line_end(*p, *n < room + 1 ? *n : room + 1);
+    if (!end && *n <= room) {
         int r = hold(f, p, n, *n);
         return r ? r : 1;
     }
-    int r = emit(f, p, n, end ? (size_t)(end - *p) + 1 : look, ret);
+    int r = emit(f, p, n, end ? (size_t)(end - *p) + 1 : room, ret);
     if (r)
         return r;
-    f->n_lines += !!end;
     f->n_split += !end;
     f->is_piece = !end;
     *ret = end ? line_end_off(*ret) : *ret;
+    f->n_lines += end && ret->n;
     return 0;
 }
 
@@ -594,7 +593,7 @@ int syslog_frame(struct syslog_framer *f, const uint8_t **p, size_t *n, struct t
         int r = f->is_counted ? counted_message(f, p, n, ret) : line_message(f, p, n, ret);
         if (r || ret->n)
             return r;
-        f->n_empty++;
+        f->n_empty++; /* also the LF that some send behind a counted message */
     }
     return 1;
 }
