@@ -239,10 +239,9 @@ _Static_assert(offsetof(struct config_listener, n_allow) ==
 _Static_assert(offsetof(struct config_listener, n_by_port) ==
                    offsetof(struct config_listener, by_port) + sizeof(struct ip_range *), "read_ranges");
 
-/* read_endpoint - "0.0.0.0:2055", "[::]:2055" into ip and port of a listener. */
-static int read_endpoint(struct loader *l, const struct node *v, void *to)
+/* read_place - "0.0.0.0:2055", "[::]:2055" into ip and port. */
+static int read_place(struct loader *l, const struct node *v, struct ip *ret_ip, uint16_t *ret_port)
 {
-    struct config_listener *listener = to;
     const char *colon = v->kind == SCALAR ? strrchr(v->text, ':') : NULL;
     uint64_t port;
     if (!colon || text_u64((struct text){colon + 1, strlen(colon + 1)}, 65535, &port) || !port)
@@ -251,12 +250,38 @@ static int read_endpoint(struct loader *l, const struct node *v, void *to)
     size_t n = (size_t)(colon - p);
     if (n >= 2 && p[0] == '[' && p[n - 1] == ']')
         p++, n -= 2;
-    if (ip_parse(p, n, &listener->ip))
+    if (ip_parse(p, n, ret_ip))
         return bad(l, v->line, v->text, "address:port, e.g. 0.0.0.0:2055 or [::]:2055");
-    listener->port = (uint16_t)port;
-    listener->line = v->line;
+    *ret_port = (uint16_t)port;
     return 0;
 }
+
+static int read_endpoint(struct loader *l, const struct node *v, void *to)
+{
+    struct config_listener *listener = to;
+    listener->line = v->line;
+    return read_place(l, v, &listener->ip, &listener->port);
+}
+
+static int read_log_endpoint(struct loader *l, const struct node *v, void *to)
+{
+    struct config_log_listener *listener = to;
+    listener->line = v->line;
+    return read_place(l, v, &listener->ip, &listener->port);
+}
+
+/* read_transport - of a listener for logs: one or both. */
+static int read_transport(struct loader *l, const struct node *v, void *to)
+{
+    struct config_log_listener *listener = to;
+    bool is_both = v->kind == SCALAR && !strcmp(v->text, "both");
+    listener->has_udp = is_both || (v->kind == SCALAR && !strcmp(v->text, "udp"));
+    listener->has_tcp = is_both || (v->kind == SCALAR && !strcmp(v->text, "tcp"));
+    return listener->has_udp || listener->has_tcp ? 0 : bad(l, v->line, v->text ? v->text : "", "udp, tcp or both");
+}
+
+_Static_assert(offsetof(struct config_log_listener, n_allow) ==
+                   offsetof(struct config_log_listener, allow) + sizeof(struct ip_range *), "read_ranges");
 
 /* --- mappings against their tables -------------------------------------------------- */
 
@@ -334,6 +359,35 @@ static int read_sflow(struct loader *l, const struct node *v, void *to)
     return read_listeners(l, v, CONFIG_SFLOW);
 }
 
+static int read_logs(struct loader *l, const struct node *v, void *to)
+{
+    static const struct key keys[] = {
+        {"listen", read_log_endpoint, 0},
+        {"transport", read_transport, 0},
+        {"receive_buffer", read_bytes, offsetof(struct config_log_listener, receive_buffer_bytes)},
+        {"allow", read_ranges, offsetof(struct config_log_listener, allow)},
+    };
+    struct config *c = l->config;
+    (void)to;
+    if (v->kind == SCALAR && !v->n_text)
+        return 0;
+    if (v->kind != SEQUENCE)
+        return bad(l, v->line, v->text ? v->text : "{...}", "a list of listeners: - listen: 0.0.0.0:514");
+    for (const struct node *n = v->first; n; n = n->next) {
+        if (c->n_logs == CONFIG_MAX_LOGS)
+            return bad(l, n->line, "logs", "at most 8 listeners");
+        struct config_log_listener *listener = &c->logs[c->n_logs];
+        *listener = (struct config_log_listener){.has_udp = true, .has_tcp = true, .receive_buffer_bytes = 16 << 20};
+        int r = read_mapping(l, n, KEYS(keys), listener);
+        if (r)
+            return r;
+        if (!listener->port)
+            return bad(l, n->line, "", "listen: address:port");
+        c->n_logs++;
+    }
+    return 0;
+}
+
 static int read_captures(struct loader *l, const struct node *v, void *to)
 {
     static const struct key keys[] = {
@@ -367,7 +421,7 @@ static int read_captures(struct loader *l, const struct node *v, void *to)
 static int read_intake(struct loader *l, const struct node *v, void *to)
 {
     static const struct key keys[] = {
-        {"netflow", read_netflow, 0}, {"sflow", read_sflow, 0}, {"capture", read_captures, 0}};
+        {"netflow", read_netflow, 0}, {"sflow", read_sflow, 0}, {"logs", read_logs, 0}, {"capture", read_captures, 0}};
     return read_mapping(l, v, KEYS(keys), to);
 }
 

@@ -19,6 +19,7 @@
 #define CONFIG_MAX_BYTES ((size_t)1 << 20)
 #define CONFIG_MAX_LISTENERS 16u
 #define CONFIG_MAX_CAPTURES 8u
+#define CONFIG_MAX_LOGS 8u
 #define CONFIG_MAX_ALLOW 4096u
 #define CONFIG_MAX_RECEIVERS 16u
 
@@ -34,6 +35,17 @@ struct config_listener {
     size_t n_allow;
     struct ip_range *by_port;      /* exporters whose templates are kept apart by source port */
     size_t n_by_port;
+    int line;
+};
+
+/* where log messages arrive */
+struct config_log_listener {
+    struct ip ip;
+    uint16_t port;
+    bool has_udp, has_tcp;
+    uint64_t receive_buffer_bytes; /* of UDP */
+    struct ip_range *allow;
+    size_t n_allow;
     int line;
 };
 
@@ -53,6 +65,8 @@ struct config {
     int zone_s;
     struct config_listener listeners[CONFIG_MAX_LISTENERS];
     size_t n_listeners;
+    struct config_log_listener logs[CONFIG_MAX_LOGS];
+    size_t n_logs;
     struct config_capture captures[CONFIG_MAX_CAPTURES];
     size_t n_captures;
     uint64_t store_budget_bytes;

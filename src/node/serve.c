@@ -11,6 +11,7 @@
 #include "node/notify.h"
 #include "node/privileges.h"
 #include "node/watch_role.h"
+#include "watch/intake/log_receive.h"
 #include "watch/intake/udp.h"
 
 #include <errno.h>
@@ -69,6 +70,24 @@ static int open_rings(struct parent *p, struct fault *f)
     return 0;
 }
 
+static int open_logs(struct parent *p, struct fault *f)
+{
+    for (size_t i = 0; i < p->config->n_logs; i++) {
+        const struct config_log_listener *l = &p->config->logs[i];
+        int udp = -1, tcp = -1;
+        if (l->has_udp)
+            udp = udp_open(&l->ip, l->port, 1, l->receive_buffer_bytes, f);
+        if (l->has_tcp && (udp >= 0 || !l->has_udp))
+            tcp = tcp_listen(&l->ip, l->port, f);
+        p->sockets.logs[i].udp = udp;
+        p->sockets.logs[i].tcp = tcp;
+        p->sockets.n_logs = i + 1;
+        if ((l->has_udp && udp < 0) || (l->has_tcp && tcp < 0))
+            return l->has_udp && udp < 0 ? udp : tcp;
+    }
+    return 0;
+}
+
 static int open_sockets(struct parent *p, struct fault *f)
 {
     p->sockets = (struct watch_sockets){.fds = p->fds};
@@ -77,7 +96,8 @@ static int open_sockets(struct parent *p, struct fault *f)
         if (r)
             return r;
     }
-    return open_rings(p, f);
+    int r = open_logs(p, f);
+    return r ? r : open_rings(p, f);
 }
 
 static void close_sockets(struct parent *p)
@@ -86,14 +106,24 @@ static void close_sockets(struct parent *p)
         close(p->fds[i]);
     for (size_t i = 0; i < p->sockets.n_rings; i++)
         close(p->sockets.rings[i]);
-    p->sockets.n = p->sockets.n_rings = 0;
+    for (size_t i = 0; i < p->sockets.n_logs; i++) {
+        file_close(&p->sockets.logs[i].udp);
+        file_close(&p->sockets.logs[i].tcp);
+    }
+    p->sockets.n = p->sockets.n_rings = p->sockets.n_logs = 0;
 }
 
 /* same_sockets - whether a new configuration listens at the same places: then the open sockets serve on. */
 static bool same_sockets(const struct config *a, const struct config *b)
 {
-    if (a->n_listeners != b->n_listeners || a->n_captures != b->n_captures)
+    if (a->n_listeners != b->n_listeners || a->n_captures != b->n_captures || a->n_logs != b->n_logs)
         return false;
+    for (size_t i = 0; i < a->n_logs; i++) {
+        const struct config_log_listener *x = &a->logs[i], *y = &b->logs[i];
+        if (x->port != y->port || !ip_equal(&x->ip, &y->ip) || x->has_udp != y->has_udp || x->has_tcp != y->has_tcp ||
+            x->receive_buffer_bytes != y->receive_buffer_bytes)
+            return false;
+    }
     for (size_t i = 0; i < a->n_captures; i++)
         if (strcmp(a->captures[i].interface, b->captures[i].interface) != 0 ||
             a->captures[i].ring_bytes != b->captures[i].ring_bytes)

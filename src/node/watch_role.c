@@ -176,7 +176,7 @@ static int start_threads(struct watch *w, struct fault *f)
             return FAULT(f, -e, no_memory, "threads");
         }
     }
-    return 0;
+    return watch_logs_start(w, f);
 }
 
 /* --- the main thread --------------------------------------------------------------------- */
@@ -199,7 +199,7 @@ static bool any_failed(const struct watch *w)
     for (size_t i = 0; i < w->n_receivers; i++)
         if (atomic_load(&w->receivers[i].has_failed))
             return true;
-    return false;
+    return watch_logs_failed(w);
 }
 
 static void periodic(struct loop *l)
@@ -261,6 +261,8 @@ static int open_everything(struct watch *w, const struct watch_sockets *sockets,
     if (!r)
         r = init_receivers(w, sockets, f);
     if (!r)
+        r = watch_logs_init(w, sockets, f);
+    if (!r)
         r = watch_load_lists(w, true, f);
     return r;
 }
@@ -273,6 +275,7 @@ static void end_receivers(struct watch *w)
     for (size_t i = 0; i < w->n_receivers; i++)
         if (w->receivers[i].thread)
             pthread_join(w->receivers[i].thread, NULL);
+    watch_logs_end(w);
     for (size_t i = 0; i < w->n_receivers; i++) {
         struct fault f = {0};
         if (w->receivers[i].writer && store_writer_seal(w->receivers[i].writer, &f) < 0)
@@ -292,6 +295,7 @@ static void close_everything(struct watch *w)
         live_fini(&w->receivers[i].live);
         store_writer_free(w->receivers[i].writer);
     }
+    watch_logs_close(w);
     for (size_t i = 0; i < w->n_retired; i++)
         match_set_free(w->retired[i]);
     match_set_free(w->current);

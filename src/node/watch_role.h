@@ -21,6 +21,10 @@ struct watch_sockets {
     size_t n;
     int rings[CONFIG_MAX_CAPTURES]; /* packet rings, in the order of the configuration */
     size_t n_rings;
+    struct {
+        int udp, tcp; /* -1: none */
+    } logs[CONFIG_MAX_LOGS];
+    size_t n_logs;
 };
 
 /* watch_ring_options - how the ring of a capture is laid out: the parent and the role must agree. */

@@ -6,12 +6,14 @@
 
 #include "node/config.h"
 #include "node/privileges.h"
+#include "node/watch_role.h"
 #include "watch/detect/finder.h"
 #include "watch/detect/live.h"
 #include "watch/intake/capture.h"
 #include "watch/intake/udp.h"
 #include "watch/store/store.h"
 
+#include <jansson.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -48,6 +50,8 @@ struct watch {
     struct finder *finder;
     struct watch_receiver *receivers;
     size_t n_receivers;
+    struct watch_log_receiver *logs; /* watch_logs.c */
+    size_t n_logs;
 
     pthread_mutex_t set_lock; /* guards current and the freeing of old sets */
     struct match_set *current;
@@ -72,6 +76,15 @@ struct watch {
     _Atomic bool is_ending;
     _Atomic uint64_t n_commands;
 };
+
+/* --- log messages (watch_logs.c): made ready from the parent's sockets, started, ended and sealed, freed */
+int watch_logs_init(struct watch *w, const struct watch_sockets *s, struct fault *f);
+int watch_logs_start(struct watch *w, struct fault *f);
+void watch_logs_end(struct watch *w);
+void watch_logs_close(struct watch *w);
+bool watch_logs_failed(const struct watch *w);
+/* watch_logs_status - what the listeners counted; @ret_kept: events of all. */
+json_t *watch_logs_status(struct watch *w, uint64_t *ret_kept);
 
 /* watch_want_hunt - hunt [since, until] again for all lists; merges with what is wanted already. */
 void watch_want_hunt(struct watch *w, int64_t since_us, int64_t until_us);

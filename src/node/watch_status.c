@@ -134,6 +134,9 @@ static json_t *intake_status(struct watch *w)
     json_object_set_new(o, "receivers", receivers);
     json_object_set_new(o, "exporters", exporters);
     json_object_set_new(o, "captures", captures);
+    uint64_t events = 0;
+    json_object_set_new(o, "logs", watch_logs_status(w, &events));
+    put(o, "log_events_kept", events);
     return o;
 }
 

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "watch/intake/log_receive.h"
+
+#include "base/clock.h"
+#include "format/event_record.h"
+#include "format/syslog.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { N_DATAGRAMS = 64, DATAGRAM_BYTES = 1 << 16, STREAM_BYTES = 1 << 16, FLUSH_US = 200000, RETRY_US = 100000, N_EVENTS = 64,
+       SLOTS = 2 * LOG_SOURCES_MAX, DRAIN_ROUNDS = 256 };
+
+/* places of the array of connections; what epoll tells is an index of these or one of two more */
+#define TAG_UDP UINT64_MAX
+#define TAG_TCP (UINT64_MAX - 1)
+#define TAG_WAKE (UINT64_MAX - 2)
+
+struct connection {
+    int fd; /* -1: free */
+    uint32_t source;
+    struct syslog_framer framer;
+};
+
+struct log_receiver_inside {
+    int epoll, wake;
+    struct events *events;
+    struct event_decoder *decoder;
+    int64_t oldest_us; /* when the batch got its first row; 0: empty */
+    int64_t ticked_us;
+    struct connection connections[LOG_CONNECTIONS_MAX];
+    uint32_t n_connections;
+    uint32_t slots[SLOTS]; /* source + 1 by hash of the address */
+    uint32_t rows_of[EVENTS_ROWS]; /* source of each row of the batch */
+    uint8_t *bytes;                /* N_DATAGRAMS of DATAGRAM_BYTES, also for streams */
+};
+
+/* --- sockets --------------------------------------------------------------------------------------------------- */
+
+int tcp_listen(const struct ip *ip, uint16_t port, struct fault *f)
+{
+    char shown[IP_TEXT_MAX];
+    struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    struct sockaddr_in a4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    bool is_v4 = ip_is_v4(ip);
+    int yes = 1, no = 0, fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    memcpy(&a.sin6_addr, ip->b, sizeof(ip->b));
+    a4.sin_addr.s_addr = htonl(ip_v4(ip));
+    ip_format(ip, shown);
+    if (fd >= 0)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    if (fd >= 0 && !is_v4)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
+    if (fd < 0 || (is_v4 ? bind(fd, (struct sockaddr *)&a4, sizeof(a4)) : bind(fd, (struct sockaddr *)&a, sizeof(a))) ||
+        listen(fd, 128)) {
+        int e = -errno;
+        if (fd >= 0)
+            close(fd);
+        return FAULT(f, e, tcp_cannot_listen, shown, port, strerrordesc_np(-e));
+    }
+    return fd;
+}
+
+static struct ip address_of(const struct sockaddr_storage *s)
+{
+    struct ip ip = {{0}};
+    if (s->ss_family == AF_INET) {
+        struct sockaddr_in a;
+        memcpy(&a, s, sizeof(a));
+        return ip_from_v4(ntohl(a.sin_addr.s_addr));
+    }
+    if (s->ss_family == AF_INET6) {
+        struct sockaddr_in6 a;
+        memcpy(&a, s, sizeof(a));
+        memcpy(ip.b, &a.sin6_addr, sizeof(ip.b));
+    }
+    return ip;
+}
+
+static bool is_allowed(const struct log_receiver *r, const struct ip *ip)
+{
+    for (size_t i = 0; i < r->o.n_allow; i++)
+        if (ip_range_has(&r->o.allow[i], ip))
+            return true;
+    return !r->o.n_allow;
+}
+
+/* --- senders ------------------------------------------------------------------------------------------------------ */
+
+/* source_of - the sender's number; 0 is everybody beyond the limit. Under the lock. */
+static uint32_t source_of(struct log_receiver *r, const struct ip *ip)
+{
+    uint64_t h;
+    struct ip bytes = *ip;
+    memcpy(&h, bytes.b + 8, sizeof(h));
+    h = (h ^ bytes.b[1] ^ (uint64_t)bytes.b[7] << 40) * UINT64_C(0x9e3779b97f4a7c15);
+    size_t slot = (h >> 40) % SLOTS;
+    for (; r->inside->slots[slot]; slot = (slot + 1) % SLOTS)
+        if (ip_equal(&r->sources[r->inside->slots[slot] - 1].ip, ip))
+            return r->inside->slots[slot] - 1;
+    if (r->n_sources == LOG_SOURCES_MAX)
+        return 0;
+    struct log_source *s = &r->sources[r->n_sources++];
+    *s = (struct log_source){.ip = *ip, .first_us = clock_now_us()};
+    r->inside->slots[slot] = r->n_sources;
+    return r->n_sources - 1;
+}
+
+/* --- the batch ------------------------------------------------------------------------------------------------------ */
+
+static void count_dropped(struct log_receiver *r)
+{
+    pthread_mutex_lock(&r->lock);
+    for (uint32_t i = 0; i < r->inside->events->n; i++)
+        r->sources[r->inside->rows_of[i]].dropped++;
+    pthread_mutex_unlock(&r->lock);
+}
+
+/*
+ * flush - the batch to the hook and into the journal. While the store takes nothing: wait, unless we are ending: then a
+ * second chance, and what is lost is counted. Return: 0 or <0 (the hook's).
+ */
+static int flush(struct log_receiver *r)
+{
+    struct log_receiver_inside *x = r->inside;
+    struct events *e = x->events;
+    int result = 0;
+    if (!e->n)
+        return 0;
+    if (r->o.hook)
+        result = r->o.hook(r->o.context, e);
+    for (unsigned n_tries = 0; !result && store_log_writer_append(r->o.writer, e, &r->fault);) {
+        atomic_store(&r->is_waiting, true);
+        if (atomic_load(&r->is_ending) && ++n_tries > 5) {
+            count_dropped(r);
+            break;
+        }
+        if (r->o.tick)
+            (void)r->o.tick(r->o.context);
+        usleep(RETRY_US);
+    }
+    atomic_store(&r->is_waiting, false);
+    atomic_fetch_add(&r->batches, 1);
+    events_clear(e);
+    x->oldest_us = 0;
+    return result;
+}
+
+/* add - one message as one row. Return: 0 or <0. */
+static int add(struct log_receiver *r, struct text message, uint32_t source, const struct text *address)
+{
+    struct log_receiver_inside *x = r->inside;
+    struct event_source from = {.arrived_us = clock_now_us(), .zone_s = r->o.zone_s, .address = *address};
+    enum event_refusal reason;
+    size_t at;
+    while (message.n && (message.p[message.n - 1] == '\n' || message.p[message.n - 1] == '\r' || !message.p[message.n - 1]))
+        message.n--;
+    int e = event_record(x->decoder, EVENT_RECORD_ANY, message, &from, x->events, &reason, &at);
+    bool is_malformed = e == EVENT_RECORD_REFUSED;
+    if (is_malformed)
+        e = event_record(x->decoder, EVENT_RECORD_LINE, message, &from, x->events, &reason, &at);
+    bool is_plain = !e && !event_get(x->events, x->events->n - 1, EV_EVENT_DECODER);
+    pthread_mutex_lock(&r->lock);
+    struct log_source *s = &r->sources[source];
+    s->messages++;
+    s->bytes += message.n;
+    s->last_us = from.arrived_us;
+    s->malformed += is_malformed;
+    s->plain += is_plain;
+    s->empty += e == EVENT_RECORD_NONE;
+    s->dropped += e == EVENT_RECORD_REFUSED;
+    pthread_mutex_unlock(&r->lock);
+    if (e == -ENOMEM)
+        return FAULT(&r->fault, e, no_memory, "receivers");
+    if (!e) {
+        x->rows_of[x->events->n - 1] = source;
+        if (!x->oldest_us)
+            x->oldest_us = clock_steady_us();
+    }
+    return events_full(x->events) ? flush(r) : 0;
+}
+
+/* --- datagrams -------------------------------------------------------------------------------------------------------- */
+
+static void note_drops(struct log_receiver *r, struct msghdr *m)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) {
+            uint32_t n;
+            memcpy(&n, CMSG_DATA(c), sizeof(n));
+            atomic_store(&r->kernel_drops, n);
+        }
+}
+
+/* take_datagrams - at most N_DATAGRAMS. Return: how many, or <0. */
+static int take_datagrams(struct log_receiver *r)
+{
+    struct mmsghdr m[N_DATAGRAMS] = {0};
+    struct iovec parts[N_DATAGRAMS];
+    struct sockaddr_storage from[N_DATAGRAMS];
+    char control[N_DATAGRAMS][CMSG_SPACE(sizeof(uint32_t))];
+    for (size_t i = 0; i < N_DATAGRAMS; i++) {
+        parts[i] = (struct iovec){r->inside->bytes + i * DATAGRAM_BYTES, DATAGRAM_BYTES};
+        m[i].msg_hdr = (struct msghdr){.msg_name = &from[i], .msg_namelen = sizeof(from[i]), .msg_iov = &parts[i], .msg_iovlen = 1,
+                                       .msg_control = control[i], .msg_controllen = sizeof(control[i])};
+    }
+    int n = recvmmsg(r->o.udp_fd, m, N_DATAGRAMS, MSG_DONTWAIT, NULL);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : FAULT(&r->fault, -errno, log_receive_failed, strerrordesc_np(errno));
+    for (int i = 0; i < n; i++) {
+        struct ip ip = address_of(&from[i]);
+        char shown[IP_TEXT_MAX];
+        note_drops(r, &m[i].msg_hdr);
+        if (!is_allowed(r, &ip)) {
+            atomic_fetch_add(&r->not_allowed, 1);
+            continue;
+        }
+        pthread_mutex_lock(&r->lock);
+        uint32_t source = source_of(r, &ip);
+        pthread_mutex_unlock(&r->lock);
+        struct text address = {shown, ip_format(&ip, shown)};
+        int e = add(r, (struct text){parts[i].iov_base, m[i].msg_len}, source, &address);
+        if (e)
+            return e;
+    }
+    return n;
+}
+
+/* --- streams ---------------------------------------------------------------------------------------------------------- */
+
+static void close_connection(struct log_receiver *r, struct connection *c)
+{
+    pthread_mutex_lock(&r->lock);
+    r->sources[c->source].n_connections--;
+    pthread_mutex_unlock(&r->lock);
+    close(c->fd);
+    c->fd = -1;
+    syslog_framer_fini(&c->framer);
+    c->framer = (struct syslog_framer){0};
+    r->inside->n_connections--;
+    atomic_fetch_sub(&r->connections, 1);
+}
+
+static struct connection *free_connection(struct log_receiver_inside *x)
+{
+    for (size_t i = 0; i < LOG_CONNECTIONS_MAX; i++)
+        if (x->connections[i].fd < 0)
+            return &x->connections[i];
+    return NULL;
+}
+
+static void accept_connection(struct log_receiver *r)
+{
+    struct log_receiver_inside *x = r->inside;
+    struct sockaddr_storage from;
+    socklen_t n = sizeof(from);
+    int yes = 1, fd = accept4(r->o.tcp_fd, (struct sockaddr *)&from, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0)
+        return; /* it went away, or descriptors are out: the next may do */
+    struct ip ip = address_of(&from);
+    if (!is_allowed(r, &ip)) {
+        atomic_fetch_add(&r->not_allowed, 1);
+        close(fd);
+        return;
+    }
+    struct connection *c = free_connection(x);
+    pthread_mutex_lock(&r->lock);
+    uint32_t source = source_of(r, &ip);
+    bool has_room = c && r->sources[source].n_connections < LOG_CONNECTIONS_OF_ONE;
+    r->sources[source].n_connections += has_room;
+    pthread_mutex_unlock(&r->lock);
+    struct epoll_event e = {.events = EPOLLIN, .data.u64 = has_room ? (uint64_t)(c - x->connections) : 0};
+    if (!has_room || epoll_ctl(x->epoll, EPOLL_CTL_ADD, fd, &e)) {
+        atomic_fetch_add(&r->connections_refused, 1);
+        close(fd);
+        return;
+    }
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof(yes));
+    *c = (struct connection){.fd = fd, .source = source};
+    x->n_connections++;
+    atomic_fetch_add(&r->connections, 1);
+}
+
+static int end_stream(struct log_receiver *r, struct connection *c, const struct text *address)
+{
+    struct text message;
+    int e = syslog_frame_end(&c->framer, &message) ? 0 : add(r, message, c->source, address);
+    close_connection(r, c);
+    return e;
+}
+
+/* read_connection - one piece. Return: bytes read (0: nothing there, or it ended), or <0. */
+static int read_connection(struct log_receiver *r, struct connection *c)
+{
+    char shown[IP_TEXT_MAX];
+    struct text address = {shown, 0}, message;
+    if (c->fd < 0)
+        return 0;
+    pthread_mutex_lock(&r->lock);
+    struct ip ip = r->sources[c->source].ip;
+    pthread_mutex_unlock(&r->lock);
+    address.n = ip_format(&ip, shown);
+    ssize_t n = recv(c->fd, r->inside->bytes, STREAM_BYTES, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    if (n <= 0) {
+        int e = end_stream(r, c, &address);
+        return e;
+    }
+    const uint8_t *p = r->inside->bytes;
+    size_t left = (size_t)n;
+    int e;
+    while (!(e = syslog_frame(&c->framer, &p, &left, &message)))
+        if ((e = add(r, message, c->source, &address)) < 0)
+            break;
+    if (e == -ENOMEM)
+        return FAULT(&r->fault, e, no_memory, "receivers");
+    return e < 0 ? e : (int)n;
+}
+
+/* --- the thread ---------------------------------------------------------------------------------------------------------- */
+
+int log_receiver_init(struct log_receiver *r, const struct log_receiver_options *o)
+{
+    *r = (struct log_receiver){.o = *o};
+    pthread_mutex_init(&r->lock, NULL);
+    struct log_receiver_inside *x = r->inside = calloc(1, sizeof(*x));
+    r->sources = calloc(LOG_SOURCES_MAX, sizeof(*r->sources));
+    if (!x || !r->sources)
+        return -ENOMEM;
+    x->epoll = x->wake = -1;
+    r->n_sources = 1; /* entry 0: those beyond the limit */
+    for (size_t i = 0; i < LOG_CONNECTIONS_MAX; i++)
+        x->connections[i].fd = -1;
+    x->events = events_new(o->names);
+    x->decoder = event_decoder_new(o->names, o->decoders);
+    x->bytes = malloc((size_t)N_DATAGRAMS * DATAGRAM_BYTES);
+    x->epoll = epoll_create1(EPOLL_CLOEXEC);
+    x->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (!x->events || !x->decoder || !x->bytes)
+        return -ENOMEM;
+    if (x->epoll < 0 || x->wake < 0)
+        return -errno;
+    const struct {
+        int fd;
+        uint64_t tag;
+    } watched[] = {{o->udp_fd, TAG_UDP}, {o->tcp_fd, TAG_TCP}, {x->wake, TAG_WAKE}};
+    int yes = 1;
+    for (size_t i = 0; i < sizeof(watched) / sizeof(*watched); i++) {
+        struct epoll_event e = {.events = EPOLLIN, .data.u64 = watched[i].tag};
+        if (watched[i].fd >= 0 && epoll_ctl(x->epoll, EPOLL_CTL_ADD, watched[i].fd, &e))
+            return -errno;
+    }
+    if (o->udp_fd >= 0)
+        setsockopt(o->udp_fd, SOL_SOCKET, SO_RXQ_OVFL, &yes, sizeof(yes));
+    return 0;
+}
+
+static int serve_one(struct log_receiver *r, uint64_t tag)
+{
+    struct log_receiver_inside *x = r->inside;
+    if (tag == TAG_UDP) {
+        int n = take_datagrams(r);
+        return n < 0 ? n : 0;
+    }
+    if (tag == TAG_TCP) {
+        accept_connection(r);
+        return 0;
+    }
+    if (tag == TAG_WAKE) {
+        uint64_t unused;
+        (void)!read(x->wake, &unused, sizeof(unused));
+        return 0;
+    }
+    int n = tag < LOG_CONNECTIONS_MAX ? read_connection(r, &x->connections[tag]) : 0;
+    return n < 0 ? n : 0;
+}
+
+static int upkeep(struct log_receiver *r)
+{
+    struct log_receiver_inside *x = r->inside;
+    int64_t now_us = clock_steady_us();
+    int e = x->oldest_us && now_us - x->oldest_us >= FLUSH_US ? flush(r) : 0;
+    if (e || now_us - x->ticked_us < FLUSH_US)
+        return e;
+    x->ticked_us = now_us;
+    (void)store_log_writer_tick(r->o.writer, now_us, NULL); /* rows that are journaled stay so: sealing is tried again */
+    return r->o.tick ? r->o.tick(r->o.context) : 0;
+}
+
+/* drain - what the sockets hold at the end, in a bounded number of rounds. */
+static int drain(struct log_receiver *r)
+{
+    struct log_receiver_inside *x = r->inside;
+    int e = 0, n = 1;
+    for (unsigned round = 0; n > 0 && round < DRAIN_ROUNDS; round++) {
+        n = r->o.udp_fd >= 0 ? take_datagrams(r) : 0;
+        for (size_t i = 0; n >= 0 && i < LOG_CONNECTIONS_MAX; i++) {
+            int k = read_connection(r, &x->connections[i]);
+            n = k < 0 ? k : n + k;
+        }
+    }
+    for (size_t i = 0; i < LOG_CONNECTIONS_MAX; i++)
+        if (x->connections[i].fd >= 0) {
+            char shown[IP_TEXT_MAX];
+            struct text address = {shown, ip_format(&r->sources[x->connections[i].source].ip, shown)};
+            int k = end_stream(r, &x->connections[i], &address);
+            e = e ? e : k;
+        }
+    int k = flush(r);
+    return n < 0 ? n : e ? e : k;
+}
+
+int log_receiver_run(struct log_receiver *r)
+{
+    struct log_receiver_inside *x = r->inside;
+    struct epoll_event events[N_EVENTS];
+    int e = 0;
+    while (!e && !atomic_load(&r->is_ending)) {
+        int n = epoll_wait(x->epoll, events, N_EVENTS, x->oldest_us ? FLUSH_US / 4000 : FLUSH_US / 1000);
+        for (int i = 0; !e && i < n; i++)
+            e = serve_one(r, events[i].data.u64);
+        e = e ? e : upkeep(r);
+    }
+    return e ? e : drain(r);
+}
+
+void log_receiver_end(struct log_receiver *r)
+{
+    uint64_t one = 1;
+    atomic_store(&r->is_ending, true);
+    if (r->inside && r->inside->wake >= 0)
+        (void)!write(r->inside->wake, &one, sizeof(one));
+}
+
+void log_receiver_fini(struct log_receiver *r)
+{
+    struct log_receiver_inside *x = r->inside;
+    if (x) {
+        for (size_t i = 0; i < LOG_CONNECTIONS_MAX; i++)
+            if (x->connections[i].fd >= 0)
+                close_connection(r, &x->connections[i]);
+        if (x->epoll >= 0)
+            close(x->epoll);
+        if (x->wake >= 0)
+            close(x->wake);
+        events_free(x->events);
+        event_decoder_free(x->decoder);
+        free(x->bytes);
+        free(x);
+    }
+    free(r->sources);
+    r->inside = NULL;
+    r->sources = NULL;
+    pthread_mutex_destroy(&r->lock);
+}
+
+int log_receiver_sources(struct log_receiver *r, struct log_source **ret, uint32_t *ret_n)
+{
+    pthread_mutex_lock(&r->lock);
+    struct log_source *copy = malloc(r->n_sources * sizeof(*copy));
+    if (copy)
+        memcpy(copy, r->sources, r->n_sources * sizeof(*copy));
+    *ret_n = r->n_sources;
+    pthread_mutex_unlock(&r->lock);
+    *ret = copy;
+    return copy ? 0 : -ENOMEM;
+}
