@@ -209,7 +209,8 @@ static bool is_true_of_nothing(const struct sigma_cnode *node)
     for (uint32_t i = 0; i < item->n && is_true == item->is_all; i++) {
         is_true = false;
         for (const struct sigma_cvalue *v = &item->values[i]; v; v = v->or)
-            is_true = is_true || v->test == SIGMA_IS_NULL || (v->test == SIGMA_IS_THERE && !v->is_true);
+            is_true = is_true || v->test == SIGMA_IS_NULL || (v->test == SIGMA_IS_THERE && !v->is_true) ||
+                      (v->test == SIGMA_FULL && item->list == SIGMA_ANYWHERE);
     }
     return is_true != item->is_not;
 }
