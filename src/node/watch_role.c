@@ -341,7 +341,6 @@ static int work(struct watch *w, struct loop *l, int ready_fd, struct fault *f)
     return r;
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 static void load_decoders(struct watch *w)
 {
     struct fault f = {0};
@@ -350,6 +349,7 @@ static void load_decoders(struct watch *w)
         log_line(LOG_WARN, "decoders_not_loaded", "reason", f.text, NULL);
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 /* a sanitizer's shadow is terabytes of private memory: no ceiling would leave it anything */
 static void limit_memory(uint64_t n_bytes)
 {
