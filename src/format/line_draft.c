@@ -109,7 +109,7 @@ static size_t number(struct drafting *d, struct text t)
 /* word - literal, but for the one behind "user". */
 static size_t word(struct drafting *d, struct text t)
 {
-    static const char *const users[] = {"user", "username", "login", "account", "acct", "usr", "for", NULL};
+    static const char *const users[] = {"user", "username", "account", "acct", "usr", NULL};
     size_t n = 0;
     while (n < t.n && is_word(t.p[n]))
         n++;
