@@ -13,7 +13,7 @@
 enum { DENSE_ROWS = 512 }; /* of a block: above, columns are decoded whole */
 
 static int scan(struct store_view *v, struct list *const *lists, size_t n_lists, const struct hunt_options *o,
-                hunt_scan_each each, void *context, struct hunt_coverage *coverage, struct fault *f)
+                const unsigned *columns, size_t n_columns, hunt_scan_each each, void *context, struct hunt_coverage *coverage, struct fault *f)
 {
     struct hunt_union all;
     if (n_lists > HUNT_LISTS)
@@ -27,7 +27,7 @@ static int scan(struct store_view *v, struct list *const *lists, size_t n_lists,
     if (r)
         r = FAULT(f, r, no_memory, "hunt");
     else
-        r = hunt_scan(v, &all.set, o, each, context, coverage, f);
+        r = hunt_scan(v, &all.set, o, columns, n_columns, each, context, coverage, f);
     hunt_union_fini(&all);
     free(sets);
     return r;
@@ -84,7 +84,7 @@ int hunt_rows(struct store_view *v, struct list *const *lists, size_t n_lists, c
               int (*each)(void *context, const struct hunt_row *r), void *context, struct hunt_coverage *ret, struct fault *f)
 {
     struct give_rows g = {each, context, 0};
-    int r = scan(v, lists, n_lists, o, give_rows, &g, ret, f);
+    int r = scan(v, lists, n_lists, o, row_columns, N_ROW_COLUMNS, give_rows, &g, ret, f);
     return r == ENDED ? g.answer : r;
 }
 
@@ -118,7 +118,7 @@ int hunt_hits(struct store_view *v, struct list *const *lists, size_t n_lists, c
     struct count_hits c = {.hits = hits_new(lists, n_lists, space, memory_bytes)};
     if (!c.hits)
         return FAULT(f, -ENOMEM, no_memory, "hunt");
-    int r = scan(v, lists, n_lists, o, count_hits, &c, ret, f);
+    int r = scan(v, lists, n_lists, o, row_columns, N_ROW_COLUMNS, count_hits, &c, ret, f);
     ret->n_rows_foreign = c.n_foreign;
     ret->n_hits = hits_n(c.hits);
     if (!r)
@@ -158,5 +158,5 @@ int hunt_total(struct store_view *v, struct list *const *lists, size_t n_lists, 
                struct hunt_totals *ret, struct hunt_coverage *ret_coverage, struct fault *f)
 {
     *ret = (struct hunt_totals){0};
-    return scan(v, lists, n_lists, o, add_totals, ret, ret_coverage, f);
+    return scan(v, lists, n_lists, o, row_columns + FIRST_BYTES, 2, add_totals, ret, ret_coverage, f);
 }

@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FEW_CODES = 4096, SEARCHED_CODES = 16, ROW_WORDS = SEGMENT_BLOCK_ROWS / 64 };
+enum { FEW_CODES = 4096, SEARCHED_CODES = 16, ROW_WORDS = SEGMENT_BLOCK_ROWS / 64, WINDOW = 32, COLUMNS = 16 };
 
 struct scan {
     const struct hunt_options *o;
+    unsigned columns[COLUMNS];
+    size_t n_columns;
     hunt_scan_each each;
     void *context;
     struct hunt_coverage *coverage;
@@ -89,6 +91,7 @@ static int few_codes(struct scan *c, const struct segment *s, const uint32_t *co
     size_t n = 0;
     memset(first, 0, (n_blocks + 2) * sizeof(*first));
     memset(c->blocks, 0, (n_blocks + 63) / 64 * sizeof(*c->blocks));
+    segment_want_postings(s, codes, n_codes);
     for (size_t i = 0; i < n_codes; i++) {
         int r = take_blocks(c, s, codes[i], &n);
         if (r)
@@ -257,11 +260,27 @@ static int scan_block(struct scan *c, const struct segment *s, uint32_t block, c
     return r;
 }
 
+/* the blocks of a window that begins with @from are asked of the disk. Return: the block behind it */
+static uint32_t want_blocks(struct scan *c, const struct segment *s, uint32_t from)
+{
+    uint32_t blocks[WINDOW], n = 0, n_blocks = segment_info(s)->n_blocks;
+    for (; from < n_blocks && n < WINDOW; from++)
+        if (c->blocks[from / 64] >> from % 64 & 1)
+            blocks[n++] = from;
+    segment_want_columns(s, blocks, n, c->columns, c->n_columns);
+    return from;
+}
+
 static int scan_blocks(struct scan *c, const struct segment *s, const uint32_t *codes, size_t n_codes, bool is_few)
 {
     uint32_t n_blocks = segment_info(s)->n_blocks;
+    uint32_t next = want_blocks(c, s, 0), wanted = next; /* one window ahead of what is read */
     int r = 0;
     for (uint32_t b = 0; !r && b < n_blocks; b++) {
+        if (b == next || !b) {
+            next = wanted;
+            wanted = want_blocks(c, s, wanted);
+        }
         if (!(c->blocks[b / 64] >> b % 64 & 1) || (has_window(c->o) && !window_may(c, s, b)))
             continue;
         uint32_t from = is_few ? c->first_of_block[b] : 0, n = is_few ? c->first_of_block[b + 1] - from : 0;
@@ -312,10 +331,13 @@ static void scan_fini(struct scan *c)
     free(c->bits);
 }
 
-int hunt_scan(struct store_view *v, const struct address_set *set, const struct hunt_options *o, hunt_scan_each each,
-              void *context, struct hunt_coverage *coverage, struct fault *f)
+int hunt_scan(struct store_view *v, const struct address_set *set, const struct hunt_options *o, const unsigned *columns,
+              size_t n_columns, hunt_scan_each each, void *context, struct hunt_coverage *coverage, struct fault *f)
 {
-    struct scan c = {.o = o, .each = each, .context = context, .coverage = coverage};
+    struct scan c = {.o = o, .each = each, .context = context, .coverage = coverage,
+                     .columns = {FLOW_SOURCE_IP, FLOW_DESTINATION_IP}, .n_columns = 2};
+    for (size_t i = 0; i < n_columns && c.n_columns < COLUMNS; i++)
+        c.columns[c.n_columns++] = columns[i];
     c.ends = malloc(SEGMENT_BLOCK_ROWS);
     c.found_ends = malloc(SEGMENT_BLOCK_ROWS);
     c.rows = malloc(SEGMENT_BLOCK_ROWS * sizeof(*c.rows));

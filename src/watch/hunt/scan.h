@@ -17,9 +17,13 @@ enum { HUNT_END_SOURCE = 1, HUNT_END_DESTINATION = 2 };
  */
 typedef int (*hunt_scan_each)(void *context, struct query_block *b, const uint32_t *rows, const uint8_t *ends, uint32_t n);
 
-/* hunt_scan - newest segment first; fills the coverage. Return: 0, what @each returned, or -errno with the fault. */
-int hunt_scan(struct store_view *v, const struct address_set *set, const struct hunt_options *o, hunt_scan_each each,
-              void *context, struct hunt_coverage *coverage, struct fault *f);
+/*
+ * hunt_scan - newest segment first; fills the coverage.
+ * @columns: those @each will ask for, but for the addresses; told for the sake of the disk.
+ * Return: 0, what @each returned, or -errno with the fault.
+ */
+int hunt_scan(struct store_view *v, const struct address_set *set, const struct hunt_options *o, const unsigned *columns,
+              size_t n_columns, hunt_scan_each each, void *context, struct hunt_coverage *coverage, struct fault *f);
 
 /* hunt_row_read - one row as a record. Return: 0, -EBADMSG, -ENOMEM. */
 int hunt_row_read(struct query_block *b, uint32_t row, uint8_t ends, struct hunt_row *ret);

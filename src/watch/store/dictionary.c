@@ -297,6 +297,28 @@ int dictionary_lower_bound(const struct dictionary *d, const struct ip *a, uint6
     return 0;
 }
 
+bool dictionary_place(const struct dictionary *d, const struct ip *a, const uint8_t **ret_p, size_t *ret_n)
+{
+    uint64_t g = 0, word;
+    if (!d->n || (d->family == 4 && !ip_is_v4(a)) ||
+        (d->family == 4 ? last_group4(d, ip_v4(a), 0, &g) : last_group6(d, wide_of(a), 0, &g)))
+        return false;
+    const uint8_t *p = sealed_get(d->area, d->groups + g * 8, 8);
+    if (!p)
+        return false;
+    memcpy(&word, p, 8);
+    size_t offset = word & ((UINT64_C(1) << 48) - 1);
+    return offset < d->n_body && sealed_place(d->area, d->body + offset, 1, ret_p, ret_n);
+}
+
+void dictionary_want(const struct dictionary *d)
+{
+    uint64_t n_groups = dictionary_n_groups(d->family, d->n);
+    sealed_want(d->area, d->heads, n_groups * head_bytes(d->family));
+    sealed_want(d->area, d->groups, n_groups * 8);
+    sealed_want(d->area, d->body, d->n_body);
+}
+
 /* --- merging ---------------------------------------------------------------------- */
 
 struct found {
@@ -486,5 +508,7 @@ int dictionary_merge(const struct dictionary *d, const struct address_set *set, 
 {
     if (!d->n)
         return 0;
+    if (set->n_v4 + set->n_v4_ranges + set->n_v6 > dictionary_n_groups(d->family, d->n) / 4)
+        dictionary_want(d);
     return d->family == 4 ? merge4(d, set, each, context) : merge6(d, set, each, context);
 }

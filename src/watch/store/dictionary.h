@@ -79,6 +79,10 @@ int dictionary_at(const struct dictionary *d, uint64_t i, struct ip *ret);
 /* dictionary_lower_bound - the first entry >= @a, or n. An IPv6 address is above all of family 4 but for ::/ffff forms below it. */
 int dictionary_lower_bound(const struct dictionary *d, const struct ip *a, uint64_t *ret);
 
+/* dictionary_place - where the bytes lie that a look-up of @a is yet to read; false if there are none. */
+bool dictionary_place(const struct dictionary *d, const struct ip *a, const uint8_t **ret_p, size_t *ret_n);
+/* dictionary_want - all of it is about to be read. */
+void dictionary_want(const struct dictionary *d);
 /*
  * dictionary_merge - entries whose addresses are in @set, ascending.
  * @each: a run of such entries and their addresses (family 4: @v4, family 6: @v6, the other NULL), borrowed;

@@ -70,28 +70,32 @@ static void merge_segment(const struct find *f, size_t i, struct slot *ret)
 
 /* --- one dictionary -------------------------------------------------------------------------- */
 
+/* what the dictionary says of one member: addresses that stand in it */
+struct told {
+    struct ip *ip;
+    size_t n, room;
+    bool is_asked_for;
+};
+
 struct gather {
-    const struct find *find;
     const struct view_dictionary *dictionary;
-    struct slot **slots; /* per member: its result, or NULL (gone, or not asked for) */
-    size_t *room;
+    struct told *told; /* per member */
     size_t n_pairs;
 };
 
 enum { TOO_DENSE = 1 };
 
-static int add_code(struct gather *g, size_t member, uint32_t code)
+static int add_told(struct gather *g, struct told *t, const struct ip *a)
 {
-    struct slot *s = g->slots[member];
-    if (s->n == g->room[member]) {
-        size_t room = g->room[member] ? g->room[member] * 2 : 64;
-        uint32_t *more = realloc(s->codes, room * sizeof(*more));
+    if (t->n == t->room) {
+        size_t room = t->room ? t->room * 2 : 64;
+        struct ip *more = realloc(t->ip, room * sizeof(*more));
         if (!more)
             return -ENOMEM;
-        s->codes = more;
-        g->room[member] = room;
+        t->ip = more;
+        t->room = room;
     }
-    s->codes[s->n++] = code;
+    t->ip[t->n++] = *a;
     return ++g->n_pairs > MAX_PAIRS ? TOO_DENSE : 0;
 }
 
@@ -101,15 +105,25 @@ static int gather_entry(void *context, const struct ip *a, const uint64_t *membe
     for (size_t word = 0; word < (g->dictionary->n_members + 63) / 64; word++)
         for (uint64_t bits = members[word]; bits; bits &= bits - 1) {
             size_t member = word * 64 + (size_t)__builtin_ctzll(bits);
-            if (member >= g->dictionary->n_members || !g->slots[member])
+            if (member >= g->dictionary->n_members || !g->told[member].is_asked_for)
                 continue;
-            uint32_t code;
-            if (!segment_find(g->find->view->segments[g->dictionary->members[member]], a, &code))
-                return -EBADMSG; /* the dictionary and the segment disagree: trust the segment */
-            int r = add_code(g, member, code);
+            int r = add_told(g, &g->told[member], a);
             if (r)
                 return r;
         }
+    return 0;
+}
+
+/* look_up - the codes of what was told of a segment. */
+static int look_up(const struct segment *s, const struct told *t, struct slot *ret)
+{
+    ret->codes = malloc((t->n + 1) * sizeof(*ret->codes));
+    if (!ret->codes)
+        return -ENOMEM;
+    segment_want_addresses(s, t->ip, t->n);
+    for (size_t i = 0; i < t->n; i++)
+        if (!segment_find(s, &t->ip[i], &ret->codes[ret->n++]))
+            return -EBADMSG; /* the dictionary and the segment disagree: trust the segment */
     return 0;
 }
 
@@ -117,21 +131,22 @@ static int gather_entry(void *context, const struct ip *a, const uint64_t *membe
 static int merge_dictionary(const struct find *f, const struct unit *u, struct slot *results)
 {
     const struct view_dictionary *d = u->dictionary;
-    struct gather g = {.find = f, .dictionary = d};
-    g.slots = calloc(d->n_members + 1, sizeof(struct slot *));
-    g.room = calloc(d->n_members + 1, sizeof(*g.room));
-    int r = g.slots && g.room ? 0 : -ENOMEM;
+    struct gather g = {.dictionary = d, .told = calloc(d->n_members + 1, sizeof(*g.told))};
+    int r = g.told ? 0 : -ENOMEM;
     for (size_t i = 0; !r && i < d->n_members; i++)
-        if (d->members[i] != VIEW_NO_SEGMENT && f->slots[d->members[i]].unit == (size_t)(u - f->units))
-            g.slots[i] = &results[i];
+        g.told[i].is_asked_for = d->members[i] != VIEW_NO_SEGMENT && f->slots[d->members[i]].unit == (size_t)(u - f->units);
     if (!r)
         r = merged_find(d->merged, f->set, gather_entry, &g);
+    for (size_t i = 0; !r && i < d->n_members; i++)
+        if (g.told[i].n)
+            r = look_up(f->view->segments[d->members[i]], &g.told[i], &results[i]);
     for (size_t i = 0; r && i < d->n_members; i++) {
         free(results[i].codes);
         results[i] = (struct slot){0};
     }
-    free(g.slots);
-    free(g.room);
+    for (size_t i = 0; g.told && i < d->n_members; i++)
+        free(g.told[i].ip);
+    free(g.told);
     return r;
 }
 

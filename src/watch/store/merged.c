@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "watch/store/checksum.h"
 #include "watch/store/pairs.h"
+#include "watch/store/resident.h"
 #include "watch/store/segment_inside.h"
 
 #include <errno.h>
@@ -434,6 +435,7 @@ int merged_open(int fd, uint64_t id, struct merged **ret, struct fault *f)
         free(m);
         return FAULT(f, e, segment_io, (unsigned long long)id, "mmap", strerror(-e));
     }
+    resident_map(p, (size_t)st.st_size, st.st_uid);
     m->p = p;
     m->n_bytes = (size_t)st.st_size;
     memcpy(&m->header, p, sizeof(m->header));
@@ -500,6 +502,8 @@ int merged_find(const struct merged *m, const struct address_set *set,
                 int (*each)(void *context, const struct ip *a, const uint64_t *members), void *context)
 {
     struct finder x = {m, each, context};
+    if (set->n_v4 + set->n_v4_ranges + set->n_v6 > m->header.n_entries / 64)
+        sealed_want(&m->area, m->sets.body, m->sets.n_body);
     return dictionary_merge(&m->dictionary, set, give_found, &x);
 }
 

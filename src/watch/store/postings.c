@@ -329,3 +329,13 @@ int postings_mark_all(const struct postings *p, uint64_t from, uint64_t to, uint
     }
     return 0;
 }
+
+bool postings_place(const struct postings *p, uint64_t i, const uint8_t **ret_p, size_t *ret_n)
+{
+    uint64_t from;
+    const uint8_t *table = i < p->n ? sealed_get(p->area, p->groups + i / POSTINGS_GROUP * 8, 8) : NULL;
+    if (!table)
+        return false;
+    memcpy(&from, table, 8);
+    return from < p->n_body && sealed_place(p->area, p->body + from, 1, ret_p, ret_n);
+}

@@ -27,6 +27,9 @@ int postings_mark(const struct postings *p, uint64_t i, uint64_t *bitmap);
 /* postings_mark_all - the same for entries [from, to). */
 int postings_mark_all(const struct postings *p, uint64_t from, uint64_t to, uint64_t *bitmap);
 
+/* postings_place - where the bytes lie that entry @i is yet to be read from; false if there are none. */
+bool postings_place(const struct postings *p, uint64_t i, const uint8_t **ret_p, size_t *ret_n);
+
 /* for the writer: entries in order, each with its blocks ascending, then end */
 struct postings_writer {
     struct buf *groups, *body;

@@ -31,5 +31,9 @@ int sealed_init(struct sealed *s, const uint8_t *p, size_t n_bytes, const uint8_
 void sealed_fini(struct sealed *s);
 /* sealed_get - @n bytes at @offset, checked; NULL if they lie outside or a checksum fails. */
 const uint8_t *sealed_get(const struct sealed *s, size_t offset, size_t n);
+/* sealed_place - the pieces that @n bytes at @offset lie in; false if they are checked, or outside. */
+bool sealed_place(const struct sealed *s, size_t offset, size_t n, const uint8_t **ret_p, size_t *ret_n);
+/* sealed_want - all of @n bytes at @offset are about to be read. */
+void sealed_want(const struct sealed *s, size_t offset, size_t n);
 /* sealed_write_checksums - for the writer: all checksums of @p into @out. */
 void sealed_write_checksums(const uint8_t *p, size_t n_bytes, uint8_t *out);

@@ -6,6 +6,7 @@
 
 #include "base/cursor.h"
 #include "watch/store/checksum.h"
+#include "watch/store/resident.h"
 #include "watch/store/segment_builder.h"
 #include "watch/store/segment_inside.h"
 
@@ -113,8 +114,10 @@ static int open_parts(struct segment *s, uint64_t id, struct fault *f)
     s->is_checked = calloc((size_t)h->n_columns * h->n_blocks / 64 + 1, sizeof(*s->is_checked));
     int r = sealed_init(&s->index, s->p + h->index_offset, h->index_bytes, checksums);
     place_parts(s);
-    if (!r)
+    if (!r) {
+        sealed_want(&s->index, h->sections[SECTION_DIRECTORY].offset, h->sections[SECTION_DIRECTORY].n_bytes);
         r = load_observers(s);
+    }
     if (r == -ENOMEM || !s->is_checked)
         return FAULT(f, -ENOMEM, segment_no_memory, (unsigned long long)id, (unsigned long long)h->n_blocks * 64);
     if (r)
@@ -164,6 +167,7 @@ int segment_open(int fd, uint64_t id, bool is_unsealed, struct segment **ret, st
         free(s);
         return FAULT(f, e, segment_io, (unsigned long long)id, "mmap", strerror(-e));
     }
+    resident_map(p, (size_t)st.st_size, st.st_uid);
     s->p = p;
     s->fd = is_unsealed ? -1 : keep_descriptor(fd); /* rows of a journal lie in memory as they are */
     s->info.n_bytes = (uint64_t)st.st_size;
@@ -297,6 +301,7 @@ int segment_column(const struct segment *s, uint32_t block, unsigned column, str
         return -EBADMSG;
     if (!ret->p || is_cell_checked(s, at))
         return 0;
+    resident_want(ret->p, ret->n_bytes);
     if ((uint32_t)checksum(ret->p, ret->n_bytes) != expected)
         return -EBADMSG;
     atomic_fetch_or_explicit(&s->is_checked[at / 64], UINT64_C(1) << at % 64, memory_order_release);
@@ -448,4 +453,58 @@ int segment_postings_range(const struct segment *s, uint32_t from, uint32_t to, 
 {
     clear_bitmap(s, bitmap);
     return from < to ? postings_mark_all(&s->postings, from, to, bitmap) : 0;
+}
+
+/* --- what will be read soon ------------------------------------------------------------------- */
+
+struct wanted {
+    const struct segment *s;
+    const struct ip *addresses;
+    const uint32_t *codes, *blocks;
+    const unsigned *columns;
+    size_t n_columns;
+};
+
+static bool place_address(void *context, size_t i, const uint8_t **ret_p, size_t *ret_n)
+{
+    const struct wanted *w = context;
+    return dictionary_place(&w->s->dictionary, &w->addresses[i], ret_p, ret_n);
+}
+
+static bool place_postings(void *context, size_t i, const uint8_t **ret_p, size_t *ret_n)
+{
+    const struct wanted *w = context;
+    return postings_place(&w->s->postings, w->codes[i], ret_p, ret_n);
+}
+
+static bool place_column(void *context, size_t i, const uint8_t **ret_p, size_t *ret_n)
+{
+    const struct wanted *w = context;
+    struct segment_column x;
+    uint32_t expected;
+    size_t at;
+    if (find_cell(w->s, w->blocks[i / w->n_columns], w->columns[i % w->n_columns], &x, &expected, &at) || !x.p ||
+        is_cell_checked(w->s, at))
+        return false;
+    *ret_p = x.p;
+    *ret_n = x.n_bytes;
+    return true;
+}
+
+void segment_want_addresses(const struct segment *s, const struct ip *a, size_t n)
+{
+    struct wanted w = {.s = s, .addresses = a};
+    resident_want_all(n, place_address, &w);
+}
+
+void segment_want_postings(const struct segment *s, const uint32_t *codes, size_t n)
+{
+    struct wanted w = {.s = s, .codes = codes};
+    resident_want_all(n, place_postings, &w);
+}
+
+void segment_want_columns(const struct segment *s, const uint32_t *blocks, size_t n_blocks, const unsigned *columns, size_t n_columns)
+{
+    struct wanted w = {.s = s, .blocks = blocks, .columns = columns, .n_columns = n_columns};
+    resident_want_all(n_blocks * n_columns, place_column, &w);
 }
