@@ -184,7 +184,7 @@ static uint64_t cursors_of(int dir_fd, struct findings_state *s)
         return 0;
     }
     for (struct dirent *e; (e = readdir(d)) != NULL;) {
-        uint64_t at;
+        uint64_t at = 0;
         if (e->d_name[0] == '.' || read_cursor_at(fd, e->d_name, &at))
             continue;
         s->n_cursors++;
@@ -279,7 +279,7 @@ static int sift(struct findings *w, struct file_list *files, uint64_t *least_nex
     size_t n = 0;
     *least_next = 1;
     for (size_t i = 0; i < files->n; i++) {
-        uint64_t n_bytes;
+        uint64_t n_bytes = 0;
         int r = has_header(w->dir_fd, files->first[i], &n_bytes);
         if (r == 1)
             files->first[n++] = files->first[i];
@@ -299,7 +299,7 @@ static int sift(struct findings *w, struct file_list *files, uint64_t *least_nex
 static int open_last(struct findings *w, uint64_t first)
 {
     uint8_t *p = NULL;
-    struct cursor c, body;
+    struct cursor c = {0}, body;
     char name[NAME_BYTES + 1];
     file_name(first, name);
     int r = read_file(w->dir_fd, first, &p, &c);
@@ -320,7 +320,7 @@ static int open_last(struct findings *w, uint64_t first)
 /* recover - find the end of the last file, cut a torn tail. Return: 0 or -errno. */
 static int recover(struct findings *w)
 {
-    struct file_list files;
+    struct file_list files = {0};
     uint64_t least_next;
     int r = list_files(w->dir_fd, &files);
     if (r)
@@ -415,7 +415,7 @@ static int begin_file(struct findings *w)
 
 static void trim(struct findings *w)
 {
-    struct file_list files;
+    struct file_list files = {0};
     (void)cursors_of(w->dir_fd, &w->state);
     if (list_files(w->dir_fd, &files))
         return;
@@ -481,7 +481,7 @@ static int walk_file(int dir_fd, uint64_t first, uint64_t from,
                      int (*each)(void *, uint64_t, const struct finding_id *, uint32_t, struct text), void *context)
 {
     uint8_t *p = NULL;
-    struct cursor c, body;
+    struct cursor c = {0}, body;
     int r = read_file(dir_fd, first, &p, &c);
     if (r == -ENOENT) /* trimmed meanwhile: everybody had read it, or the alarm said so */
         return 0;
@@ -503,7 +503,7 @@ int findings_read(const char *data_dir, uint64_t from,
                   int (*each)(void *, uint64_t, const struct finding_id *, uint32_t, struct text), void *context,
                   struct fault *f)
 {
-    struct file_list files;
+    struct file_list files = {0};
     _cleanup_close_ int fd = open_dir(data_dir, "", false);
     if (fd == -ENOENT)
         return 0;
