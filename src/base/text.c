@@ -226,6 +226,29 @@ size_t text_fold(struct text t, char *out, size_t n_out)
     return n;
 }
 
+size_t text_fold_legacy(enum text_legacy encoding, struct text t, char *out)
+{
+    /* base letters of bytes 0xa0..0xff; '.' = none: what it is stays a separator */
+    static const char tcvn3[] = ".aaeooudaaeoouda.....aaaaaaaaaaaaaaaaeaaaaaaeeeeeeeeeeeiieeoiiioooooooooooooooououuuuuuuuuyyyyyo";
+    /* of bytes 0xc0..0xff that are letters by themselves; '-' = a mark on the letter before */
+    static const char vni[] = "------i-----iiy--diio-u---------------i-----iiy--diio-u---------";
+    _Static_assert(sizeof(tcvn3) == 0x60 + 1 && sizeof(vni) == 0x40 + 1, "one letter per byte");
+    size_t n = 0;
+    for (size_t i = 0; i < t.n; i++) {
+        unsigned char c = (unsigned char)t.p[i];
+        char base = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+        if (c >= 0x80)
+            base = ' ';
+        if (c >= 0xa0 && encoding == TEXT_TCVN3 && tcvn3[c - 0xa0] != '.')
+            base = tcvn3[c - 0xa0];
+        if (c >= 0xc0 && encoding == TEXT_VNI)
+            base = vni[c - 0xc0];
+        if (base != '-' || c == '-')
+            out[n++] = base;
+    }
+    return n;
+}
+
 /* controls of ASCII and Latin-1, what ends or escapes a quoted text, and marks that turn the reading direction */
 static bool is_unprintable(uint32_t c)
 {

@@ -42,6 +42,15 @@ size_t text_fold(struct text t, char *out, size_t n_out);
 uint32_t text_fold_char(uint32_t c);
 
 /*
+ * text_fold_legacy - Vietnamese of before Unicode in its search form: TCVN3 (ABC) and VNI letters become their base letters,
+ * VNI's marks behind a letter are dropped, ASCII is made lower case. For bytes that are no UTF-8.
+ * @out: room for t.n bytes. Return: the length written.
+ * Source: TCVN 5712:1993 (VN3); VNI for Windows.
+ */
+enum text_legacy { TEXT_TCVN3, TEXT_VNI, TEXT_N_LEGACY };
+size_t text_fold_legacy(enum text_legacy encoding, struct text t, char *out);
+
+/*
  * text_escape - printable form of hostile bytes for messages: control characters, marks that turn the reading
  * direction, quotes, backslashes and malformed UTF-8 as \xNN per byte; at most @n_out bytes with the zero, "…" at
  * the end when cut. Returns @out.

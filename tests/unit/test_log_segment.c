@@ -29,7 +29,7 @@ static uint32_t random_below(uint32_t n)
 static const char *const words[] = {"Failed",   "password", "for",  "root",  "admin",   "lỗi",   "LỖI", "loi",   "đăng",
                                     "nhập",     "Dang",     "nhap", "10.0.0.1", "10.0.0.12", "1.10.0.0.1", "/etc/passwd",
                                     "user_name", "a-b",     "x=1",  "\xc3\x28", "e\xcc\x82\xcc\x81", "ế", "--", "Ünïcode",
-                                    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaneedleaaa", "99", "sshd[99]:"};
+                                    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaneedleaaa", "99", "sshd[99]:", "l\xe7i h\xd6 th\xe8ng"};
 enum { N_WORDS = sizeof words / sizeof *words };
 
 static void add_row(struct events *e)
@@ -209,6 +209,11 @@ static void phrases_match_as_their_page_says(void **state)
         {"a\\*b", "say axb now", false, false},
         {"user_name", "the user_name is", false, true},
         {"name", "the user_name is", false, true}, /* '_' parts words */
+        {"loi", "c\xe3 l\xe7i x\xb6y ra", false, true}, /* TCVN3: có lỗi xảy ra */
+        {"xảy ra", "c\xe3 l\xe7i x\xb6y ra", false, true},
+        {"lỗi", "co\xf9 lo\xe3i xa\xfby ra", false, true}, /* VNI: loãi, marks behind */
+        {"dang nhap", "\xf1\x61\xeang nha\xe4p", false, true},
+        {"loi", "c\xe3 l\xe7i", true, false},
         {"e\xcc\x82\xcc\x81", "chữ ế là", false, true},
     };
     struct buf scratch = {.max = 1 << 16};

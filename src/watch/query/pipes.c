@@ -262,6 +262,19 @@ static int parse_limit(struct query_parser *p)
     return 0;
 }
 
+/* parse_first - `first N`, `last N`: the oldest or newest rows by time, in that order. */
+static int parse_first(struct query_parser *p, bool is_last)
+{
+    uint64_t n = 1;
+    query_skip(p);
+    int r = p->at < p->text.n && p->text.p[p->at] != '|' ? parse_count(p, UINT64_MAX, &n) : 0;
+    struct query_sort_key *key = &p->q->sort[p->q->n_sort++];
+    query_field_find(TEXT("@timestamp"), &key->field);
+    key->is_descending = is_last;
+    p->q->limit = n;
+    return r;
+}
+
 /* one that groups: Return: 0 (taken), -1 (none stands here), or what failed */
 static int grouping(struct query_parser *p)
 {
@@ -330,6 +343,10 @@ int query_parse_pipes(struct query_parser *p)
             r = parse_sort(p);
         } else if (query_keyword(p, "limit")) {
             r = parse_limit(p);
+        } else if (!n && query_keyword(p, "first")) {
+            r = parse_first(p, false);
+        } else if (!n && query_keyword(p, "last")) {
+            r = parse_first(p, true);
         } else if (!n) {
             p->at = at;
             r = grouping(p);

@@ -13,7 +13,7 @@
  *   pipes:   top N FIELD[,FIELD] [by sum(F)|count|min(F)|max(F)|avg(F)]       rows without a FIELD are left out
  *            count | sum F | min F | max F | avg F   [by FIELD[,FIELD]]       a missing FIELD is a group of its own
  *            timeline [INTERVAL] [sum(F)|...] [by FIELD[,FIELD]]              by event.start, steps in local time
- *            fields F,F...   sort F [asc|desc], ...   limit N
+ *            fields F,F...   sort F [asc|desc], ...   limit N   first [N]   last [N]   (oldest, newest rows; one unless given)
  *
  * Meaning: a comparison with a field that a row lacks is false, `not` negates whatever stands behind it; `F != x` is
  * "has F, and it is not x". A flow lies in a window if its interval [start, end] overlaps it (both ends belong to the

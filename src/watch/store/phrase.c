@@ -131,7 +131,17 @@ static bool match_folded(const struct phrase *p, struct text t)
 
 bool phrase_match(const struct phrase *p, struct text t, struct buf *scratch)
 {
-    return match_folded(p, p->is_exact ? t : folded(t, scratch));
+    if (p->is_exact)
+        return match_folded(p, t);
+    if (match_folded(p, folded(t, scratch)))
+        return true;
+    bool is = false;
+    for (int k = 0; !is && k < TEXT_N_LEGACY && !text_is_utf8(t.p, t.n); k++) { /* Vietnamese of before Unicode */
+        buf_clear(scratch);
+        char *out = (char *)buf_room(scratch, t.n);
+        is = out && match_folded(p, (struct text){out, text_fold_legacy((enum text_legacy)k, t, out)});
+    }
+    return is;
 }
 
 /* --- where to look ------------------------------------------------------------------------------------------------ */

@@ -6,6 +6,7 @@
  *   adm*        a word that begins so; *adm that ends so; *adm* anything that contains it
  *   "a b*c"     pieces between asterisks in this order; each end that has no asterisk ends at a word's end
  * Exact (is_exact) compares bytes: case and diacritics count.
+ * Folded, bytes that are no UTF-8 are read as TCVN3 and as VNI too.
  * A dotted quad matches only whole addresses: 1.2.3.4 not in 1.2.3.45 nor in 1.2.3.4.5.
  *
  * phrase_blocks says where to look, phrase_match decides: the first never leaves out what the second would take.

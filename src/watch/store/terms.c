@@ -138,7 +138,7 @@ struct entry {
 };
 
 struct terms_builder {
-    struct buf bytes;
+    struct buf bytes, legacy;
     struct entry *entries;
     size_t n, capacity;
     uint64_t *slots; /* hash << 32 | number + 1 */
@@ -153,7 +153,7 @@ struct terms_builder *terms_builder_new(void)
 {
     struct terms_builder *b = calloc(1, sizeof(*b));
     if (b)
-        b->bytes.max = TERMS_BYTES_MAX + (1 << 20);
+        b->bytes.max = b->legacy.max = TERMS_BYTES_MAX + (1 << 20);
     return b;
 }
 
@@ -162,6 +162,7 @@ void terms_builder_free(struct terms_builder *b)
     if (!b)
         return;
     buf_fini(&b->bytes);
+    buf_fini(&b->legacy);
     free(b->entries);
     free(b->slots);
     free(b->pairs);
@@ -258,7 +259,8 @@ static int add(struct terms_builder *b, const char *p, unsigned n, uint32_t bloc
     return 0;
 }
 
-int terms_add_text(struct terms_builder *b, struct text t, uint32_t block)
+/* add_words - as they stand. */
+static int add_words(struct terms_builder *b, struct text t, uint32_t block)
 {
     struct term w;
     int r = 0;
@@ -278,6 +280,19 @@ int terms_add_text(struct terms_builder *b, struct text t, uint32_t block)
         unsigned n = word >= before.p && is_first ? term_address((struct text){word, (size_t)(t.p + t.n - word)}) : 0;
         if (n)
             r = add(b, word, n, block);
+    }
+    return r;
+}
+
+int terms_add_text(struct terms_builder *b, struct text t, uint32_t block)
+{
+    int r = add_words(b, t, block);
+    if (r || text_is_utf8(t.p, t.n))
+        return r;
+    for (int k = 0; !r && k < TEXT_N_LEGACY; k++) { /* what else the bytes may say */
+        buf_clear(&b->legacy);
+        char *p = (char *)buf_room(&b->legacy, t.n);
+        r = p ? add_words(b, (struct text){p, text_fold_legacy((enum text_legacy)k, t, p)}, block) : -ENOMEM;
     }
     return r;
 }
