@@ -105,6 +105,12 @@ enum flow_number {
 #define FLOW_HAS(n) (UINT64_C(1) << FLOW_COLUMN_NUMBER(n))
 #define FLOW_HAS_TEXT (UINT64_C(1) << FLOW_COLUMN_TEXT)
 _Static_assert(FLOW_N_COLUMNS <= 64, "presence is one word");
+/*
+ * These bits stand in every segment and journal (the columns a file has, the presence of its rows), the texts behind the
+ * numbers. One number more moves the bit of the texts: before that, segment_*.c and batch_pack.c must read files of the
+ * present minor version through a table of where its columns are now (and write a new minor version).
+ */
+_Static_assert(FLOW_COLUMN_TEXT == 38, "stored in files of version 1.0: see above");
 
 /* who exported: `struct flow.observer` is an index into a table of these kept by the batch */
 struct flow_observer {
