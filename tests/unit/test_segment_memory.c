@@ -5,6 +5,7 @@
  */
 #include "watch/store/batch_pack.h"
 #include "watch/store/merged.h"
+#include "watch/store/pack.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -186,11 +187,153 @@ static void a_builder_used_before_writes_the_same_file(void **unused)
     free_rows(&second);
 }
 
+/* --- the same file by any processor --------------------------------------------------------- */
+
+enum { SKEWED_BATCHES = 5 };
+
+static uint64_t mix_of(uint64_t x)
+{
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    return x ^ x >> 31;
+}
+
+static struct ip skewed_address(int family)
+{
+    uint64_t r = next_random();
+    uint32_t a = (uint32_t)(r % 4 ? mix_of(r >> 8 & 0xff) : mix_of(r >> 8));
+    a = r % 7 ? a : UINT32_C(0x0a000000) | (a & 0xff); /* popular ones, neighbours, and ones seen once */
+    struct ip ip = ip_from_v4(a);
+    if (family == 6 && r % 3) {
+        memset(ip.b, 0x20, 8);
+        ip.b[15] = (uint8_t)a;
+    }
+    return ip;
+}
+
+/* say - AS number and prefix length are the address's, but for a few rows and for blocks without any. */
+static void say(const struct ip *a, uint32_t *as, uint8_t *mask)
+{
+    *as = a->b[15] * 31u + a->b[12] + (next_random() % 50 ? 0 : 7);
+    *mask = (uint8_t)(8 + a->b[14] % 24 + (next_random() % 90 ? 0 : 1));
+}
+
+static struct flow skewed_flow(int family, unsigned batch)
+{
+    struct flow f = {.present = FLOW_HAS_ADDRESS(FLOW_SOURCE_IP) | FLOW_HAS_ADDRESS(FLOW_NEXT_HOP) | FLOW_HAS(FLOW_SOURCE_PORT)};
+    f.source_ip = skewed_address(family);
+    f.next_hop = ip_from_v4((uint32_t)(UINT32_C(0xc0000200) + next_random() % 9));
+    f.source_port = (uint16_t)next_random();
+    if (next_random() % 11) {
+        f.destination_ip = skewed_address(family);
+        f.present |= FLOW_HAS_ADDRESS(FLOW_DESTINATION_IP);
+    }
+    if (batch == 2) /* nothing is said */
+        return f;
+    say(&f.source_ip, &f.source_as, &f.source_mask);
+    f.present |= FLOW_HAS(FLOW_SOURCE_AS) | FLOW_HAS(FLOW_SOURCE_MASK) | FLOW_HAS(FLOW_DESTINATION_AS);
+    f.destination_as = batch == 3 ? (uint32_t)next_random() : f.destination_ip.b[15] + (uint32_t)(next_random() % 40 == 0);
+    return f;
+}
+
+static uint8_t *build_skewed(struct flow_batch **batches, int family, int *ret_fd, size_t *ret_n)
+{
+    struct segment_builder *b = segment_builder_new(family, SEGMENT_ROWS);
+    struct fault f = {0};
+    uint64_t n_bytes;
+    uint32_t taken;
+    assert_non_null(b);
+    for (unsigned i = 0; i < SKEWED_BATCHES; i++) {
+        assert_int_equal(segment_builder_add(b, batches[i], 0, &taken), 0);
+        assert_int_equal(taken, batches[i]->n);
+    }
+    *ret_fd = memfd_create("segment", 0);
+    assert_int_equal(segment_builder_write(b, 1, *ret_fd, &n_bytes, &f), 0);
+    segment_builder_free(b);
+    uint8_t *p = malloc(n_bytes);
+    assert_non_null(p);
+    assert_true(pread(*ret_fd, p, n_bytes, 0) == (ssize_t)n_bytes);
+    *ret_n = n_bytes;
+    return p;
+}
+
+static void check_skewed(struct flow_batch **batches, int fd)
+{
+    static const unsigned columns[] = {FLOW_SOURCE_AS, FLOW_DESTINATION_AS, FLOW_SOURCE_MASK, FLOW_SOURCE_PORT};
+    static uint64_t v[SEGMENT_BLOCK_ROWS];
+    struct fault f = {0};
+    struct segment *s;
+    assert_int_equal(segment_open(fd, 1, false, &s, &f), 0);
+    assert_int_equal(segment_verify(s, &f), 0);
+    for (unsigned i = 0; i < SKEWED_BATCHES; i++) {
+        for (unsigned k = 0; k < sizeof(columns) / sizeof(*columns); k++) {
+            if (!(batches[i]->columns & FLOW_HAS(columns[k])))
+                continue;
+            assert_int_equal(segment_read64(s, i, FLOW_COLUMN_NUMBER(columns[k]), v), 0);
+            for (uint32_t row = 0; row < batches[i]->n; row++)
+                assert_true(v[row] == flow_batch_number(batches[i], columns[k], row));
+        }
+        for (unsigned c = 0; c < FLOW_N_ADDRESSES; c++) {
+            assert_int_equal(segment_read64(s, i, c, v), 0);
+            for (uint32_t row = 0; row < batches[i]->n; row++) {
+                struct flow want;
+                flow_batch_get(batches[i], row, &want);
+                const struct ip *a = c == FLOW_SOURCE_IP ? &want.source_ip : c == FLOW_DESTINATION_IP ? &want.destination_ip : &want.next_hop;
+                bool is = c <= FLOW_DESTINATION_IP || c == FLOW_NEXT_HOP ? want.present >> c & 1 : false;
+                struct ip got = {{0}};
+                assert_int_equal(v[row] < segment_info(s)->n_entries, is);
+                if (is)
+                    got = segment_address(s, (uint32_t)v[row]);
+                assert_true(!is || ip_equal(&got, a));
+            }
+        }
+    }
+    segment_close(s);
+}
+
+static void any_processor_writes_the_same_file(void **unused)
+{
+    (void)unused;
+    for (int family = 4; family <= 6; family += 2) {
+        struct flow_batch *batches[SKEWED_BATCHES];
+        uint8_t *want = NULL;
+        size_t n_want = 0, n;
+        state = seed + 11;
+        for (unsigned i = 0; i < SKEWED_BATCHES; i++) {
+            batches[i] = flow_batch_new(family);
+            assert_non_null(batches[i]);
+            for (uint32_t row = 0, taken; row < (i + 1 < SKEWED_BATCHES ? FLOW_BATCH_ROWS : 777); row++) {
+                struct flow f = skewed_flow(family, i);
+                assert_int_equal(flow_batch_add(batches[i], &f, 1, &taken), 0);
+            }
+        }
+        for (enum pack_processor cpu = PACK_PLAIN; cpu <= PACK_AVX512; cpu++) {
+            int fd;
+            pack_use(cpu);
+            uint8_t *p = build_skewed(batches, family, &fd, &n);
+            if (want) {
+                assert_int_equal(n, n_want);
+                assert_memory_equal(p, want, n);
+                free(p);
+            } else {
+                check_skewed(batches, fd);
+                want = p;
+                n_want = n;
+            }
+            close(fd);
+        }
+        free(want);
+        for (unsigned i = 0; i < SKEWED_BATCHES; i++)
+            flow_batch_free(batches[i]);
+    }
+    segment_builder_trim();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_allocation_may_fail_once),
         cmocka_unit_test(a_builder_used_before_writes_the_same_file),
+        cmocka_unit_test(any_processor_writes_the_same_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

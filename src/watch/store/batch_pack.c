@@ -59,20 +59,22 @@ static void put_array32(struct buf *out, const uint32_t *v, uint32_t n)
 
 static void put_number(struct buf *out, const struct flow_batch *b, unsigned k)
 {
-    uint32_t wide[FLOW_BATCH_ROWS] UNSET;
-    switch (flow_columns[FLOW_COLUMN_NUMBER(k)].width) {
-    case 8: put_array64(out, b->number[k], b->n); return;
-    case 4: put_array32(out, b->number[k], b->n); return;
-    case 2:
-        for (uint32_t i = 0; i < b->n; i++)
-            wide[i] = ((const uint16_t *)b->number[k])[i];
-        break;
-    default:
-        for (uint32_t i = 0; i < b->n; i++)
-            wide[i] = ((const uint8_t *)b->number[k])[i];
-        break;
+    unsigned width = flow_columns[FLOW_COLUMN_NUMBER(k)].width;
+    const void *v = b->number[k];
+    if (width == 8) {
+        put_array64(out, v, b->n);
+        return;
     }
-    put_array32(out, wide, b->n);
+    if (width == 4) {
+        put_array32(out, v, b->n);
+        return;
+    }
+    size_t from = begin_array(out);
+    uint8_t *p = buf_room(out, PACK_ARRAY_MAX_BYTES(b->n));
+    if (!p)
+        return;
+    out->n += width == 2 ? pack_array16_quick(v, b->n, p) : pack_array8_quick(v, b->n, p);
+    end_array(out, from);
 }
 
 static void put_addresses6(struct buf *out, const struct ip *a, uint32_t n)

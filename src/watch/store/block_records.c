@@ -7,24 +7,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-enum { RANGES = 1 << 16, TABLE_SLOTS = 1 << 16, SAMPLE_WEIGHT = 4, LARGE_BYTES = 2 << 20 };
+enum { RANGES = 1 << 16, TABLE_SLOTS = 1 << 16, SAMPLE_WEIGHT = 4 };
 
 #define UNSET __attribute__((uninitialized))
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
-
-void *memory_large(size_t n_bytes)
-{
-    size_t align = n_bytes >= LARGE_BYTES ? LARGE_BYTES : 64;
-    if (__builtin_add_overflow(n_bytes, align - 1, &n_bytes))
-        return NULL;
-    n_bytes = n_bytes / align * align;
-    void *p = aligned_alloc(align, n_bytes ? n_bytes : align);
-    if (p && align == LARGE_BYTES)
-        (void)madvise(p, n_bytes, MADV_HUGEPAGE); /* a hint: nothing depends on it */
-    return p;
-}
 
 void block_records_init(struct block_records *r, int family, uint32_t max_rows)
 {
@@ -35,7 +22,6 @@ void block_records_init(struct block_records *r, int family, uint32_t max_rows)
 
 void block_records_clear(struct block_records *r)
 {
-    r->n = 0;
     r->has_ranges = false;
     if (r->table)
         memset(r->table, 0, TABLE_SLOTS * sizeof(*r->table));
@@ -46,7 +32,6 @@ void block_records_fini(struct block_records *r)
     for (unsigned c = 0; c < FLOW_N_ADDRESSES; c++)
         free(r->locals[c]);
     free(r->part_of);
-    free(r->records);
     free(r->table);
     free(r->distinct);
     free(r->parts);
@@ -54,23 +39,6 @@ void block_records_fini(struct block_records *r)
 }
 
 /* --- room ------------------------------------------------------------------------------- */
-
-static int grow_records(struct block_records *r, size_t wanted)
-{
-    size_t size = record_bytes(r->family), capacity = r->capacity ? r->capacity * 2 : 0;
-    size_t usual = (size_t)r->max_rows * 2 + PLACES_MAX; /* only what is touched becomes memory */
-    capacity = capacity > usual ? capacity : usual;
-    capacity = capacity > wanted ? capacity : wanted;
-    void *p = memory_large(capacity * size); /* bounded by rows and columns of a segment: no overflow */
-    if (!p)
-        return -ENOMEM;
-    if (r->n)
-        memcpy(p, r->records, r->n * size);
-    free(r->records);
-    r->records = p;
-    r->capacity = capacity;
-    return 0;
-}
 
 static int reserve_locals(struct block_records *r, unsigned c, uint32_t block)
 {
@@ -97,9 +65,9 @@ static int reserve_distinct(struct block_records *r)
     return r->table && r->distinct ? 0 : -ENOMEM;
 }
 
-int block_records_reserve(struct block_records *r, const struct flow_batch *x, uint32_t block)
+/* reserve - all that the records need beside their own memory. */
+static int reserve(struct block_records *r, const struct flow_batch *x, uint32_t block)
 {
-    size_t n_columns = 2;
     int e = 0;
     if (!r->part_of)
         r->part_of = malloc(RANGES);
@@ -110,13 +78,11 @@ int block_records_reserve(struct block_records *r, const struct flow_batch *x, u
     for (unsigned c = FLOW_DESTINATION_IP + 1; !e && c < FLOW_N_ADDRESSES; c++) {
         if (!(x->columns & FLOW_HAS_ADDRESS(c)))
             continue;
-        n_columns++;
         e = reserve_locals(r, c, block);
         if (!e)
             e = reserve_distinct(r);
     }
-    size_t wanted = r->n + n_columns * x->n;
-    return e || wanted <= r->capacity ? e : grow_records(r, wanted);
+    return e;
 }
 
 /* --- ranges -------------------------------------------------------------------------------- */
@@ -280,8 +246,13 @@ ALWAYS_INLINE void put4(const struct places *s, const uint8_t *parts, uint32_t *
 {
     const uint32_t *v = s->v4, *as = s->as, first = s->first;
     const uint8_t *mask = s->mask;
-    for (uint32_t i = 0, n = s->n; i < n; i++)
-        out[next[parts[i]]++] = (struct record4){v[i], has_as ? as[i] : 0, (uint16_t)(first + i), has_mask ? mask[i] : 0, 0};
+    for (uint32_t i = 0, n = s->n; i < n; i++) { /* written as two words */
+        uint64_t head = v[i] | (uint64_t)(has_as ? as[i] : 0) << 32;
+        uint32_t tail = (first + i) | (uint32_t)(has_mask ? mask[i] : 0) << 16;
+        struct record4 *to = &out[next[parts[i]]++];
+        memcpy(to, &head, 8);
+        memcpy((uint8_t *)to + 8, &tail, 4);
+    }
 }
 
 static void put_records4(const struct places *s, const uint8_t *parts, uint32_t *next, struct record4 *out)
@@ -315,11 +286,13 @@ static struct places places_of(const struct block_records *r, const struct flow_
                            .mask = x->columns & FLOW_HAS(mask) ? x->number[mask] : NULL};
 }
 
-void block_records_add(struct block_records *r, const struct flow_batch *x, uint32_t block, uint64_t common,
-                       struct block_places *ret)
+int block_records_add(struct block_records *r, const struct flow_batch *x, uint32_t block, uint64_t common,
+                      struct block_memory *m, struct block_places *ret)
 {
     uint32_t count[256] = {0}, at = 0;
-    uint8_t *out = (uint8_t *)r->records + r->n * record_bytes(r->family);
+    int e = reserve(r, x, block);
+    if (e)
+        return e;
     if (!r->has_ranges)
         choose_ranges(r, x);
     struct places s[3] = {places_of(r, x, 0, common), places_of(r, x, 1, common),
@@ -328,6 +301,12 @@ void block_records_add(struct block_records *r, const struct flow_batch *x, uint
         s[2].v4 = r->distinct;
     else
         s[2].wide = r->distinct;
+    uint8_t *out = block_memory_take(m, (s[0].n + s[1].n + s[2].n) * record_bytes(r->family));
+    if (!out) {
+        if (r->table) /* the block may come again under the same stamp */
+            memset(r->table, 0, TABLE_SLOTS * sizeof(*r->table));
+        return -ENOMEM;
+    }
     for (unsigned i = 0; i < 3; i++)
         find_parts(r, &s[i], count);
     for (unsigned k = 0; k < N_PARTS; k++) {
@@ -340,8 +319,8 @@ void block_records_add(struct block_records *r, const struct flow_batch *x, uint
             put_records4(&s[i], r->parts + s[i].first, count, (struct record4 *)(void *)out);
         else
             put_records6(&s[i], r->parts + s[i].first, count, (struct record6 *)(void *)out);
-    ret->first = r->n;
+    ret->records = out;
     for (unsigned k = 0; k < N_PARTS; k++)
         ret->end[k] = (uint16_t)count[k];
-    r->n += at;
+    return 0;
 }

@@ -14,7 +14,10 @@
 #pragma once
 
 #include "watch/flow_batch.h"
+#include "watch/store/block_memory.h"
 #include "watch/store/dictionary.h"
+
+#include <stddef.h>
 
 /* parts of the addresses, and one more for places without an address */
 #define PARTS 128u
@@ -36,6 +39,8 @@ struct record4 {
     uint8_t mask, flags;
 };
 
+_Static_assert(offsetof(struct record4, place) == 8 && offsetof(struct record4, mask) == 10, "written as two words");
+
 struct record6 {
     struct wide key; /* number and code: in `low` */
     uint32_t as;
@@ -45,7 +50,7 @@ struct record6 {
 
 /* the records of one block: those of part k end at end[k] */
 struct block_places {
-    size_t first; /* record of the segment */
+    void *records; /* struct record4 or record6, from block_memory */
     uint16_t end[N_PARTS];
 };
 
@@ -55,8 +60,6 @@ struct block_records {
     uint64_t base;  /* family 6: what is taken from the upper half before shifting */
     unsigned shift; /* of the upper half, or of an address of family 4, to 16 bits */
     uint8_t *part_of; /* by these 16 bits */
-    void *records;    /* struct record4 or record6 */
-    size_t n, capacity;
     uint16_t *locals[FLOW_N_ADDRESSES]; /* columns after the destination, by row of the segment: place - PLACES_ROWS */
     uint32_t max_rows;
     uint64_t *table; /* scratch: distinct addresses of the block */
@@ -73,14 +76,10 @@ static inline size_t record_bytes(int family)
 void block_records_init(struct block_records *r, int family, uint32_t max_rows);
 void block_records_clear(struct block_records *r);
 void block_records_fini(struct block_records *r);
-/* block_records_reserve - all that block_records_add of @x as block @block can need. Return: 0 or -ENOMEM, nothing changed. */
-int block_records_reserve(struct block_records *r, const struct flow_batch *x, uint32_t block);
 /*
- * block_records_add - room is reserved: cannot fail.
- * @common: what all rows have.
+ * block_records_add - the records of @x, which is block @block.
+ * @common: what all rows have. @ret: its records are the caller's to give back.
+ * Return: 0, or -ENOMEM and nothing changed.
  */
-void block_records_add(struct block_records *r, const struct flow_batch *x, uint32_t block, uint64_t common,
-                       struct block_places *ret);
-
-/* memory_large - as aligned_alloc, with large pages where the system gives them and @n_bytes fills any. */
-void *memory_large(size_t n_bytes);
+int block_records_add(struct block_records *r, const struct flow_batch *x, uint32_t block, uint64_t common,
+                      struct block_memory *m, struct block_places *ret);

@@ -17,29 +17,35 @@ void pack_use(enum pack_processor p)
 }
 
 #if defined(__x86_64__)
-static const struct pack_code *code(void)
+enum pack_processor pack_processor(void)
 {
     if (most == PACK_PLAIN || !__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi2"))
-        return &pack_code_plain;
+        return PACK_PLAIN;
     bool is_wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    return is_wide && most == PACK_AVX512 ? &pack_code_wide : &pack_code_fast;
+    return is_wide ? most : PACK_AVX2;
 }
 #else
-static const struct pack_code *code(void)
+enum pack_processor pack_processor(void)
 {
-    return &pack_code_plain;
+    return PACK_PLAIN;
 }
 #endif
 
+static const struct pack_code *code(void)
+{
+    static const struct pack_code *const of[] = {&pack_code_plain, &pack_code_fast, &pack_code_wide};
+    return of[pack_processor()];
+}
+
 size_t pack_mini64(const uint64_t *v, uint32_t n, uint8_t *out)
 {
-    return code()->put_mini64(v, n, false, out);
+    return code()->put_mini64(v, n, &(struct pack_advice){0}, out);
 }
 
 size_t pack_mini32(const uint32_t *v, uint32_t n, uint8_t *out)
 {
-    return code()->put_mini32(v, n, false, out);
+    return code()->put_mini32(v, n, &(struct pack_advice){0}, out);
 }
 
 int unpack_mini64(const uint8_t *p, size_t n_bytes, uint32_t n, uint64_t *out)
@@ -72,6 +78,16 @@ void unpack_deltas(const uint8_t *p, uint32_t n, unsigned width, uint32_t first,
     code()->get_deltas(p, n, width, first, out);
 }
 
+void pack_bounds8(const uint8_t *v, uint32_t n, uint32_t *ret_min, uint32_t *ret_max)
+{
+    code()->bounds8(v, n, ret_min, ret_max);
+}
+
+void pack_bounds16(const uint16_t *v, uint32_t n, uint32_t *ret_min, uint32_t *ret_max)
+{
+    code()->bounds16(v, n, ret_min, ret_max);
+}
+
 void pack_bounds32(const uint32_t *v, uint32_t n, uint32_t *ret_min, uint32_t *ret_max)
 {
     code()->bounds32(v, n, ret_min, ret_max);
@@ -99,11 +115,12 @@ static uint32_t mini_rows(uint32_t n, uint32_t k)
     return n - k * PACK_VALUES < PACK_VALUES ? n - k * PACK_VALUES : PACK_VALUES;
 }
 
-#define PACK_ARRAY(pack, is_quick)                                                            \
+#define PACK_ARRAY(pack, quick)                                                     \
+    struct pack_advice advice = {.is_quick = quick};                                \
     uint32_t n_minis = minis_of(n), at = 0;                                         \
     uint8_t *body = out + (size_t)n_minis * 4;                                      \
     for (uint32_t k = 0; k < n_minis; k++) {                                        \
-        at += (uint32_t)pack(v + (size_t)k * PACK_VALUES, mini_rows(n, k), is_quick, body + at); \
+        at += (uint32_t)pack(v + (size_t)k * PACK_VALUES, mini_rows(n, k), &advice, body + at); \
         memcpy(out + (size_t)k * 4, &at, 4);                                        \
     }                                                                               \
     return (size_t)n_minis * 4 + at
@@ -116,6 +133,26 @@ size_t pack_array64(const uint64_t *v, uint32_t n, uint8_t *out)
 size_t pack_array32(const uint32_t *v, uint32_t n, uint8_t *out)
 {
     PACK_ARRAY(code()->put_mini32, false);
+}
+
+size_t pack_array16(const uint16_t *v, uint32_t n, uint8_t *out)
+{
+    PACK_ARRAY(code()->put_mini16, false);
+}
+
+size_t pack_array8(const uint8_t *v, uint32_t n, uint8_t *out)
+{
+    PACK_ARRAY(code()->put_mini8, false);
+}
+
+size_t pack_array16_quick(const uint16_t *v, uint32_t n, uint8_t *out)
+{
+    PACK_ARRAY(code()->put_mini16, true);
+}
+
+size_t pack_array8_quick(const uint8_t *v, uint32_t n, uint8_t *out)
+{
+    PACK_ARRAY(code()->put_mini8, true);
 }
 
 static size_t load_end(const uint8_t *p, uint32_t k)

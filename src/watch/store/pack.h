@@ -45,14 +45,21 @@ int unpack_mini_get(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t i, ui
 /* pack_array64, pack_array32 - Return: bytes written. unpack_...: 0, or -EBADMSG when the bytes are damaged. */
 size_t pack_array64(const uint64_t *v, uint32_t n, uint8_t *out);
 size_t pack_array32(const uint32_t *v, uint32_t n, uint8_t *out);
+/* the same of narrower numbers: the bytes are those pack_array32 makes of them */
+size_t pack_array16(const uint16_t *v, uint32_t n, uint8_t *out);
+size_t pack_array8(const uint8_t *v, uint32_t n, uint8_t *out);
 /* the quick ones look for runs and frames only: for bytes that are soon thrown away */
 size_t pack_array64_quick(const uint64_t *v, uint32_t n, uint8_t *out);
 size_t pack_array32_quick(const uint32_t *v, uint32_t n, uint8_t *out);
+size_t pack_array16_quick(const uint16_t *v, uint32_t n, uint8_t *out);
+size_t pack_array8_quick(const uint8_t *v, uint32_t n, uint8_t *out);
 int unpack_array64(const uint8_t *p, size_t n_bytes, uint32_t n, uint64_t *out);
 int unpack_array32(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t *out);
 int unpack_array_get(const uint8_t *p, size_t n_bytes, uint32_t n, uint32_t i, uint64_t *ret);
 
 /* pack_bounds - least and greatest of @n >= 1 values. */
+void pack_bounds8(const uint8_t *v, uint32_t n, uint32_t *ret_min, uint32_t *ret_max);
+void pack_bounds16(const uint16_t *v, uint32_t n, uint32_t *ret_min, uint32_t *ret_max);
 void pack_bounds32(const uint32_t *v, uint32_t n, uint32_t *ret_min, uint32_t *ret_max);
 void pack_bounds64(const uint64_t *v, uint32_t n, bool is_signed, uint64_t *ret_min, uint64_t *ret_max);
 /*
@@ -147,3 +154,5 @@ static inline unsigned pack_width(uint64_t v)
 /* pack_use - tests: code for no better processor than that. Not thread-safe. */
 enum pack_processor { PACK_PLAIN, PACK_AVX2, PACK_AVX512 };
 void pack_use(enum pack_processor p);
+/* pack_processor - what code is chosen for, here and where others choose by the same. */
+enum pack_processor pack_processor(void);

@@ -33,8 +33,8 @@ struct mini {
     uint64_t base, max; /* of the differences */
     unsigned divisor;   /* index */
     const uint32_t *low, *high;
-    bool is_quick;  /* look for runs only, and among narrow values not even for them */
     bool is_narrow; /* given as 32 bits */
+    struct pack_advice *advice;
 };
 
 static uint64_t mini_value(const struct mini *m, uint32_t i)
@@ -252,12 +252,18 @@ static uint8_t *put_patched(const struct mini *m, unsigned width, uint32_t n_ove
     return high;
 }
 
+/* changes_wide - of 32 values (33 are read): bit i: value i + 1 is another than value i. */
+static inline uint32_t changes_wide(const uint32_t *v)
+{
+    return changes(v) | changes(v + LANES) << LANES | changes(v + 2 * LANES) << 2 * LANES | changes(v + 3 * LANES) << 3 * LANES;
+}
+
 /* find_runs - the last place of every run. Return: how many. */
 static uint32_t find_runs(const struct mini *m, uint64_t *ends)
 {
     uint32_t k = 0, i = 0;
-    for (; i + LANES < m->n; i += LANES)
-        for (uint32_t bits = changes(m->low + i) | (m->high ? changes(m->high + i) : 0); bits; bits &= bits - 1)
+    for (; i + 4 * LANES < m->n; i += 4 * LANES)
+        for (uint32_t bits = changes_wide(m->low + i) | (m->high ? changes_wide(m->high + i) : 0); bits; bits &= bits - 1)
             ends[k++] = i + (uint32_t)__builtin_ctz(bits);
     for (; i < m->n; i++) {
         ends[k] = i;
@@ -291,45 +297,76 @@ static uint8_t *put_dictionary(const struct mini *m, unsigned width, const struc
     return out + put_lanes(d->code, m->n, code_width, out);
 }
 
+/* advise - what was best is tried first for the next mini-block. Return: the bytes written. */
+static size_t advise(const struct mini *m, unsigned form, unsigned width, const uint8_t *begin, const uint8_t *end)
+{
+    *m->advice = (struct pack_advice){.is_set = true, .form = form, .width = width, .bytes = (size_t)(end - begin)};
+    return m->advice->bytes;
+}
+
+/* put_as_before - the form of the mini-block before, where it costs about the same again. Return: bytes, or 0. */
+static size_t put_as_before(const struct mini *m, unsigned width, size_t run_bytes, uint8_t *begin)
+{
+    const struct pack_advice *a = m->advice;
+    if (!a->is_set || m->n != PACK_VALUES || run_bytes <= a->bytes)
+        return 0;
+    if (a->form == FORM_FRAME && width <= a->width)
+        return (size_t)(put_frame(m, width, begin) - begin);
+    if (a->form != FORM_PATCHED || width <= a->width)
+        return 0;
+    uint32_t n_over = count_over(m, a->width);
+    if (n_over > m->n / 4 || patched_bytes(m, a->width, n_over) > a->bytes + a->bytes / 16)
+        return 0;
+    return (size_t)(put_patched(m, a->width, n_over, begin) - begin);
+}
+
 static size_t put_mini(const struct mini *m, uint8_t *begin)
 {
     if (m->max == 0)
         return (size_t)(put_head(m, FORM_CONSTANT, 0, begin) - begin);
     unsigned width = pack_width(m->max), patch = width;
-    if (m->is_quick && m->is_narrow)
+    if (m->advice->is_quick && m->is_narrow)
         return (size_t)(put_frame(m, width, begin) - begin);
     uint32_t runs = count_runs(m), n_over = 0;
-    size_t best = frame_bytes(m->n, width);
+    size_t best = frame_bytes(m->n, width), likely;
     size_t run_bytes = 2 + pack_plain_bytes(runs, END_BITS) + pack_plain_bytes(runs, width);
     if (run_bytes < best / 4)
         return (size_t)(put_runs(m, width, runs, begin) - begin);
-    if (m->is_quick)
+    if (m->advice->is_quick)
         return (size_t)(put_frame(m, width, begin) - begin);
+    likely = put_as_before(m, width, run_bytes, begin);
+    if (likely)
+        return likely;
     if (width > 1)
         patch = best_patch(m, &best, &n_over);
     struct distinct d UNSET;
     if (width >= 6 && best > m->n / 4 && find_distinct(m, &d)) {
         size_t bytes = 3 + pack_plain_bytes(d.n, width) + pack_bits_bytes(m->n, pack_width(d.n - 1));
         if (bytes < best && bytes < run_bytes)
-            return (size_t)(put_dictionary(m, width, &d, begin) - begin);
+            return advise(m, FORM_DICTIONARY, width, begin, put_dictionary(m, width, &d, begin));
     }
     if (run_bytes < best)
-        return (size_t)(put_runs(m, width, runs, begin) - begin);
+        return advise(m, FORM_RUNS, width, begin, put_runs(m, width, runs, begin));
     if (patch != width)
-        return (size_t)(put_patched(m, patch, n_over, begin) - begin);
-    return (size_t)(put_frame(m, width, begin) - begin);
+        return advise(m, FORM_PATCHED, patch, begin, put_patched(m, patch, n_over, begin));
+    return advise(m, FORM_FRAME, width, begin, put_frame(m, width, begin));
 }
 
-static void bounds32(const uint32_t *v, uint32_t n, uint32_t *ret_min, uint32_t *ret_max)
-{
-    uint32_t min = v[0], max = v[0];
-    for (uint32_t i = 0; i < n; i++) {
-        min = v[i] < min ? v[i] : min;
-        max = v[i] > max ? v[i] : max;
+#define BOUNDS(name, type)                                                           \
+    static void name(const type *v, uint32_t n, uint32_t *ret_min, uint32_t *ret_max) \
+    {                                                                                \
+        type min = v[0], max = v[0];                                                 \
+        for (uint32_t i = 0; i < n; i++) {                                           \
+            min = v[i] < min ? v[i] : min;                                           \
+            max = v[i] > max ? v[i] : max;                                           \
+        }                                                                            \
+        *ret_min = min;                                                              \
+        *ret_max = max;                                                              \
     }
-    *ret_min = min;
-    *ret_max = max;
-}
+BOUNDS(bounds8, uint8_t)
+BOUNDS(bounds16, uint16_t)
+BOUNDS(bounds32, uint32_t)
+#undef BOUNDS
 
 /* bounds64 - in the order of signed numbers after turning @turn's bits, which is how eight bytes compare fastest. */
 static void bounds64(const uint64_t *v, uint32_t n, uint64_t turn, uint64_t *ret_min, uint64_t *ret_max)
@@ -344,15 +381,20 @@ static void bounds64(const uint64_t *v, uint32_t n, uint64_t turn, uint64_t *ret
     *ret_max = (uint64_t)max ^ turn;
 }
 
-static size_t put_mini32(const uint32_t *v, uint32_t n, bool is_quick, uint8_t *out)
-{
-    uint32_t low[PACK_VALUES] UNSET, min, max;
-    bounds32(v, n, &min, &max);
-    for (uint32_t i = 0; i < n && min < max; i++)
-        low[i] = v[i] - min;
-    struct mini m = {.n = n, .base = min, .max = max - min, .low = low, .is_quick = is_quick, .is_narrow = true};
-    return put_mini(&m, out);
-}
+#define PUT_MINI(name, type, bounds)                                                                                  \
+    static size_t name(const type *v, uint32_t n, struct pack_advice *a, uint8_t *out)                                \
+    {                                                                                                                 \
+        uint32_t low[PACK_VALUES] UNSET, min, max;                                                                    \
+        bounds(v, n, &min, &max);                                                                                     \
+        for (uint32_t i = 0; i < n && min < max; i++)                                                                 \
+            low[i] = v[i] - min;                                                                                      \
+        struct mini m = {.n = n, .base = min, .max = max - min, .low = low, .advice = a, .is_narrow = true};          \
+        return put_mini(&m, out);                                                                                     \
+    }
+PUT_MINI(put_mini8, uint8_t, bounds8)
+PUT_MINI(put_mini16, uint16_t, bounds16)
+PUT_MINI(put_mini32, uint32_t, bounds32)
+#undef PUT_MINI
 
 /* try_thousand - @out[i] = v[i] / 1000. Return: whether nothing was lost. */
 static bool try_thousand(const uint32_t *v, uint32_t n, uint32_t *out)
@@ -412,12 +454,12 @@ static size_t put_wide(struct mini *m, const uint64_t *v, uint64_t max, uint8_t 
     return put_mini(m, out);
 }
 
-static size_t put_mini64(const uint64_t *v, uint32_t n, bool is_quick, uint8_t *out)
+static size_t put_mini64(const uint64_t *v, uint32_t n, struct pack_advice *a, uint8_t *out)
 {
     uint32_t low[PACK_VALUES] UNSET, spare[PACK_VALUES] UNSET, *at = low;
     uint64_t min, max;
     bounds64(v, n, UINT64_C(1) << 63, &min, &max);
-    struct mini m = {.n = n, .base = min, .low = low, .is_quick = is_quick};
+    struct mini m = {.n = n, .base = min, .low = low, .advice = a};
     if (min == max)
         return put_mini(&m, out);
     if ((max - min) >> 32)
@@ -726,6 +768,8 @@ static int mark_keys(const uint8_t *p, size_t n_bytes, uint32_t n, const uint32_
 }
 
 const struct pack_code PACK_CODE = {
+    .put_mini8 = put_mini8,
+    .put_mini16 = put_mini16,
     .put_mini32 = put_mini32,
     .put_mini64 = put_mini64,
     .get_mini32 = get_mini32,
@@ -734,6 +778,8 @@ const struct pack_code PACK_CODE = {
     .put_lanes = put_lanes,
     .get_lanes = get_lanes,
     .get_deltas = get_deltas,
+    .bounds8 = bounds8,
+    .bounds16 = bounds16,
     .bounds32 = bounds32,
     .bounds64 = bounds64,
     .mark_common = mark_common,

@@ -12,7 +12,7 @@
 #include <xxhash.h>
 #include <zstd.h>
 
-enum { TEXT_LEVEL = 1, USUAL_BYTES = 16 };
+enum { TEXT_LEVEL = 1 };
 
 /* --- packing the numbers of a block ------------------------------------------------------ */
 
@@ -20,7 +20,7 @@ enum { TEXT_LEVEL = 1, USUAL_BYTES = 16 };
 static void put_cell(struct segment_builder *b, struct block *block, unsigned c, enum segment_kind kind, size_t from)
 {
     struct segment_cell *cell = &block->cells[c];
-    cell->offset_and_kind = (from - block->packed) | (uint64_t)kind << 56;
+    cell->offset_and_kind = from | (uint64_t)kind << 56;
     cell->n_bytes = (uint32_t)(b->packed.n - from);
     cell->checksum = (uint32_t)XXH3_64bits(b->packed.p + from, b->packed.n - from);
 }
@@ -42,47 +42,49 @@ static int put_array64(struct segment_builder *b, struct block *block, unsigned 
     return 0;
 }
 
-static int put_array32(struct segment_builder *b, struct block *block, unsigned c, const uint32_t *v, uint32_t n)
+/* a column of 1, 2 or 4 bytes */
+struct narrow {
+    const void *v;
+    uint32_t n;
+    unsigned width;
+};
+
+static void bounds_of(const struct narrow *x, uint32_t *ret_min, uint32_t *ret_max)
+{
+    if (x->width == 1)
+        pack_bounds8(x->v, x->n, ret_min, ret_max);
+    else if (x->width == 2)
+        pack_bounds16(x->v, x->n, ret_min, ret_max);
+    else
+        pack_bounds32(x->v, x->n, ret_min, ret_max);
+}
+
+static int put_narrow(struct segment_builder *b, struct block *block, unsigned c, const struct narrow *x)
 {
     size_t from = b->packed.n;
-    uint8_t *p = buf_room(&b->packed, PACK_ARRAY_MAX_BYTES(n));
+    uint8_t *p = buf_room(&b->packed, PACK_ARRAY_MAX_BYTES(x->n));
     if (!p)
         return -ENOMEM;
-    b->packed.n += pack_array32(v, n, p);
+    if (x->width == 1)
+        b->packed.n += pack_array8(x->v, x->n, p);
+    else
+        b->packed.n += x->width == 2 ? pack_array16(x->v, x->n, p) : pack_array32(x->v, x->n, p);
     put_cell(b, block, c, KIND_PLAIN, from);
     return 0;
 }
 
-/* load32 - a column of 1, 2 or 4 bytes as 32-bit numbers; borrowed from the batch or in scratch. */
-static const uint32_t *load32(struct segment_builder *b, const struct flow_batch *x, unsigned c)
-{
-    const void *p = x->number[c - FLOW_N_ADDRESSES];
-    uint32_t *out = b->numbers, n = x->n;
-    switch (flow_columns[c].width) {
-    case 1:
-        for (uint32_t i = 0; i < n; i++)
-            out[i] = ((const uint8_t *)p)[i];
-        return out;
-    case 2:
-        for (uint32_t i = 0; i < n; i++)
-            out[i] = ((const uint16_t *)p)[i];
-        return out;
-    default: return p;
-    }
-}
-
 /* pack_narrow - a column that the address may tell waits until the entries are known. */
-static int pack_narrow(struct segment_builder *b, struct block *block, unsigned c, const uint32_t *v, uint32_t n)
+static int pack_narrow(struct segment_builder *b, struct block *block, unsigned c, const struct narrow *x)
 {
     uint32_t min, max;
     int by = segment_by_address(c);
-    pack_bounds32(v, n, &min, &max);
+    bounds_of(x, &min, &max);
     put_constant(block, c, min);
     if (min == max)
         return 0;
     block->cells[c].max = max;
     if (by < 0 || !(block->columns >> by & 1))
-        return put_array32(b, block, c, v, n);
+        return put_narrow(b, block, c, x);
     block->by_address |= UINT64_C(1) << c;
     return 0;
 }
@@ -200,8 +202,8 @@ static int pack_numbers(struct segment_builder *b, struct block *block, const st
         if (flow_columns[c].width == 8) {
             r = pack_wide(b, block, x, c);
         } else {
-            const uint32_t *v = c == FLOW_COLUMN_NUMBER(FLOW_OBSERVER) ? observer : load32(b, x, c);
-            r = pack_narrow(b, block, c, v, x->n);
+            const void *v = c == FLOW_COLUMN_NUMBER(FLOW_OBSERVER) ? observer : x->number[c - FLOW_N_ADDRESSES];
+            r = pack_narrow(b, block, c, &(struct narrow){v, x->n, flow_columns[c].width});
         }
         if (r)
             return r;
@@ -222,6 +224,17 @@ static uint64_t common_presence(const struct flow_batch *x, bool *ret_differs)
     return all;
 }
 
+static int keep_packed(struct segment_builder *b, struct block *block)
+{
+    block->packed = block_memory_take(&b->memory, b->packed.n);
+    if (!block->packed)
+        return -ENOMEM;
+    if (b->packed.n)
+        memcpy(block->packed, b->packed.p, b->packed.n);
+    block->packed_bytes = b->packed.n;
+    return 0;
+}
+
 static int fill_block(struct segment_builder *b, struct block *block, const struct flow_batch *x,
                       const uint32_t *observer)
 {
@@ -231,42 +244,31 @@ static int fill_block(struct segment_builder *b, struct block *block, const stru
     for (unsigned c = 0; c <= FLOW_N_COLUMNS; c++)
         block->cells[c].offset_and_kind = (uint64_t)KIND_ABSENT << 56;
     block->columns = x->columns;
-    block->packed = b->packed.n;
     int r = pack_numbers(b, block, x, observer);
     if (!r)
         r = pack_presence(b, block, x, common, differs);
     if (!r && (x->columns & FLOW_HAS_TEXT))
         r = pack_texts(b, block, x);
     if (!r)
-        r = block_records_reserve(&b->records, x, b->n_blocks);
-    if (r)
-        return r;
-    block_records_add(&b->records, x, b->n_blocks, common, &block->places);
-    note_times(b, block, x, common);
-    return 0;
-}
-
-/* reserve - room for what the rows of a segment usually pack to; only what is touched becomes memory. */
-static void reserve(struct segment_builder *b)
-{
-    size_t n = (size_t)b->max_rows * USUAL_BYTES;
-    b->packed.p = memory_large(n);
-    b->packed.capacity = b->packed.p ? n : 0; /* it will grow as it is filled */
+        r = keep_packed(b, block);
+    if (!r)
+        r = block_records_add(&b->records, x, b->n_blocks, common, &b->memory, &block->places);
+    if (!r)
+        note_times(b, block, x, common);
+    return r;
 }
 
 int segment_builder_close(struct segment_builder *b, const struct flow_batch *x, const uint32_t *observer)
 {
     struct block *block = &b->blocks[b->n_blocks];
-    if (!b->packed.p)
-        reserve(b);
-    size_t packed = b->packed.n;
     int r = fill_block(b, block, x, observer);
+    buf_clear(&b->packed);
+    b->texts.is_bad = false;
     if (r) { /* as if it had not begun: the rows may be offered again */
-        b->packed.n = packed;
-        b->packed.is_bad = b->texts.is_bad = false;
+        block_memory_give(block->packed);
         return r;
     }
-    block->packed_bytes = b->packed.n - block->packed;
+    b->packed_bytes += block->packed_bytes;
     b->columns |= x->columns;
     b->n_rows += x->n;
     b->n_blocks++;

@@ -31,11 +31,8 @@ static int make_scratch(struct segment_builder *b)
 
 static void destroy(struct segment_builder *b);
 
-/*
- * Spare builders of full size. Memory the system has just given must be cleared first, which would cost
- * a segment more than its sort: a builder that is freed waits here for the next who needs one.
- */
-enum { N_SPARES = 2 };
+/* Spare builders of full size: what they have beside the memory of blocks, which all share anyway. */
+enum { N_SPARES = 2, FEW_OBSERVERS = 64 };
 static struct segment_builder *_Atomic spares[N_SPARES];
 
 static struct segment_builder *take_spare(int family, uint32_t max_rows)
@@ -65,6 +62,22 @@ void segment_builder_trim(void)
 {
     for (unsigned i = 0; i < N_SPARES; i++)
         destroy(atomic_exchange(&spares[i], NULL));
+    block_memory_trim();
+}
+
+void segment_builder_give(struct segment_builder *b, uint32_t k)
+{
+    block_memory_give(b->blocks[k].packed);
+    block_memory_give(b->blocks[k].places.records);
+    b->blocks[k].packed = NULL;
+    b->blocks[k].places.records = NULL;
+}
+
+static void give_all(struct segment_builder *b)
+{
+    for (uint32_t k = 0; b->blocks && k < b->n_blocks; k++)
+        segment_builder_give(b, k);
+    block_memory_fini(&b->memory);
 }
 
 /* begin - as new, but for the memory it has. */
@@ -75,6 +88,7 @@ static void begin(struct segment_builder *b)
     b->event_min_us = b->arrived_min_us = INT64_MAX;
     b->event_max_us = b->arrived_max_us = INT64_MIN;
     flow_batch_clear(b->pending);
+    b->packed_bytes = 0;
     buf_clear(&b->packed);
     block_records_clear(&b->records);
 }
@@ -110,6 +124,7 @@ static void destroy(struct segment_builder *b)
 {
     if (!b)
         return;
+    give_all(b);
     flow_batch_free(b->pending);
     free(b->blocks);
     free(b->scratch);
@@ -124,7 +139,11 @@ static void destroy(struct segment_builder *b)
 
 void segment_builder_free(struct segment_builder *b)
 {
-    if (b && !keep_as_spare(b))
+    if (!b)
+        return;
+    give_all(b);
+    b->n_blocks = 0;
+    if (!keep_as_spare(b))
         destroy(b);
 }
 
@@ -232,12 +251,36 @@ static int copy_rows(struct segment_builder *b, const struct flow_batch *x, uint
     return 0;
 }
 
+/* map_whole - where every row has an observer: the table of the batch mapped as a whole. Return: false when it cannot be. */
+static bool map_whole(struct segment_builder *b, const struct flow_batch *x, uint32_t from, uint32_t n, uint32_t *out)
+{
+    const uint32_t *v = (const uint32_t *)x->number[FLOW_OBSERVER] + from;
+    uint32_t mapped[FEW_OBSERVERS], known = b->n_observers, most = 0;
+    uint64_t all = FLOW_HAS(FLOW_OBSERVER);
+    if (x->n_observers > FEW_OBSERVERS)
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        all &= x->present[from + i];
+        most = v[i] > most ? v[i] : most;
+    }
+    bool is = all && most < x->n_observers;
+    for (uint32_t i = 0; is && i < x->n_observers; i++)
+        is = !find_observer(b, &x->observers[i], &mapped[i]);
+    if (!is)
+        b->n_observers = known;
+    for (uint32_t i = 0; is && i < n; i++)
+        out[from + i] = mapped[v[i]];
+    return is;
+}
+
 /* map_observers - the batch's numbers as the segment's, for all rows from @from; may cut *@n short of a full table. */
 static int map_observers(struct segment_builder *b, const struct flow_batch *x, uint32_t from, uint32_t *n,
                          uint32_t *out)
 {
     const uint32_t *v = x->number[FLOW_OBSERVER];
     uint32_t mapped[FLOW_BATCH_OBSERVERS] __attribute__((uninitialized));
+    if (map_whole(b, x, from, *n, out))
+        return 0;
     memset(mapped, 0xff, x->n_observers * sizeof(*mapped));
     for (uint32_t i = from; i < from + *n; i++) {
         if (!(x->present[i] & FLOW_HAS(FLOW_OBSERVER)) || v[i] >= x->n_observers) {
@@ -291,7 +334,7 @@ int segment_builder_add(struct segment_builder *b, const struct flow_batch *batc
     *ret_taken = 0;
     while (from < batch->n) {
         uint32_t n;
-        if (segment_builder_rows(b) == b->max_rows || b->packed.n > PACKED_MAX)
+        if (segment_builder_rows(b) == b->max_rows || b->packed_bytes > PACKED_MAX)
             return SEGMENT_FULL;
         int r = take(b, batch, from, &n);
         if (r < 0)
@@ -306,5 +349,5 @@ int segment_builder_add(struct segment_builder *b, const struct flow_batch *batc
         if (r == SEGMENT_FULL)
             return r;
     }
-    return segment_builder_rows(b) == b->max_rows || b->packed.n > PACKED_MAX ? SEGMENT_FULL : 0;
+    return segment_builder_rows(b) == b->max_rows || b->packed_bytes > PACKED_MAX ? SEGMENT_FULL : 0;
 }

@@ -20,7 +20,8 @@ _Static_assert(FLOW_BATCH_ROWS == SEGMENT_BLOCK_ROWS, "a full batch is a block")
 struct block {
     uint64_t columns;            /* columns any row of the block has */
     uint64_t by_address;         /* columns kept with the address */
-    size_t packed, packed_bytes; /* its other columns, in `packed` */
+    uint8_t *packed; /* its other columns, from block_memory */
+    size_t packed_bytes;
     struct block_places places;
     struct segment_cell cells[FLOW_N_COLUMNS + 1]; /* offsets from the block's begin, final when written */
 };
@@ -41,7 +42,9 @@ struct segment_builder {
     int64_t event_min_us, event_max_us, arrived_min_us, arrived_max_us;
     struct flow_batch *pending; /* rows of the open block; observers hold numbers of `observers` */
     struct block *blocks;
-    struct buf packed;
+    struct block_memory memory;
+    struct buf packed;   /* scratch: of the block being packed */
+    size_t packed_bytes; /* of all blocks */
     struct block_records records;
     void *scratch;     /* holds what follows */
     uint32_t *numbers; /* of one column; codes by place */
@@ -55,6 +58,8 @@ struct segment_builder {
 
 /* segment_builder_close - @x is the next block; @observer: numbers of the builder's table. Return: 0, or -ENOMEM and nothing changed. */
 int segment_builder_close(struct segment_builder *b, const struct flow_batch *x, const uint32_t *observer);
+/* segment_builder_give - the memory of block @k back: it has been written. */
+void segment_builder_give(struct segment_builder *b, uint32_t k);
 /* segment_builder_flush - close what is pending as the last block. Return: 0 or -ENOMEM. */
 int segment_builder_flush(struct segment_builder *b);
 /* segment_index_build - entries, codes, postings and attributes of all blocks. Return: 0 or -ENOMEM. */

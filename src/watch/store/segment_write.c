@@ -95,11 +95,6 @@ static size_t n_records(const struct block *block)
     return block->places.end[PART_NONE];
 }
 
-static const void *records_of(const struct writer *w, const struct block *block)
-{
-    return (const uint8_t *)w->b->records.records + block->places.first * record_bytes(w->b->family);
-}
-
 /* gather_codes - the codes of a block by place. Return: all flags of its records. */
 static inline __attribute__((always_inline)) unsigned gather(const void *records, bool is_v4, size_t n, uint32_t *codes)
 {
@@ -115,8 +110,8 @@ static inline __attribute__((always_inline)) unsigned gather(const void *records
 static unsigned gather_codes(const struct writer *w, const struct block *block, uint32_t *codes)
 {
     if (w->b->family == 4)
-        return gather(records_of(w, block), true, n_records(block), codes);
-    return gather(records_of(w, block), false, n_records(block), codes);
+        return gather(block->places.records, true, n_records(block), codes);
+    return gather(block->places.records, false, n_records(block), codes);
 }
 
 static int put_codes(struct writer *w, uint32_t k, unsigned c, uint32_t n, size_t begin, const uint32_t *by_place)
@@ -150,7 +145,7 @@ static uint32_t value_of(struct said s, unsigned c)
 /* find_exceptions - rows that say another value than the address's entry. Return: how many; bits and values by row. */
 static uint32_t find_exceptions(const struct writer *w, const struct block *block, unsigned c, uint64_t *bits, uint32_t *values)
 {
-    const void *records = records_of(w, block);
+    const void *records = block->places.records;
     unsigned flag = segment_attribute(c) == SECTION_AS ? RECORD_AS_DIFFERS : RECORD_MASK_DIFFERS;
     uint32_t n = 0;
     memset(bits, 0, SEGMENT_BLOCK_ROWS / 8);
@@ -169,7 +164,7 @@ static uint32_t find_exceptions(const struct writer *w, const struct block *bloc
 static int put_plain(struct writer *w, struct block *block, unsigned c, uint32_t n, size_t begin)
 {
     uint32_t values[SEGMENT_BLOCK_ROWS] __attribute__((uninitialized));
-    const void *records = records_of(w, block);
+    const void *records = block->places.records;
     for (size_t i = 0; i < n_records(block); i++) {
         struct said s = record_at(records, w->b->family == 4, i);
         if (is_of_column(s, c))
@@ -214,7 +209,7 @@ static int put_block(struct writer *w, uint32_t k)
     size_t begin = w->b->out.n;
     uint32_t n = k + 1 < w->b->n_blocks ? SEGMENT_BLOCK_ROWS : w->b->n_rows - k * SEGMENT_BLOCK_ROWS;
     unsigned flags = gather_codes(w, block, w->b->numbers);
-    buf_add(&w->b->out, w->b->packed.p + block->packed, block->packed_bytes);
+    buf_add(&w->b->out, block->packed, block->packed_bytes);
     for (uint64_t left = (block->columns & ADDRESS_COLUMNS) | block->by_address; left; left &= left - 1) {
         unsigned c = (unsigned)__builtin_ctzll(left);
         int r = c < FLOW_N_ADDRESSES ? put_codes(w, k, c, n, begin, w->b->numbers)
@@ -225,6 +220,7 @@ static int put_block(struct writer *w, uint32_t k)
     for (unsigned c = 0; c <= FLOW_N_COLUMNS; c++)
         if (block->cells[c].n_bytes)
             block->cells[c].offset_and_kind += w->at + begin;
+    segment_builder_give(w->b, k); /* the next segment is being filled meanwhile */
     return w->b->out.n >= FLUSH_BYTES || w->b->out.is_bad ? flush(w) : 0;
 }
 
