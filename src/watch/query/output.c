@@ -35,7 +35,8 @@ static const char *const shown_of_rows[] = {"event.start",       "source.ip",   
                                             "host.name",         "user.name",         "message"};
 
 /* what a narrow terminal goes without: of whole rows, of hunts; the first goes first */
-static const char *const less_of_rows[] = {"event.outcome", "log.level", "destination.port", "source.port", "event.label", "event.dataset", "network.packets", "network.bytes", "network.transport"};
+static const char *const less_of_rows[] = {"event.label",   "event.outcome", "log.level",         "network.packets", "network.bytes",
+                                           "event.dataset", "source.port",   "network.transport", "destination.port"};
 static const char *const less_of_hunts[] = {"packets", "first_seen", "bytes",  "direction", "list",
                                             "ports",   "family",     "listed", "unit",      "end"};
 

@@ -145,6 +145,7 @@ static void measure(struct output_table *t)
     for (size_t i = 0; i < t->n_columns; i++) {
         unsigned title = smaller(t->columns[i].width, WIDEST), cells = t->columns[i].least;
         t->columns[i].width = title > cells ? title : cells;
+        t->columns[i].is_empty = !cells;
         t->columns[i].least = t->columns[i].is_firm ? cells : smaller(cells, READABLE);
         if (t->columns[i].least < smaller(title, TITLE))
             t->columns[i].least = smaller(title, TITLE);
@@ -163,16 +164,23 @@ static size_t total(const struct output_table *t, bool is_least)
     return all + (n ? GAP * (n - 1) : 0);
 }
 
+/* goes_before - whether column @a is given up before @b */
+static bool goes_before(const struct output_table *t, size_t a, size_t b)
+{
+    if (t->columns[a].is_empty != t->columns[b].is_empty)
+        return t->columns[a].is_empty;
+    return t->columns[a].rank < t->columns[b].rank;
+}
+
 static bool hide_one(struct output_table *t)
 {
-    size_t least = SIZE_MAX;
+    size_t first = SIZE_MAX;
     for (size_t i = 0; i < t->n_columns; i++)
-        if (!t->columns[i].is_hidden && t->columns[i].rank &&
-            (least == SIZE_MAX || t->columns[i].rank < t->columns[least].rank))
-            least = i;
-    if (least == SIZE_MAX)
+        if (!t->columns[i].is_hidden && t->columns[i].rank && (first == SIZE_MAX || goes_before(t, i, first)))
+            first = i;
+    if (first == SIZE_MAX)
         return false;
-    t->columns[least].is_hidden = true;
+    t->columns[first].is_hidden = true;
     return true;
 }
 
@@ -207,7 +215,7 @@ static void lay_out(struct output_table *t)
 void output_table_hidden(const struct output_table *t, struct buf *titles)
 {
     for (size_t i = 0; i < t->n_columns; i++)
-        if (t->columns[i].is_hidden) {
+        if (t->columns[i].is_hidden && !t->columns[i].is_empty) {
             buf_add_text(titles, titles->n ? ", " : "");
             buf_add_text(titles, t->columns[i].name);
         }

@@ -19,6 +19,7 @@ struct output_table {
         bool is_right; /* numbers */
         bool is_firm;  /* addresses, times and numbers: never cut, half of one misleads */
         bool is_hidden;
+        bool is_empty; /* no row shown has a value: gone first, and not missed */
         unsigned rank; /* who goes first when the terminal is narrow: 1, 2 ...; 0: never */
         unsigned width;
         unsigned least; /* of its cells; the title above may be cut */
