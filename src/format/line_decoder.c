@@ -228,7 +228,7 @@ static uint32_t list_anchors(struct line_decoders *d, struct anchor *all)
             p->n_secondary = 0;
             continue;
         }
-        if (p->anchor.n >= LINE_ANCHOR_MIN)
+        if (!p->choices && p->anchor.n >= LINE_ANCHOR_MIN)
             all[n++] = (struct anchor){p->anchor, i, 0};
         else if (!p->choices)
             set_bit(d->always, i);
@@ -411,6 +411,27 @@ static const struct line_pattern *choose_first(struct line_scratch *s, const str
     return NULL;
 }
 
+/* best_of - the first candidate that fits, of those that name the program (@is_named) or of all others. */
+static const struct line_pattern *best_of(struct line_scratch *s, const struct syslog *h, const uint64_t *allowed, bool is_named)
+{
+    const struct line_decoders *d = s->decoders;
+    bool has_name = h->appname.n > 0;
+    for (uint32_t w = 0; w < (d->n_patterns + 63) / 64; w++) {
+        uint64_t general = d->without_app[w];
+        uint64_t bits = s->candidates[w] & allowed[w] & (!has_name ? ~UINT64_C(0) : is_named ? ~general : general);
+        for (; bits; bits &= bits - 1) {
+            const struct line_pattern *p = d->patterns[w * 64 + (uint32_t)__builtin_ctzll(bits)];
+            if (has_literals(s, p) && fits(s, p, h))
+                return p;
+            if (!s->steps) {
+                s->counts.n_exhausted++;
+                return NULL;
+            }
+        }
+    }
+    return NULL;
+}
+
 static const struct line_pattern *choose(struct line_scratch *s, const struct syslog *h)
 {
     const struct line_decoders *d = s->decoders;
@@ -426,17 +447,8 @@ static const struct line_pattern *choose(struct line_scratch *s, const struct sy
         hs_scan(d->database, h->body.p, n_scanned, 0, s->hs, found_anchor, s);
     struct text app = app_name(h->appname);
     const uint64_t *allowed = app.n ? allowed_of(s, app) : d->for_nameless;
-    for (uint32_t w = 0; w < words; w++)
-        for (uint64_t bits = s->candidates[w] & allowed[w]; bits; bits &= bits - 1) {
-            const struct line_pattern *p = d->patterns[w * 64 + (uint32_t)__builtin_ctzll(bits)];
-            if (has_literals(s, p) && fits(s, p, h))
-                return p;
-            if (!s->steps) {
-                s->counts.n_exhausted++;
-                return NULL;
-            }
-        }
-    return NULL;
+    const struct line_pattern *p = app.n ? best_of(s, h, allowed, true) : NULL;
+    return p || !s->steps ? p : best_of(s, h, allowed, false);
 }
 
 /* --- writing the event ------------------------------------------------------------------------------ */

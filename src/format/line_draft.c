@@ -74,6 +74,9 @@ static size_t address(struct drafting *d, struct text t)
         n++;
     while (n && (t.p[n - 1] == '.' || t.p[n - 1] == ':') && ip_parse(t.p, n, &ip))
         n--;
+    const char *colon = n ? memrchr(t.p, ':', n) : NULL;
+    if (colon && ip_parse(t.p, n, &ip)) /* a port behind it */
+        n = (size_t)(colon - t.p);
     if (n < 3 || ip_parse(t.p, n, &ip) || (n < t.n && is_word(t.p[n]) && t.p[n] != '.'))
         return 0;
     if (d->n_ips < 2)

@@ -237,7 +237,7 @@ static uint32_t shortest_choice(const struct line_node *n)
 /* find_anchors - among the literals that no optional part holds, and those the file requires. */
 static void find_anchors(const struct compiler *c)
 {
-    uint32_t optional_until = 0;
+    uint32_t optional_until = 0, best_choice = 0;
     for (uint32_t i = 0; i < c->n_nodes; i++) {
         const struct line_node *n = &c->nodes[i];
         if (n->op == LINE_SPLIT && n->other > optional_until)
@@ -249,16 +249,18 @@ static void find_anchors(const struct compiler *c)
             consider(c->p, (struct text){n->p, n->n});
         else if (is_constant)
             consider(c->p, (struct text){n->p + 1, n->n - 1});
-        else if (n->op == LINE_CAPTURE && n->type == LINE_ONE_OF && shortest_choice(n) >= LINE_ANCHOR_MIN && !c->p->choices)
-            c->p->choices = n->p, c->p->n_choices = n->n;
+        else if (n->op == LINE_CAPTURE && n->type == LINE_ONE_OF && shortest_choice(n) > best_choice)
+            best_choice = shortest_choice(n), c->p->choices = n->p, c->p->n_choices = n->n;
     }
     const struct line_list *lists[] = {&c->p->require, &c->p->decoder->require};
     for (size_t k = 0; k < 2; k++)
         for (uint32_t i = 0; i < lists[k]->n; i++)
             consider(c->p, lists[k]->items[i]);
-    if (c->p->anchor.n >= LINE_ANCHOR_MIN)
+    if (best_choice < LINE_ANCHOR_MIN || best_choice <= c->p->anchor.n)
         c->p->choices = NULL;
-    if (c->p->anchor.n >= LINE_SURE_ANCHOR) /* rare enough by itself */
+    else if (c->p->anchor.n >= LINE_ANCHOR_MIN)
+        c->p->secondary[c->p->n_secondary < LINE_SECONDARY_MAX ? c->p->n_secondary++ : 0] = c->p->anchor;
+    if (!c->p->choices && c->p->anchor.n >= LINE_SURE_ANCHOR) /* rare enough by itself */
         c->p->n_secondary = 0;
 }
 
