@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -16,7 +17,7 @@
 #include <unistd.h>
 
 enum { N_DATAGRAMS = 64, DATAGRAM_BYTES = 1 << 16, STREAM_BYTES = 1 << 16, FLUSH_US = 200000, RETRY_US = 100000, N_EVENTS = 64,
-       SLOTS = 2 * LOG_SOURCES_MAX, DRAIN_ROUNDS = 256 };
+       SLOTS = 2 * LOG_SOURCES_MAX, LINGER_US = 1000000, DRAIN_US = 3000000, PAUSE_MS = 10 };
 
 /* places of the array of connections; what epoll tells is an index of these or one of two more */
 #define TAG_UDP UINT64_MAX
@@ -395,17 +396,35 @@ static int upkeep(struct log_receiver *r)
     return r->o.tick ? r->o.tick(r->o.context) : 0;
 }
 
-/* drain - what the sockets hold at the end, in a bounded number of rounds. */
+/* take_all - what the sockets hold now. Return: bytes and datagrams, or <0. */
+static int take_all(struct log_receiver *r)
+{
+    int n = r->o.udp_fd >= 0 ? take_datagrams(r) : 0;
+    for (size_t i = 0; n >= 0 && i < LOG_CONNECTIONS_MAX; i++) {
+        int k = read_connection(r, &r->inside->connections[i]);
+        n = k < 0 ? k : n | k;
+    }
+    return n;
+}
+
+/*
+ * drain - the end: senders are told by a FIN that nobody will read on, so that one who looks closes before anything is
+ * lost; what is on its way is still taken, for a bounded time. Connections that are not accepted yet are the next reader's.
+ */
 static int drain(struct log_receiver *r)
 {
     struct log_receiver_inside *x = r->inside;
+    int64_t began_us = clock_steady_us();
     int e = 0, n = 1;
-    for (unsigned round = 0; n > 0 && round < DRAIN_ROUNDS; round++) {
-        n = r->o.udp_fd >= 0 ? take_datagrams(r) : 0;
-        for (size_t i = 0; n >= 0 && i < LOG_CONNECTIONS_MAX; i++) {
-            int k = read_connection(r, &x->connections[i]);
-            n = k < 0 ? k : n + k;
-        }
+    for (size_t i = 0; i < LOG_CONNECTIONS_MAX; i++)
+        if (x->connections[i].fd >= 0)
+            shutdown(x->connections[i].fd, SHUT_WR);
+    while (n >= 0 && clock_steady_us() - began_us < DRAIN_US) {
+        n = take_all(r);
+        if (!n && (!x->n_connections || clock_steady_us() - began_us >= LINGER_US))
+            break;
+        if (!n)
+            poll(NULL, 0, PAUSE_MS);
     }
     for (size_t i = 0; i < LOG_CONNECTIONS_MAX; i++)
         if (x->connections[i].fd >= 0) {
