@@ -111,10 +111,12 @@ bool text_is_utf8(const char *p, size_t n)
             q += 8;
             n -= 8;
         }
+        if (!n)
+            return true;
         uint32_t c;
-        size_t used = n ? decode(q, n, &c) : 0;
+        size_t used = *q < 0x80 ? 1 : decode(q, n, &c);
         if (!used)
-            return !n;
+            return false;
         q += used;
         n -= used;
     }

@@ -60,6 +60,19 @@ bool events_full(const struct events *e)
     return e->n == EVENTS_ROWS || e->heap.n >= EVENTS_HEAP_FULL || e->n_values >= EVENTS_ROWS * 256u;
 }
 
+static bool is_ascii(struct text t)
+{
+    uint64_t all = 0, eight;
+    size_t i = 0;
+    for (; i + 8 <= t.n; i += 8) {
+        memcpy(&eight, t.p + i, 8);
+        all |= eight;
+    }
+    for (; i < t.n; i++)
+        all |= (uint8_t)t.p[i];
+    return !(all & UINT64_C(0x8080808080808080));
+}
+
 int event_begin(struct events *e, struct text original, int64_t arrived_us)
 {
     if (original.n > EVENT_ORIGINAL_MAX)
@@ -74,6 +87,7 @@ int event_begin(struct events *e, struct text original, int64_t arrived_us)
         return -ENOMEM;
     }
     e->record = original.p;
+    e->is_ascii = is_ascii(original);
     e->original[e->n] = e->row_heap;
     e->original_n[e->n] = (uint32_t)original.n;
     e->arrived_us[e->n] = arrived_us;
@@ -161,7 +175,7 @@ void event_put_text(struct events *e, uint16_t field, struct text value)
     size_t at, n = value.n;
     uintptr_t p = (uintptr_t)value.p, record = (uintptr_t)e->record;
     bool is_inside = p >= record && p - record <= e->original_n[e->n] && n <= e->original_n[e->n] - (p - record);
-    if (n && !text_is_utf8(value.p, n))
+    if (n && !(is_inside && e->is_ascii) && !text_is_utf8(value.p, n))
         at = repaired(e, value, &n);
     else if (is_inside && n)
         at = e->original[e->n] + (p - record);

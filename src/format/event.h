@@ -90,6 +90,7 @@ struct events {
     uint32_t row_values;
     size_t row_heap, row_bytes;
     bool is_open, is_failed, is_truncated;
+    bool is_ascii; /* all of the record: texts inside need no check */
 };
 
 /* events_new - @names borrowed. Return: NULL when memory is out. */

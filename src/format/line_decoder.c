@@ -512,8 +512,18 @@ static void put_structured(struct line_scratch *s, struct events *e, const struc
     }
 }
 
+/* put_twice - under two names; the second refers to the first's text. */
+static void put_twice(struct events *e, uint16_t field, uint16_t other, struct text t)
+{
+    uint32_t n = e->n_values;
+    event_put_text(e, field, t);
+    if (e->n_values == n + 1)
+        event_copy(e, other, &e->values[n]);
+}
+
 static void put_header(struct events *e, const struct syslog *h)
 {
+    uint64_t number;
     if (h->priority >= 0) {
         event_put_long(e, EV_LOG_SYSLOG_PRIORITY, h->priority);
         event_put_long(e, EV_LOG_SYSLOG_FACILITY, h->priority / 8);
@@ -521,27 +531,21 @@ static void put_header(struct events *e, const struct syslog *h)
     }
     if (h->form == SYSLOG_5424)
         event_put_text(e, EV_LOG_SYSLOG_VERSION, TEXT("1"));
-    if (h->hostname.n) {
-        event_put_text(e, EV_LOG_SYSLOG_HOSTNAME, h->hostname);
-        event_put_text(e, EV_HOST_NAME, h->hostname);
-    }
-    if (h->appname.n) {
-        event_put_text(e, EV_LOG_SYSLOG_APPNAME, h->appname);
-        event_put_text(e, EV_PROCESS_NAME, h->appname);
-    }
-    uint64_t pid;
+    if (h->hostname.n)
+        put_twice(e, EV_LOG_SYSLOG_HOSTNAME, EV_HOST_NAME, h->hostname);
+    if (h->appname.n)
+        put_twice(e, EV_LOG_SYSLOG_APPNAME, EV_PROCESS_NAME, h->appname);
     if (h->procid.n) {
         event_put_text(e, EV_LOG_SYSLOG_PROCID, h->procid);
-        if (!text_u64(h->procid, INT32_MAX, &pid))
-            event_put_long(e, EV_PROCESS_PID, (int64_t)pid);
+        if (!text_u64(h->procid, INT32_MAX, &number))
+            event_put_long(e, EV_PROCESS_PID, (int64_t)number);
     }
     if (h->msgid.n)
         event_put_text(e, EV_LOG_SYSLOG_MSGID, h->msgid);
     if (h->sequence.n)
         event_put(e, EV_EVENT_SEQUENCE, h->sequence);
-    uint64_t times;
-    if (h->repeated.n && !text_u64(h->repeated, INT32_MAX, &times))
-        event_put_long(e, event_names_add(e->names, TEXT("log.syslog.repeated")), (int64_t)times);
+    if (h->repeated.n && !text_u64(h->repeated, INT32_MAX, &number))
+        event_put_long(e, event_names_add(e->names, TEXT("log.syslog.repeated")), (int64_t)number);
 }
 
 static void put_origin(const struct line_decoders *d, struct events *e, const struct line_origin *o)

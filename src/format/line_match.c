@@ -213,11 +213,13 @@ static bool pay(struct line_scratch *s, size_t n_bytes)
 
 static const char *find(const char *p, const char *end, const char *what, size_t n)
 {
-    if ((size_t)(end - p) < n)
-        return NULL;
-    if (n == 1)
-        return memchr(p, *what, (size_t)(end - p));
-    return memmem(p, (size_t)(end - p), what, n);
+    while ((size_t)(end - p) >= n) {
+        p = memchr(p, *what, (size_t)(end - p) - n + 1);
+        if (!p || !memcmp(p, what, n))
+            return p;
+        p++;
+    }
+    return NULL;
 }
 
 struct matching {
