@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HASH_BITS = 14, KEY_BYTES_MAX = 1 << 20, ROOM_LEAST = 1 << 14, ROOM_KEPT = 1 << 22 };
+enum { HASH_BITS = 14, KEY_BYTES_MAX = 1 << 20, ROOM_LEAST = 1 << 14, ROOM_KEPT = 1 << 22, INDEX_SPARE = 4 };
 #define NO_NODE UINT32_MAX /* beyond a limit: nothing at or below it is given */
 
 /* --- the tree of keys ------------------------------------------------------------------------------- */
@@ -73,7 +73,14 @@ static uint32_t hash_of(uint32_t parent, const char *p, size_t n)
 
 static inline bool is_key(const struct json_scan *s, const struct json_node *k, const char *p, size_t n)
 {
-    return k->key_n == n && k->first8 == load8(p, n) && (n <= 8 || !memcmp(s->keys.p + k->key_at + 8, p + 8, n - 8));
+    uint64_t head, tail;
+    memcpy(&head, p, sizeof head);
+    if (k->key_n != n || ((head ^ k->first8) & k->mask8))
+        return false;
+    if (n <= 8)
+        return true;
+    memcpy(&tail, p + n - 8, sizeof tail);
+    return tail == k->last8 && (n <= 16 || !memcmp(s->keys.p + k->key_at + 8, p + 8, n - 16));
 }
 
 static uint32_t find(const struct json_scan *s, uint32_t parent, const char *p, size_t n, uint32_t hash)
@@ -97,8 +104,9 @@ static uint32_t add(struct json_scan *s, uint32_t parent, const char *p, size_t 
         return NO_NODE;
     }
     uint32_t i = s->n_nodes++;
-    s->nodes[i] = (struct json_node){.parent = parent, .key_at = (uint32_t)at, .key_n = (uint8_t)n, .first8 = load8(p, n),
-                                     .chain = s->heads[hash], .depth = (uint8_t)(s->nodes[parent].depth + 1)};
+    s->nodes[i] = (struct json_node){.parent = parent, .key_at = (uint32_t)at, .key_n = (uint32_t)n, .first8 = load8(p, n),
+                                     .last8 = n < 8 ? 0 : load8(p + n - 8, 8), .mask8 = load8("\xff\xff\xff\xff\xff\xff\xff\xff", n),
+                                     .chain = s->heads[hash], .depth = s->nodes[parent].depth + 1};
     s->heads[hash] = i;
     size_t n_path = s->mark ? json_scan_path(s, i, path) : SIZE_MAX;
     if (n_path != SIZE_MAX)
@@ -134,23 +142,6 @@ uint32_t json_scan_find(const struct json_scan *s, uint32_t parent, struct text 
 
 /* --- the walk --------------------------------------------------------------------------------------- */
 
-struct level {
-    uint32_t node;
-    bool is_array;
-};
-
-struct walk {
-    struct json_scan *s;
-    const char *p;
-    const uint32_t *i, *end; /* of the index */
-    size_t n;
-    uint32_t node;  /* where the value in hand stands */
-    uint32_t *guess; /* where the guess about the next key is kept; never NULL */
-    uint32_t no_guess;
-    unsigned depth;
-    struct level levels[JSON_MAX_DEPTH];
-};
-
 static bool has_escape(const struct json_scan *s, size_t at, size_t n)
 {
     if (!n)
@@ -167,82 +158,36 @@ static bool has_escape(const struct json_scan *s, size_t at, size_t n)
     return false;
 }
 
-/* string - the index stands at its opening quote. Return: 0 or JSON_MALFORMED. */
-static inline int string(struct walk *w, uint32_t *ret_at, uint32_t *ret_n, bool *ret_is_escaped)
-{
-    uint32_t at = w->i[0] + 1, n = w->i[1] - at;
-    w->i += 2;
-    *ret_at = at;
-    *ret_n = n;
-    *ret_is_escaped = w->s->has_escapes && has_escape(w->s, at, n);
-    return *ret_is_escaped && !json_escapes_are_right((struct text){w->p + at, n}) ? JSON_MALFORMED : 0;
-}
-
-/* key_node - of a key that is not the one expected. */
-static uint32_t key_node(struct walk *w, uint32_t parent, const char *p, size_t n)
+/* key_node - of a key that is not the one expected; the guess is set right. Return: NO_NODE beyond a limit. */
+static uint32_t key_node(struct json_scan *s, uint32_t parent, const char *p, size_t n, uint32_t *guess)
 {
     if (n > JSON_KEY_MAX)
         return NO_NODE;
     uint32_t hash = hash_of(parent, p, n);
-    uint32_t i = find(w->s, parent, p, n, hash);
+    uint32_t i = find(s, parent, p, n, hash);
     if (!i)
-        i = add(w->s, parent, p, n, hash);
+        i = add(s, parent, p, n, hash);
     if (i != NO_NODE)
-        *w->guess = i;
+        *guess = i;
     return i;
 }
 
-static uint32_t escaped_key(struct walk *w, uint32_t parent, struct text raw)
+__attribute__((noinline)) static uint32_t escaped_key(struct json_scan *s, uint32_t parent, struct text raw, uint32_t *guess)
 {
     char key[6 * JSON_KEY_MAX + JSON_SCAN_PADDING];
     if (raw.n > 6 * JSON_KEY_MAX)
         return NO_NODE;
     size_t n = json_unescape(raw, key);
     memset(key + n, 0, JSON_SCAN_PADDING);
-    return key_node(w, parent, key, n);
+    return key_node(s, parent, key, n, guess);
 }
 
-/* key - a key and its colon; w->node becomes its node. */
-static inline int key(struct walk *w)
+/* other_key - a key that is not the one expected, or stands where nothing is given. */
+__attribute__((noinline)) static uint32_t other_key(struct json_scan *s, uint32_t parent, struct text raw, bool is_escaped, uint32_t *guess)
 {
-    uint32_t at, n, parent = w->levels[w->depth - 1].node;
-    bool is_escaped;
-    if (w->i == w->end || w->p[*w->i] != '"' || string(w, &at, &n, &is_escaped) || w->i == w->end || w->p[*w->i] != ':')
-        return JSON_MALFORMED;
-    w->i++;
-    const char *p = w->p + at;
-    uint32_t guess = *w->guess;
     if (parent == NO_NODE)
-        w->node = NO_NODE;
-    else if (is_escaped)
-        w->node = escaped_key(w, parent, (struct text){p, n});
-    else if (guess && w->s->nodes[guess].parent == parent && is_key(w->s, &w->s->nodes[guess], p, n))
-        w->node = guess;
-    else
-        w->node = key_node(w, parent, p, n);
-    w->guess = w->node == NO_NODE ? &w->no_guess : &w->s->nodes[w->node].next;
-    return 0;
-}
-
-static inline void give(struct walk *w, enum json_kind kind, uint32_t at, uint32_t n, bool is_escaped)
-{
-    struct json_scan *s = w->s;
-    if (w->node == NO_NODE || s->n_items == JSON_ITEMS_MAX) {
-        s->is_cut = true;
-        return;
-    }
-    s->items[s->n_items++] = (struct json_item){.node = w->node, .at = at, .n = n, .kind = (uint8_t)kind,
-        .is_escaped = is_escaped, .is_listed = w->depth && w->levels[w->depth - 1].is_array};
-    s->marks |= s->nodes[w->node].mark;
-}
-
-/* tail - how far the number or word reaches that begins at @at: to a blank or the next place of the index. */
-static inline uint32_t tail(const struct walk *w, uint32_t at)
-{
-    uint32_t to = w->i < w->end ? *w->i : (uint32_t)w->n;
-    while (to > at && (w->p[to - 1] == ' ' || w->p[to - 1] == '\n' || w->p[to - 1] == '\r' || w->p[to - 1] == '\t'))
-        to--;
-    return to - at;
+        return NO_NODE;
+    return is_escaped ? escaped_key(s, parent, raw, guess) : key_node(s, parent, raw.p, raw.n, guess);
 }
 
 static bool is_number(const char *p, const char *end)
@@ -276,105 +221,136 @@ static bool is_number(const char *p, const char *end)
     return p == end;
 }
 
-static inline int number_or_word(struct walk *w)
+static inline bool is_blank(char c)
 {
-    uint32_t at = *w->i++, n = tail(w, at);
-    const char *p = w->p + at;
-    enum json_kind kind;
-    if (*p == 't' && n == 4 && !memcmp(p, "true", 4))
-        kind = JSON_KIND_TRUE;
-    else if (*p == 'f' && n == 5 && !memcmp(p, "false", 5))
-        kind = JSON_KIND_FALSE;
-    else if (*p == 'n' && n == 4 && !memcmp(p, "null", 4))
-        kind = JSON_KIND_NULL;
-    else if (is_number(p, p + n))
-        kind = JSON_KIND_NUMBER;
-    else
-        return JSON_MALFORMED;
-    give(w, kind, at, n, false);
-    return 0;
+    return (unsigned char)c <= ' ' && (c == ' ' || c == '\n' || c == '\r' || c == '\t');
 }
 
-/* enter - an object or array that is not empty; what stands inside comes next. */
-static inline int enter(struct walk *w, bool is_array)
+/* scalar_kind - of a number or word of @n bytes. Return: a kind, or STRING when it is neither. */
+static inline enum json_kind scalar_kind(const char *p, size_t n)
 {
-    if (w->depth == JSON_MAX_DEPTH)
-        return JSON_TOO_DEEP;
-    w->levels[w->depth++] = (struct level){w->node, is_array};
-    w->guess = w->node == NO_NODE ? &w->no_guess : &w->s->nodes[w->node].first;
-    return is_array ? 0 : key(w);
+    uint32_t four;
+    memcpy(&four, p, sizeof four); /* the padding is behind */
+    if (*p <= '9')
+        return is_number(p, p + n) ? JSON_KIND_NUMBER : JSON_KIND_STRING;
+    if (n == 4 && four == ('t' | 'r' << 8 | 'u' << 16 | (uint32_t)'e' << 24))
+        return JSON_KIND_TRUE;
+    if (n == 4 && four == ('n' | 'u' << 8 | 'l' << 16 | (uint32_t)'l' << 24))
+        return JSON_KIND_NULL;
+    return n == 5 && !memcmp(p, "false", 5) ? JSON_KIND_FALSE : JSON_KIND_STRING;
 }
 
-enum { GO_ON = -1, DONE = -2 };
+struct level {
+    uint32_t node;
+    bool is_array;
+};
 
-/* value - one scalar, one empty container or the beginning of one. Return: GO_ON (a value comes next), DONE, or a condition. */
-static inline int value(struct walk *w)
+/* give - one leaf; what is over the limits is left out. */
+#define GIVE(KIND, AT, N, ESCAPED)                                                                               \
+    do {                                                                                                         \
+        if (node == NO_NODE || item == item_end) {                                                               \
+            s->is_cut = true;                                                                                    \
+        } else {                                                                                                 \
+            *item++ = (struct json_item){node, (AT), (N), (uint8_t)(KIND), (ESCAPED), is_array, 0};              \
+            marks |= nodes[node].mark;                                                                           \
+        }                                                                                                        \
+    } while (0)
+
+/*
+ * walk - the grammar along the index. Behind the last entry stand INDEX_SPARE ones that point to the end of the text, whose
+ * byte may be anything: whoever takes one of them for real finds @i beyond @end before the array ends.
+ */
+static int walk(struct json_scan *s, const char *p, const uint32_t *i, const uint32_t *end)
 {
-    uint32_t at, n;
-    bool is_escaped;
-    int rc;
-    if (w->i == w->end)
+    struct json_node *const nodes = s->nodes;
+    struct json_item *item = s->items, *const item_end = s->items + JSON_ITEMS_MAX;
+    struct level levels[JSON_MAX_DEPTH + 1];
+    uint64_t marks = 0;
+    uint32_t node = JSON_ROOT, no_guess = 0, *guess = &no_guess;
+    unsigned depth = 0;
+    bool is_array = false, has_escapes = s->has_escapes, is_escaped;
+    goto value;
+
+key: /* of the object that is levels[depth] */
+    if (end - i < 4 || p[i[0]] != '"' || p[i[2]] != ':')
         return JSON_MALFORMED;
-    at = *w->i;
-    char c = w->p[at];
-    if (c == '"') {
-        if (string(w, &at, &n, &is_escaped))
+    {
+        const char *k = p + i[0] + 1;
+        uint32_t n = i[1] - i[0] - 1, parent = levels[depth].node, g = *guess;
+        is_escaped = has_escapes && has_escape(s, i[0] + 1, n);
+        if (is_escaped && !json_escapes_are_right((struct text){k, n}))
             return JSON_MALFORMED;
-        give(w, JSON_KIND_STRING, at, n, is_escaped);
-        return DONE;
+        i += 3;
+        if (g && !is_escaped && nodes[g].parent == parent && is_key(s, &nodes[g], k, n))
+            node = g;
+        else
+            node = other_key(s, parent, (struct text){k, n}, is_escaped, guess);
+        guess = node == NO_NODE ? &no_guess : &nodes[node].next;
     }
-    if (c == '{' || c == '[') {
-        w->i++;
-        if (w->i < w->end && w->p[*w->i] == (c == '{' ? '}' : ']')) {
-            if (w->depth == JSON_MAX_DEPTH)
+
+value:
+    if (i >= end)
+        return JSON_MALFORMED;
+    {
+        uint32_t at = *i;
+        char c = p[at];
+        if (c == '"') {
+            uint32_t n = i[1] - ++at;
+            i += 2;
+            is_escaped = has_escapes && has_escape(s, at, n);
+            if (is_escaped && !json_escapes_are_right((struct text){p + at, n}))
+                return JSON_MALFORMED;
+            GIVE(JSON_KIND_STRING, at, n, is_escaped);
+        } else if (c == '{' || c == '[') {
+            if (depth == JSON_MAX_DEPTH)
                 return JSON_TOO_DEEP;
-            give(w, c == '{' ? JSON_KIND_OBJECT : JSON_KIND_ARRAY, at, *w->i + 1 - at, false);
-            w->i++;
-            return DONE;
+            i++;
+            if (i < end && p[*i] == (c == '{' ? '}' : ']')) {
+                GIVE(c == '{' ? JSON_KIND_OBJECT : JSON_KIND_ARRAY, at, *i + 1 - at, false);
+                i++;
+            } else {
+                is_array = c == '[';
+                levels[++depth] = (struct level){node, is_array};
+                guess = node == NO_NODE ? &no_guess : &nodes[node].first;
+                if (is_array)
+                    goto value;
+                goto key;
+            }
+        } else {
+            uint32_t to = *++i;
+            while (is_blank(p[to - 1]))
+                to--;
+            enum json_kind kind = scalar_kind(p + at, to - at);
+            if (kind == JSON_KIND_STRING)
+                return JSON_MALFORMED;
+            GIVE(kind, at, to - at, false);
         }
-        rc = enter(w, c == '[');
-        return rc ? rc : GO_ON;
     }
-    rc = number_or_word(w);
-    return rc ? rc : DONE;
-}
 
-/* after - what follows a value: the end of its containers, or a comma and the place of the next one. */
-static inline int after(struct walk *w)
-{
-    while (w->depth) {
-        const struct level *in = &w->levels[w->depth - 1];
-        if (w->i == w->end)
-            return JSON_MALFORMED;
-        char c = w->p[*w->i];
+    /* what follows a value: a comma, or the ends of its containers */
+    while (depth) {
+        char c = p[*i];
+        uint32_t in = levels[depth].node;
         if (c == ',') {
-            w->i++;
-            w->node = in->node;
-            if (!in->is_array)
-                return key(w) ? JSON_MALFORMED : GO_ON;
-            w->guess = in->node == NO_NODE ? &w->no_guess : &w->s->nodes[in->node].first;
-            return GO_ON;
+            i++;
+            if (!is_array)
+                goto key;
+            node = in;
+            guess = in == NO_NODE ? &no_guess : &nodes[in].first;
+            goto value;
         }
-        if (c != (in->is_array ? ']' : '}'))
+        if (c != (is_array ? ']' : '}') || i >= end)
             return JSON_MALFORMED;
-        w->i++;
-        w->depth--;
-        w->guess = in->node == NO_NODE ? &w->no_guess : &w->s->nodes[in->node].next;
+        i++;
+        depth--;
+        is_array = depth && levels[depth].is_array;
+        guess = in == NO_NODE ? &no_guess : &nodes[in].next;
     }
-    return w->i == w->end ? DONE : JSON_MALFORMED;
-}
-
-static int walk(struct walk *w)
-{
-    for (;;) {
-        int rc = value(w);
-        if (rc == GO_ON)
-            continue;
-        if (rc == DONE)
-            rc = after(w);
-        if (rc != GO_ON)
-            return rc == DONE ? 0 : rc;
-    }
+    if (i != end)
+        return JSON_MALFORMED;
+    s->n_items = (uint32_t)(item - s->items);
+    s->marks = marks;
+    return 0;
 }
 
 /* --- the whole -------------------------------------------------------------------------------------- */
@@ -383,13 +359,13 @@ static int walk(struct walk *w)
 static int make_room(struct json_scan *s, size_t n)
 {
     size_t room = ROOM_LEAST;
-    if (n <= s->room && (s->room <= ROOM_KEPT || n > ROOM_KEPT))
+    if (s->room && n <= s->room && (s->room <= ROOM_KEPT || n > ROOM_KEPT))
         return 0;
     while (room < n)
         room *= 2;
     free(s->index);
     free(s->escapes);
-    s->index = malloc((room + 64) * sizeof *s->index);
+    s->index = malloc((room + 64 + INDEX_SPARE) * sizeof *s->index);
     s->escapes = malloc((room / 64 + 1) * sizeof *s->escapes);
     s->room = s->index && s->escapes ? room : 0;
     return s->room ? 0 : -ENOMEM;
@@ -420,16 +396,8 @@ int json_scan(struct json_scan *s, struct text t, size_t *ret_at)
     size_t n = s->index_text(s, t.p, t.n);
     if (n == SIZE_MAX || (s->has_high && !text_is_utf8(t.p, t.n)))
         return scan_fault(t, JSON_MALFORMED, ret_at);
-    struct walk w;
-    w.s = s;
-    w.p = t.p;
-    w.n = t.n;
-    w.i = s->index;
-    w.end = s->index + n;
-    w.node = JSON_ROOT;
-    w.no_guess = 0;
-    w.guess = &w.no_guess;
-    w.depth = 0;
-    rc = walk(&w);
+    for (size_t k = 0; k < INDEX_SPARE; k++)
+        s->index[n + k] = (uint32_t)t.n;
+    rc = walk(s, t.p, s->index, s->index + n);
     return rc ? scan_fault(t, rc, ret_at) : 0;
 }

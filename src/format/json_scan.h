@@ -34,14 +34,16 @@ struct json_item {
 };
 
 struct json_node {
-    uint64_t first8;  /* of the key, zero-padded */
+    uint64_t first8, last8; /* of the key; first8 zero-padded, last8 only of keys of 8 bytes and more */
+    uint64_t mask8;   /* the bytes of first8 that count */
     uint32_t parent;
     uint32_t key_at;  /* in json_scan.keys */
     uint32_t first, next; /* guesses: the key that comes first below, the key that comes behind */
     uint32_t chain;   /* next node of the same hash */
     uint64_t mark;
-    uint8_t key_n, depth;
+    uint32_t key_n, depth;
 };
+_Static_assert(sizeof(struct json_node) == 64, "one line of the cache");
 
 /* what @path (dotted) tells about the text it stands in: bits that json_scan gathers in .marks; at a path's first sight */
 typedef uint64_t (*json_mark)(struct text path);

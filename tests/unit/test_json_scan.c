@@ -198,7 +198,7 @@ static void texts_that_are_json_and_that_are_not(void **state)
         {"\"\xc3\"", JSON_MALFORMED}, {"\"\xed\xa0\x80\"", JSON_MALFORMED}, {"\"\xc0\xaf\"", JSON_MALFORMED},
         {"\"\xf4\x90\x80\x80\"", JSON_MALFORMED}, {"\xef\xbb\xbf{}", JSON_MALFORMED}, {"{}{}", JSON_MALFORMED},
         {"[\"a\"\"b\"]", JSON_MALFORMED}, {"\"a\"b", JSON_MALFORMED}, {"[1}", JSON_MALFORMED}, {"{\"a\":1]", JSON_MALFORMED},
-        {"1\f", JSON_MALFORMED}, {"[1\f2]", JSON_MALFORMED}, {"{\"a\"\x1a" "1}", JSON_MALFORMED}, {"{\"a\" 1}", JSON_MALFORMED},
+        {"1\f", JSON_MALFORMED}, {"1\x01", JSON_MALFORMED}, {"[true\x1f]", JSON_MALFORMED}, {"[1\v,2]", JSON_MALFORMED}, {"[1\f2]", JSON_MALFORMED}, {"{\"a\"\x1a" "1}", JSON_MALFORMED}, {"{\"a\" 1}", JSON_MALFORMED},
         {"\\\"\"", JSON_MALFORMED}, {"/**/1", JSON_MALFORMED}, {"'a'", JSON_MALFORMED}, {"[\"\x7f\"]", 0},
         {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]", 0},
         {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]", JSON_TOO_DEEP},
@@ -365,6 +365,15 @@ static void random_and_mutated_texts_get_the_same_verdict_and_leaves(void **stat
     }
 }
 
+static void an_empty_text_may_be_the_first(void **state)
+{
+    (void)state;
+    struct json_scan *s = json_scan_new(NULL, false);
+    assert_non_null(s);
+    assert_int_equal(json_scan(s, padded("", 0), NULL), JSON_MALFORMED);
+    json_scan_free(s);
+}
+
 static int scan_once(void *context)
 {
     (void)context;
@@ -392,6 +401,7 @@ int main(void)
         cmocka_unit_test(marks_tell_which_paths_a_text_has),
         cmocka_unit_test(too_many_paths_and_leaves_are_checked_but_not_given),
         cmocka_unit_test(random_and_mutated_texts_get_the_same_verdict_and_leaves),
+        cmocka_unit_test(an_empty_text_may_be_the_first),
         cmocka_unit_test(memory_that_is_out_is_said),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
