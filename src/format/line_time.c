@@ -70,16 +70,27 @@ static int padded(struct scan *s)
     return number(s, 1, 2);
 }
 
+#define MONTH(a, b, c) ((uint32_t)(a) << 16 | (uint32_t)(b) << 8 | (uint32_t)(c))
+
 int line_month(struct text t)
 {
-    static const char names[] = "janfebmaraprmayjunjulaugsepoctnovdec";
     if (t.n < 3)
         return 0;
-    char a = (char)(t.p[0] | 32), b = (char)(t.p[1] | 32), c = (char)(t.p[2] | 32);
-    for (int m = 0; m < 12; m++)
-        if (names[3 * m] == a && names[3 * m + 1] == b && names[3 * m + 2] == c)
-            return m + 1;
-    return 0;
+    switch (MONTH((uint8_t)t.p[0] | 32, (uint8_t)t.p[1] | 32, (uint8_t)t.p[2] | 32)) {
+    case MONTH('j', 'a', 'n'): return 1;
+    case MONTH('f', 'e', 'b'): return 2;
+    case MONTH('m', 'a', 'r'): return 3;
+    case MONTH('a', 'p', 'r'): return 4;
+    case MONTH('m', 'a', 'y'): return 5;
+    case MONTH('j', 'u', 'n'): return 6;
+    case MONTH('j', 'u', 'l'): return 7;
+    case MONTH('a', 'u', 'g'): return 8;
+    case MONTH('s', 'e', 'p'): return 9;
+    case MONTH('o', 'c', 't'): return 10;
+    case MONTH('n', 'o', 'v'): return 11;
+    case MONTH('d', 'e', 'c'): return 12;
+    default: return 0;
+    }
 }
 
 static int month(struct scan *s)
@@ -131,14 +142,16 @@ static bool is_letter(char c)
 static size_t zone_name(struct text t, int *ret_zone_s)
 {
     size_t n = 0;
-    while (n < t.n && n < 6 && is_letter(t.p[n]))
+    while (n < t.n && n < 6 && t.p[n] >= 'A' && t.p[n] <= 'Z')
         n++;
+    if (n < t.n && is_letter(t.p[n]))
+        return 0;
     if (n == 1 && t.p[0] == 'Z') {
         *ret_zone_s = 0;
         return 1;
     }
     for (size_t i = 0; n >= 3 && n <= 4 && i < sizeof zones / sizeof *zones; i++)
-        if (strlen(zones[i].name) == n && !memcmp(zones[i].name, t.p, n)) {
+        if (!zones[i].name[n] && !memcmp(zones[i].name, t.p, n)) {
             *ret_zone_s = zones[i].minutes * 60;
             return n;
         }
@@ -188,14 +201,17 @@ static bool is_leap(int year)
     return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 }
 
-static int guess_year(struct civil *c, const struct line_clock *clock, int zone_s)
+/* days of a Gregorian cycle of 400 years */
+#define CYCLE_DAYS 146097
+
+static int guess_year(struct civil *c, const struct line_clock *clock, int zone_s, int64_t *ret_us)
 {
-    int64_t us;
     int64_t latest = clock->arrived_us > INT64_MAX - US_PER_DAY ? INT64_MAX : clock->arrived_us + US_PER_DAY;
-    int year = clock_civil(latest, zone_s).year;
-    for (int back = 0; back <= 8; back++) { /* eight: over 2100, which has no 29 February */
+    int64_t days = latest / US_PER_DAY + 3; /* a guess that is never too early: zones, leap days */
+    int year = 1970 + (int)(days * 400 / CYCLE_DAYS);
+    for (int back = 0; back <= 9; back++) { /* eight and one: over 2100, which has no 29 February */
         c->year = year - back;
-        if (!clock_from_civil(c, zone_s, &us) && us <= latest)
+        if (!clock_from_civil(c, zone_s, ret_us) && *ret_us <= latest)
             return 0;
     }
     return 1;
@@ -214,15 +230,36 @@ static int year_of_file(struct civil *c, const struct line_clock *clock)
     return 0;
 }
 
-static int missing_year(struct civil *c, const struct line_clock *clock, int zone_s)
+static int missing_year(struct civil *c, const struct line_clock *clock, int zone_s, int64_t *ret_us)
 {
     if (!clock->year)
-        return guess_year(c, clock, zone_s);
-    if (year_of_file(c, clock))
+        return guess_year(c, clock, zone_s, ret_us);
+    if (year_of_file(c, clock) || clock_from_civil(c, zone_s, ret_us))
         return 1;
     if (clock->years)
         *clock->years = (struct line_years){c->year, c->month};
     return 0;
+}
+
+/* two - two digits, the first maybe a blank; negative when they are none. */
+static int two(const char *p)
+{
+    int high = p[0] == ' ' ? 0 : p[0] - '0', low = p[1] - '0';
+    return high < 0 || high > 9 || low < 0 || low > 9 ? -1 : high * 10 + low;
+}
+
+/* plain_stamp - "Mmm dd HH:MM:SS " of RFC 3164 and nothing else, which most lines begin with. */
+static bool plain_stamp(struct text t, struct civil *c)
+{
+    const char *p = t.p;
+    if (t.n < 18 || p[3] != ' ' || p[6] != ' ' || p[9] != ':' || p[12] != ':' || p[15] != ' ' || is_digit(p[16]) || !is_letter(p[17]))
+        return false;
+    c->month = line_month(t);
+    c->day = two(p + 4);
+    c->hour = two(p + 7);
+    c->minute = two(p + 10);
+    c->second = two(p + 13);
+    return c->month && c->day > 0 && c->hour >= 0 && c->minute >= 0 && c->second >= 0 && p[7] != ' ' && p[10] != ' ' && p[13] != ' ';
 }
 
 /* --- the forms -------------------------------------------------------------------------------------- */
@@ -457,6 +494,11 @@ size_t line_time_parse(struct text t, const struct line_clock *clock, int64_t *r
     unsigned flags = 0;
     if (t.n < 8)
         return 0;
+    *ret_flags = LINE_TIME_YEAR_GUESSED;
+    if (plain_stamp(t, &c) && line_time_zone((struct text){t.p + 16, t.n - 16}, &zone_s) == 0)
+        return missing_year(&c, clock, zone_s, ret_us) ? 0 : 15;
+    c = (struct civil){0};
+    zone_s = clock->zone_s;
     if (is_letter(t.p[0]))
         words(&s, &c, &zone_s, &flags);
     else if (is_digit(t.p[0]))
@@ -470,13 +512,9 @@ size_t line_time_parse(struct text t, const struct line_clock *clock, int64_t *r
         *ret_flags = LINE_TIME_HAS_ZONE;
         return n >= 10 ? n : 0;
     }
-    if (!c.year) {
-        if (missing_year(&c, clock, zone_s))
-            return 0;
-        flags |= LINE_TIME_YEAR_GUESSED;
-    }
-    if (clock_from_civil(&c, zone_s, ret_us))
+    bool has_year = c.year;
+    if (has_year ? clock_from_civil(&c, zone_s, ret_us) : missing_year(&c, clock, zone_s, ret_us))
         return 0;
-    *ret_flags = flags;
+    *ret_flags = flags | (has_year ? 0 : LINE_TIME_YEAR_GUESSED);
     return (size_t)(s.p - t.p);
 }
