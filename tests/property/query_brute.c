@@ -406,6 +406,7 @@ struct trial {
     const char *filter; /* text */
     const struct expr *expr;
     bool is_damaged;
+    bool is_refused; /* the last answer: it needed more memory than it was allowed */
     uint64_t seed;
 };
 
@@ -424,9 +425,10 @@ static struct lines ask(struct trial *t, const char *pipes)
     }
     sink.context = &got;
     int r = query_run(t->view, q, &t->options, &sink, &t->report, &f);
-    if (r)
+    t->is_refused = r == -ENOMEM && t->options.memory_bytes;
+    if (r && !t->is_refused)
         fprintf(stderr, "seed %llu: %s\n%s\n", (unsigned long long)t->seed, f.text, text);
-    HELP_MUST(!r);
+    HELP_MUST(!r || t->is_refused);
     query_free(q);
     return got;
 }
@@ -722,7 +724,7 @@ static void check_top(struct trial *t)
     for (size_t i = 0; i < (t->m->has_huge ? 1 : 3); i++) {
         t->options.memory_bytes = memories[i];
         struct lines want = best_lines(&g, limit, figure), got = ask(t, pipes);
-        bool is_right = got.n == want.n;
+        bool is_right = t->is_refused || got.n == want.n;
         for (size_t k = 0; is_right && k < got.n; k++)
             is_right = !strcmp(got.p[k], want.p[k]);
         if (!is_right) {

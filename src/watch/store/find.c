@@ -120,11 +120,16 @@ static int look_up(const struct segment *s, const struct told *t, struct slot *r
     ret->codes = malloc((t->n + 1) * sizeof(*ret->codes));
     if (!ret->codes)
         return -ENOMEM;
-    segment_want_addresses(s, t->ip, t->n);
     for (size_t i = 0; i < t->n; i++)
         if (!segment_find(s, &t->ip[i], &ret->codes[ret->n++]))
             return -EBADMSG; /* the dictionary and the segment disagree: trust the segment */
     return 0;
+}
+
+static void want_member(const struct find *f, const struct view_dictionary *d, const struct told *told, size_t i)
+{
+    if (i < d->n_members && told[i].n)
+        segment_want_addresses(f->view->segments[d->members[i]], told[i].ip, told[i].n);
 }
 
 /* merge_dictionary - Return: 0, or another value: nothing is kept and the members must be searched directly. */
@@ -137,9 +142,13 @@ static int merge_dictionary(const struct find *f, const struct unit *u, struct s
         g.told[i].is_asked_for = d->members[i] != VIEW_NO_SEGMENT && f->slots[d->members[i]].unit == (size_t)(u - f->units);
     if (!r)
         r = merged_find(d->merged, f->set, gather_entry, &g);
-    for (size_t i = 0; !r && i < d->n_members; i++)
+    if (!r)
+        want_member(f, d, g.told, 0);
+    for (size_t i = 0; !r && i < d->n_members; i++) {
+        want_member(f, d, g.told, i + 1); /* while this one is looked at, the disk brings the next */
         if (g.told[i].n)
             r = look_up(f->view->segments[d->members[i]], &g.told[i], &results[i]);
+    }
     for (size_t i = 0; r && i < d->n_members; i++) {
         free(results[i].codes);
         results[i] = (struct slot){0};
@@ -286,6 +295,18 @@ static void await(struct find *f, size_t i, unsigned n_threads)
         merge_segment(f, i, s);
 }
 
+/* want_next - postings of the segment after the one about to be handed on, if its codes are there. */
+static void want_next(struct find *f, size_t i)
+{
+    if (i >= f->view->n_segments)
+        return;
+    pthread_mutex_lock(&f->lock);
+    bool is_done = f->slots[i].state == SLOT_DONE && f->slots[i].n;
+    pthread_mutex_unlock(&f->lock);
+    if (is_done)
+        segment_want_postings(f->view->segments[i], f->slots[i].codes, f->slots[i].n);
+}
+
 static int hand_on(struct find *f, unsigned n_threads,
                    int (*each)(void *context, struct segment *s, const uint32_t *codes, size_t n_codes),
                    void *context, struct fault *fault)
@@ -304,6 +325,7 @@ static int hand_on(struct find *f, unsigned n_threads,
         }
         if (s->error)
             return FAULT(fault, s->error, store_no_memory, "store/segments");
+        want_next(f, i + 1);
         int r = s->n ? each(context, f->view->segments[i], s->codes, s->n) : 0;
         free(s->codes);
         s->codes = NULL;
