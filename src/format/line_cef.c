@@ -155,7 +155,8 @@ void line_leef(struct line_scratch *s, struct events *e, const struct line_decod
         const char *pair_end = next ? next : end;
         const char *equals = memchr(p, '=', (size_t)(pair_end - p));
         if (equals)
-            put_pair(s, e, d, text_trim((struct text){p, (size_t)(equals - p)}), (struct text){equals + 1, (size_t)(pair_end - equals - 1)});
+            put_pair(s, e, d, text_trim((struct text){p, (size_t)(equals - p)}),
+                (struct text){equals + 1, (size_t)(pair_end - equals - 1)});
         p = next ? next + 1 : end;
     }
 }

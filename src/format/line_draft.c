@@ -66,11 +66,16 @@ static size_t quoted(struct drafting *d, struct text t)
     return (size_t)(end + 1 - t.p);
 }
 
+static bool is_of_address(char c)
+{
+    return is_digit(c) || ((c | 32) >= 'a' && (c | 32) <= 'f') || c == ':' || c == '.';
+}
+
 static size_t address(struct drafting *d, struct text t)
 {
     struct ip ip;
     size_t n = 0;
-    while (n < t.n && n < IP_TEXT_MAX && (is_digit(t.p[n]) || ((t.p[n] | 32) >= 'a' && (t.p[n] | 32) <= 'f') || t.p[n] == ':' || t.p[n] == '.'))
+    while (n < t.n && n < IP_TEXT_MAX && is_of_address(t.p[n]))
         n++;
     while (n && (t.p[n - 1] == '.' || t.p[n - 1] == ':') && ip_parse(t.p, n, &ip))
         n--;

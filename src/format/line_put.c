@@ -297,51 +297,49 @@ static void put_special(struct line_scratch *s, const struct line_target *t, str
     }
 }
 
-static void put_one(struct line_scratch *s, struct events *e, const struct line_target *t, struct text value)
+static int put_moment(struct line_scratch *s, struct events *e, const struct line_target *t, struct text value)
+{
+    int64_t us;
+    unsigned flags;
+    s->clock.is_month_first = t->type == LINE_TIME_US;
+    size_t n = t->type == LINE_EPOCH ? line_time_epoch(value, &us) : line_time_parse(value, &s->clock, &us, &flags);
+    s->clock.is_month_first = false;
+    if (n)
+        event_put_date(e, t->field, us);
+    return n ? 0 : 1;
+}
+
+static struct text unquoted(struct text t)
+{
+    return t.n >= 2 && t.p[0] == '"' ? (struct text){t.p + 1, t.n - 2} : t;
+}
+
+static int put_address(struct events *e, uint16_t field, struct text t)
 {
     struct ip ip;
-    if (t->is_hex)
-        value = dehexed(s, value);
-    if (t->map)
-        put_mapped(s, e, t, value);
-    if (t->special != LINE_PLAIN) {
-        put_special(s, t, value);
-        return;
-    }
-    if (t->is_lower)
-        value = lowered(s, value);
+    if (ip_of(t, &ip))
+        return 1;
+    event_put_ip(e, field, &ip);
+    return 0;
+}
+
+/* put_typed - Return: 0, or 1 (a text like any other, maybe another one now). */
+static int put_typed(struct line_scratch *s, struct events *e, const struct line_target *t, struct text *value)
+{
     switch ((enum line_type)t->type) {
-    case LINE_HOST: put_host(e, t->field, value); return;
-    case LINE_IP:
-        if (ip_of(value, &ip))
-            break;
-        event_put_ip(e, t->field, &ip);
-        return;
-    case LINE_MAC: put_mac(e, t->field, value); return;
-    case LINE_REQUEST:
-        if (value.n >= 2 && value.p[0] == '"')
-            value = (struct text){value.p + 1, value.n - 2};
-        line_put_request(s, e, value);
-        return;
-    case LINE_QUOTED:
-        if (value.n >= 2 && value.p[0] == '"')
-            value = (struct text){value.p + 1, value.n - 2};
-        break;
-    case LINE_SECONDS: put_duration(e, t->field, value, INT64_C(1000000000)); return;
-    case LINE_MILLISECONDS: put_duration(e, t->field, value, 1000000); return;
-    case LINE_URL: line_put_url(s, e, value); return;
-    case LINE_ENDPOINT: put_endpoint(e, t->field, value); return;
-    case LINE_WEB_AGENT: value = plus_to_blank(s, value); break;
+    case LINE_HOST: return put_host(e, t->field, *value), 0;
+    case LINE_IP: return put_address(e, t->field, *value);
+    case LINE_MAC: return put_mac(e, t->field, *value), 0;
+    case LINE_REQUEST: return line_put_request(s, e, unquoted(*value)), 0;
+    case LINE_QUOTED: return *value = unquoted(*value), 1;
+    case LINE_SECONDS: return put_duration(e, t->field, *value, INT64_C(1000000000)), 0;
+    case LINE_MILLISECONDS: return put_duration(e, t->field, *value, 1000000), 0;
+    case LINE_URL: return line_put_url(s, e, *value), 0;
+    case LINE_ENDPOINT: return put_endpoint(e, t->field, *value), 0;
+    case LINE_WEB_AGENT: return *value = plus_to_blank(s, *value), 1;
     case LINE_TIME:
     case LINE_TIME_US:
-    case LINE_EPOCH: {
-        int64_t us;
-        unsigned flags;
-        if (t->type == LINE_EPOCH ? !line_time_epoch(value, &us) : !line_time_parse(value, &s->clock, &us, &flags))
-            break;
-        event_put_date(e, t->field, us);
-        return;
-    }
+    case LINE_EPOCH: return put_moment(s, e, t, *value);
     case LINE_WORD:
     case LINE_TEXT:
     case LINE_LONG:
@@ -359,7 +357,23 @@ static void put_one(struct line_scratch *s, struct events *e, const struct line_
     case LINE_ACCESS:
     case LINE_N_TYPES: break;
     }
-    event_put(e, t->field, value);
+    return 1;
+}
+
+static void put_one(struct line_scratch *s, struct events *e, const struct line_target *t, struct text value)
+{
+    if (t->is_hex)
+        value = dehexed(s, value);
+    if (t->map)
+        put_mapped(s, e, t, value);
+    if (t->special != LINE_PLAIN) {
+        put_special(s, t, value);
+        return;
+    }
+    if (t->is_lower)
+        value = lowered(s, value);
+    if (put_typed(s, e, t, &value))
+        event_put(e, t->field, value);
 }
 
 void line_put(struct line_scratch *s, struct events *e, const struct line_target *target, struct text value)

@@ -268,7 +268,8 @@ static int read_fields(struct reader *r, yaml_node_t *map)
 
 /* --- parts of a decoder ----------------------------------------------------------------------------- */
 
-static int read_sets(struct reader *r, yaml_node_t *map, const struct line_set *base, uint32_t n_base, struct line_set **ret, uint32_t *ret_n)
+static int read_sets(struct reader *r, yaml_node_t *map, const struct line_set *base, uint32_t n_base, struct line_set **ret,
+    uint32_t *ret_n)
 {
     uint32_t room = n_base + 4 * pairs_in(map && map->type == YAML_MAPPING_NODE ? map : NULL) + 1, n = 0;
     struct line_set *sets = arena_alloc(&r->d->arena, room * sizeof *sets);
@@ -564,7 +565,8 @@ static int read_decoder(struct reader *r, yaml_node_t *root)
     if (!r->decoder)
         return no_memory(r);
     struct line_decoder *c = r->decoder;
-    int e = known_keys(r, root, " decoder about module dataset proof apps bare first on before behind format require structured set lower hex map kv fields patterns tests ");
+    int e = known_keys(r, root, " decoder about module dataset proof apps bare first on before behind"
+                                " format require structured set lower hex map kv fields patterns tests ");
     if (!e)
         e = read_names(r, root);
     if (!e)

@@ -177,6 +177,12 @@ size_t line_time_zone(struct text t, int *ret_zone_s)
     return n;
 }
 
+/* may_follow - a byte that ends a word of a time. */
+static bool may_follow(char c)
+{
+    return c == ' ' || c == ']' || c == ':' || c == ')' || c == ',';
+}
+
 /* zone - directly behind the seconds, or after one blank when it cannot be anything else. */
 static void zone(struct scan *s, int *zone_s, unsigned *flags)
 {
@@ -188,7 +194,7 @@ static void zone(struct scan *s, int *zone_s, unsigned *flags)
         return; /* " -5" or " +07 " may be text */
     size_t n = line_time_zone(t, zone_s);
     char after = n < t.n ? t.p[n] : ' ';
-    if (!n || is_letter(after) || is_digit(after) || (blank && after != ' ' && after != ']' && after != ':' && after != ')' && after != ','))
+    if (!n || is_letter(after) || is_digit(after) || (blank && !may_follow(after)))
         return;
     s->p = t.p + n;
     *flags |= LINE_TIME_HAS_ZONE;
@@ -285,7 +291,7 @@ static void after_month(struct scan *s, struct civil *c, int *zone_s, unsigned *
         return;
     struct scan year = {s->p + 1, s->end, false};
     int y = number(&year, 4, 4);
-    if (year.is_bad || y < 1970 || y > 2199 || (year.p < year.end && *year.p != ' ' && *year.p != ']' && *year.p != ':' && *year.p != ',' && *year.p != ')'))
+    if (year.is_bad || y < 1970 || y > 2199 || (year.p < year.end && !may_follow(*year.p)))
         return;
     c->year = y;
     s->p = year.p;
