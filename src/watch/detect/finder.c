@@ -172,9 +172,12 @@ static void put_payload(struct finder *x, struct sighting *s, const struct match
     const char *direction = hit_direction_name((enum hit_direction)s->direction);
     const char *listed = hit_listed_name((enum hit_listed)s->listed);
     put_text(b, "finding.kind", kind, strlen(kind));
-    put_ip(b, "own.ip", &s->key.own);
+    if (!s->key.is_log || !ip_is_zero(&s->key.own))
+        put_ip(b, "own.ip", &s->key.own);
     if (s->key.kind == HIT_CONTACT)
         put_ip(b, "remote.ip", &s->key.remote);
+    if (s->key.is_log)
+        put_text(b, "source", "log", 3);
     put_text(b, "list.name", s->key.list, s->key.n_list);
     put_number(b, "list.version", s->key.list_version);
     put_names(b, s, set);
@@ -246,11 +249,11 @@ static int read_leaf(void *context, struct text path, const struct json_value *v
     else if (text_is(path, "last_seen"))
         (void)clock_parse(v->raw.p, v->raw.n, 0, &s->last_us);
     else if (text_is(path, "direction"))
-        for (uint8_t d = 0; d <= HIT_EXTERNAL; d++)
-            s->direction = text_is(v->raw, hit_direction_name((enum hit_direction)d)) ? d : s->direction;
+        for (unsigned d = 0; d <= HIT_EXTERNAL; d++)
+            s->direction = text_is(v->raw, hit_direction_name((enum hit_direction)d)) ? (uint8_t)d : s->direction;
     else if (text_is(path, "listed"))
-        for (uint8_t i = HIT_LISTED_OWN; i <= HIT_LISTED_BOTH; i++)
-            s->listed = text_is(v->raw, hit_listed_name((enum hit_listed)i)) ? i : s->listed;
+        for (unsigned i = HIT_LISTED_OWN; i <= HIT_LISTED_BOTH; i++)
+            s->listed = text_is(v->raw, hit_listed_name((enum hit_listed)i)) ? (uint8_t)i : s->listed;
     if (v->kind != JSON_KIND_ARRAY)
         return 0;
     struct text rest = v->raw;
@@ -346,17 +349,20 @@ static const char withdrawn_mark[] = ",\"withdrawn\":\"own_space_changed\"}";
 struct stand {
     struct ip own, remote;
     int64_t first_us, last_us;
-    bool is_contact, is_both, is_withdrawn, is_bad;
+    bool is_contact, is_both, is_withdrawn, is_bad, has_own, is_hit;
 };
 
 static int read_stand(void *context, struct text path, const struct json_value *v)
 {
     struct stand *s = context;
-    if (text_is(path, "finding.kind"))
+    if (text_is(path, "finding.kind")) {
         s->is_contact = text_is(v->raw, hit_kind_name(HIT_CONTACT));
-    else if (text_is(path, "own.ip"))
+        s->is_hit = s->is_contact || text_is(v->raw, hit_kind_name(HIT_OWN_LISTED));
+    }
+    else if (text_is(path, "own.ip")) {
         s->is_bad |= ip_parse(v->raw.p, v->raw.n, &s->own) != 0;
-    else if (text_is(path, "remote.ip"))
+        s->has_own = true;
+    } else if (text_is(path, "remote.ip"))
         s->is_bad |= ip_parse(v->raw.p, v->raw.n, &s->remote) != 0;
     else if (text_is(path, "first_seen"))
         s->is_bad |= clock_parse(v->raw.p, v->raw.n, 0, &s->first_us) != 0;
@@ -392,7 +398,7 @@ static int withdraw_record(void *context, uint64_t sequence, const struct findin
     struct stand s = {0};
     (void)sequence;
     if (revision_of(&x->revisions, id) != revision || payload.n < 2 || json_walk(payload, read_stand, &s, NULL) || s.is_bad ||
-        s.is_withdrawn)
+        s.is_withdrawn || !s.has_own || !s.is_hit) /* without an own end, and of rules: the own space does not decide on it */
         return 0;
     if (is_ours(w->space, &s.own, &s) && (!s.is_contact || s.is_both || !is_ours(w->space, &s.remote, &s)))
         return 0;
@@ -592,6 +598,48 @@ int finder_rebase(struct finder *x, const struct match_set *set, uint64_t *ret_w
         sightings_clear(&x->totals);
         x->base_sequence = next_sequence(x);
     }
+    pthread_mutex_unlock(&x->lock);
+    return r;
+}
+
+int finder_journal(struct finder *x, const struct finding_id *id, struct text payload)
+{
+    pthread_mutex_lock(&x->lock);
+    uint32_t revision = revision_of(&x->revisions, id) + 1;
+    int r = findings_add(x->journal, id, revision, payload);
+    if (!r)
+        r = remember(&x->revisions, id, revision);
+    x->written += !r;
+    pthread_mutex_unlock(&x->lock);
+    return r;
+}
+
+uint32_t finder_revision(struct finder *x, const struct finding_id *id)
+{
+    pthread_mutex_lock(&x->lock);
+    uint32_t revision = revision_of(&x->revisions, id);
+    pthread_mutex_unlock(&x->lock);
+    return revision;
+}
+
+struct each_last {
+    struct finder *x;
+    int (*each)(void *, const struct finding_id *, struct text);
+    void *context;
+};
+
+static int give_last(void *context, uint64_t sequence, const struct finding_id *id, uint32_t revision, struct text payload)
+{
+    struct each_last *l = context;
+    (void)sequence;
+    return revision_of(&l->x->revisions, id) == revision ? l->each(l->context, id, payload) : 0;
+}
+
+int finder_recall(struct finder *x, int (*each)(void *, const struct finding_id *, struct text), void *context, struct fault *f)
+{
+    struct each_last l = {x, each, context};
+    pthread_mutex_lock(&x->lock);
+    int r = findings_read(x->o.data_dir, 0, give_last, &l, f);
     pthread_mutex_unlock(&x->lock);
     return r;
 }

@@ -10,7 +10,8 @@
  * Payload: one JSON object with dotted keys: finding.kind, own.ip, remote.ip (contact only), list.name,
  * list.version, family, unit, direction, listed, window.start, window.length_s, first_seen, last_seen, flows,
  * packets, bytes, live.flows, live.packets, live.bytes (the part that no hunt has counted), ports (array),
- * remotes (array of {ip, flows}; own_listed only), and withdrawn ("own_space_changed")
+ * remotes (array of {ip, flows}; own_listed only), source ("log": of log events, flows is then how many events; own.ip is
+ * absent when no address of our own is known; such findings have ids of their own), and withdrawn ("own_space_changed")
  * when the finding does not stand under the own space that is declared now; a later revision without it revives it.
  * Thread-safe.
  */
@@ -51,4 +52,16 @@ int finder_write(struct finder *x, const struct match_set *set, int64_t now_us, 
  * follows counts all of the past anew (finder_set). @ret_withdrawn: how many. Return: 0 or -errno: nothing is forgotten.
  */
 int finder_rebase(struct finder *x, const struct match_set *set, uint64_t *ret_withdrawn, struct fault *f);
+/*
+ * finder_journal - a record of a finding that is not made of sightings (log_alert.h), with the revision behind its last
+ * one; the next finder_write commits it. Return: 0 or -errno: nothing was added.
+ */
+int finder_journal(struct finder *x, const struct finding_id *id, struct text payload);
+/* finder_revision - of the last record of @id; 0: none. */
+uint32_t finder_revision(struct finder *x, const struct finding_id *id);
+/*
+ * finder_recall - the last records of findings, committed ones only. @each: not 0 ends the walk.
+ * Return: 0, what @each returned, or -errno.
+ */
+int finder_recall(struct finder *x, int (*each)(void *context, const struct finding_id *id, struct text payload), void *context, struct fault *f);
 void finder_get_state(struct finder *x, struct finder_state *ret);

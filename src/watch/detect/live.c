@@ -60,6 +60,21 @@ static int entry(struct live *l, const struct sighting_key *key, struct sighting
     return 0;
 }
 
+int live_put(struct live *l, const struct sighting *one)
+{
+    struct sighting *s;
+    int r = entry(l, &one->key, &s);
+    if (r < 0)
+        return r;
+    if (!s) {
+        atomic_fetch_add_explicit(&l->hits_lost, 1, memory_order_relaxed);
+        return 0;
+    }
+    sighting_add(s, one);
+    atomic_fetch_add_explicit(&l->hits, 1, memory_order_relaxed);
+    return 0;
+}
+
 struct listed {
     bool source, destination;
 };
@@ -97,17 +112,7 @@ static int count(struct live *l, const struct flow *f, const struct match_list *
         sighting_count_port(&one, h.own_is_source ? f->destination_port : f->source_port, 1);
     if (h.kind == HIT_OWN_LISTED)
         sighting_count_peer(&one, remote, 1);
-    struct sighting *s;
-    int r = entry(l, &key, &s);
-    if (r < 0)
-        return r;
-    if (!s) {
-        atomic_fetch_add_explicit(&l->hits_lost, 1, memory_order_relaxed);
-        return 0;
-    }
-    sighting_add(s, &one);
-    atomic_fetch_add_explicit(&l->hits, 1, memory_order_relaxed);
-    return 0;
+    return live_put(l, &one);
 }
 
 int live_row(struct live *l, const struct flow *f, bool is_hunt)

@@ -42,6 +42,8 @@ int live_match(struct live *l, const struct flow_batch *b);
  * Return: 0, or what flush answered below 0.
  */
 int live_row(struct live *l, const struct flow *f, bool is_hunt);
+/* live_put - what one row (of one list) is worth; counted as a hit. Return: 0, or what flush answered below 0. */
+int live_put(struct live *l, const struct sighting *one);
 int live_flush(struct live *l);
 /* live_window - start of the window that holds @us. */
 int64_t live_window(const struct live *l, int64_t us);

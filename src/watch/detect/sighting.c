@@ -31,7 +31,7 @@ void sightings_clear(struct sightings *t)
 /* the list's version is not part of the identity: a finding goes on over versions */
 static bool same_key(const struct sighting_key *a, const struct sighting_key *b)
 {
-    return a->window_us == b->window_us && a->kind == b->kind && a->n_list == b->n_list &&
+    return a->window_us == b->window_us && a->kind == b->kind && a->n_list == b->n_list && a->is_log == b->is_log &&
            ip_equal(&a->own, &b->own) && ip_equal(&a->remote, &b->remote) && !memcmp(a->list, b->list, a->n_list);
 }
 
@@ -150,7 +150,7 @@ struct finding_id sighting_id(const struct sighting_key *k)
     memcpy(bytes + 32, &k->window_us, 8);
     bytes[40] = k->kind;
     memcpy(bytes + 41, k->list, k->n_list);
-    XXH128_hash_t h = XXH3_128bits(bytes, 41u + k->n_list);
+    XXH128_hash_t h = XXH3_128bits_withSeed(bytes, 41u + k->n_list, k->is_log);
     memcpy(id.b, &h.high64, 8);
     memcpy(id.b + 8, &h.low64, 8);
     return id;

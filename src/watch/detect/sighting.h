@@ -24,7 +24,8 @@ struct sighting_key {
     uint8_t kind; /* enum hit_kind */
     uint8_t n_list;
     char list[SIGHTING_NAME_MAX]; /* rest zero: keys are compared as bytes */
-    uint8_t zero[2];
+    uint8_t is_log; /* 1: of log events, whose findings are apart from those of flows: hunts count flows anew */
+    uint8_t zero;
 };
 
 struct sighting_port {

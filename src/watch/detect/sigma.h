@@ -80,7 +80,7 @@ const struct sigma_about *sigma_rules_about(const struct sigma_rules *r, uint32_
 const struct sigma_checked *sigma_rules_checked(const struct sigma_rules *r, uint32_t *ret_n);
 /* how the rules are found again: literals in the pass, rules that need no literal */
 struct sigma_shape {
-    uint32_t n_rules, n_literals, n_without_literal, n_slots, n_sources, n_regexes;
+    uint32_t n_rules, n_literals, n_passes, n_without_literal, n_slots, n_sources, n_regexes;
     size_t memory_bytes;
 };
 struct sigma_shape sigma_rules_shape(const struct sigma_rules *r);

@@ -132,13 +132,18 @@ uint32_t sigma_event_lower(struct sigma_event *v, uint32_t i, uint32_t *ret_n)
     *ret_n = t->n;
     if (t->low)
         return t->low;
-    uint8_t *out = buf_room(&v->lower, (size_t)t->n + 1);
+    /* a separator before the first one and behind each: neighbours share theirs */
+    uint8_t *out = buf_room(&v->lower, (size_t)t->n + 2);
     if (!out) {
         v->is_bad = true;
         return 0;
     }
+    if (!v->lower.n) {
+        *out++ = SIGMA_SEPARATOR;
+        v->lower.n++;
+    }
     sigma_lower(t->p, t->n, (char *)out);
-    out[t->n] = 0;
+    out[t->n] = SIGMA_SEPARATOR;
     t->low = (uint32_t)v->lower.n + 1;
     v->lower.n += (size_t)t->n + 1;
     return t->low;

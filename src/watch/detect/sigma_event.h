@@ -30,7 +30,7 @@ struct sigma_event {
     uint16_t *more;               /* by value: the next of the same slot, from 1 */
     struct sigma_text *texts;     /* by value; the last one is the original */
     char (*numbers)[EVENT_VALUE_TEXT_MAX]; /* by value */
-    struct buf lower;             /* lower-cased texts, each closed by a zero */
+    struct buf lower;             /* lower-cased texts with separators between */
     bool only_keys;               /* other slots are unknown */
     bool is_bad;                  /* memory was out */
     pcre2_match_data *match_data;

@@ -16,6 +16,7 @@
 #include <hs/hs.h>
 #include <pcre2.h>
 
+#define SIGMA_SEPARATOR '\x01' /* around each text of the pass; texts that hold it are searched all the same */
 #define SIGMA_SLOTS_MAX 16384u
 #define SIGMA_NO_SLOT 0u       /* slots count from 1 */
 #define SIGMA_ANYWHERE UINT32_MAX /* list of a keyword */
@@ -74,9 +75,20 @@ struct sigma_crule {
     bool has_keywords;
     bool is_idle;                   /* unmapped and true of an empty event: never run */
     bool has_literals;              /* needs one of its literals */
+    uint32_t pass;                  /* that finds them */
     uint32_t n_feeds;               /* correlations that count it */
     const uint32_t *feeds;
 };
+
+/* the literals of some rules, found together */
+struct sigma_pass {
+    hs_database_t *database;      /* NULL: no rule has one */
+    uint32_t n_literals;
+    const uint32_t *literal_from; /* n_literals + 1: into literal_rules */
+    const uint32_t *literal_rules;
+};
+#define SIGMA_PASSES_MAX 64u
+#define SIGMA_PASS_OWN 250u /* literals from which on a source has a pass of its own; smaller ones share that of their file */
 
 /* a correlation, ready to count */
 struct sigma_ccorrelation {
@@ -114,11 +126,9 @@ struct sigma_rules {
     uint32_t *list_hash, list_hash_n;
     /* sources: one per pipeline source */
     struct sigma_when *whens;
-    /* literals */
-    hs_database_t *database;        /* NULL: no rule has one */
-    uint32_t n_literals;
-    const uint32_t *literal_from;   /* n_literals + 1: into literal_rules */
-    const uint32_t *literal_rules;
+    /* literals, apart for log sources that have many of them: an event is looked through for what may concern it */
+    struct sigma_pass *passes;
+    uint32_t n_passes, n_literals;
     pcre2_code **regexes;
     uint32_t n_regexes, regexes_capacity;
 };

@@ -16,12 +16,14 @@
 #define LITERAL_LEAST 2u
 #define LITERAL_MOST 48u
 #define SET_MAX 4096u
+#define FILES_APART 24u /* pipeline files with a pass each; further ones share them */
 
 struct literal {
     struct text text;
     uint32_t count;
     uint32_t number; /* in the database, from 1; 0: not chosen */
     uint32_t n_rules;
+    bool is_common;
 };
 
 struct builder {
@@ -39,6 +41,29 @@ struct set {
     uint64_t cost;
     bool is_there;
 };
+
+/* what stands in ordinary logs all the time, whatever the rules make of it */
+static const char *const common[] = {
+    "get", "post", "head", "http", "https", "http://", "https://", "true", "false", "system", "user", "users", "\\users\\", "windows", "c:\\windows\\",
+    "c:\\", "system32", "\\system32\\", "c:\\windows\\system32\\", "program files", "c:\\program files\\", "c:\\program files (x86)\\", ".exe", ".dll",
+    "exe", "dll", "cmd", "\\cmd.exe", "cmd.exe", "powershell", "\\powershell.exe", "\\svchost.exe", "\\explorer.exe", "\\services.exe", "microsoft",
+    "administrator", "nt authority", "200", "404", "success", "localhost", "127.0.0.1", "error", "failed", "tcp", "udp", "root", "/bin/", "/usr/bin/",
+    "hklm\\", "\\software\\", "\\microsoft\\windows", "software\\microsoft", "authority", "process", "\\appdata\\", "execute", "mozilla",
+};
+
+static bool is_common(struct text t)
+{
+    if (t.n && t.p[0] == SIGMA_SEPARATOR) {
+        t.p++;
+        t.n--;
+    }
+    if (t.n && t.p[t.n - 1] == SIGMA_SEPARATOR)
+        t.n--;
+    for (size_t i = 0; i < sizeof common / sizeof *common; i++)
+        if (text_is(t, common[i]))
+            return true;
+    return false;
+}
 
 static bool grow(struct builder *b)
 {
@@ -76,7 +101,7 @@ static uint32_t literal_of(struct builder *b, struct text t)
     while (b->hash[at] && !text_equal(b->all[b->hash[at] - 1].text, t))
         at = (at + 1) % b->n_hash;
     if (!b->hash[at]) {
-        b->all[b->n] = (struct literal){.text = t};
+        b->all[b->n] = (struct literal){.text = t, .is_common = is_common(t)};
         b->hash[at] = ++b->n;
     }
     return b->hash[at] - 1;
@@ -97,11 +122,30 @@ static struct text longest(const char *p, size_t n)
     return best;
 }
 
+/* framed - between the separators of the pass where the value ends there: "equal" and "ends with" are found as such. */
+static struct text framed(struct builder *b, struct text t, bool at_start, bool at_end)
+{
+    char *p = arena_alloc(&b->arena, t.n + 2);
+    size_t n = 0;
+    if (!p) {
+        b->is_bad = true;
+        return (struct text){0};
+    }
+    if (at_start)
+        p[n++] = SIGMA_SEPARATOR;
+    memcpy(p + n, t.p, t.n);
+    n += t.n;
+    if (at_end)
+        p[n++] = SIGMA_SEPARATOR;
+    return (struct text){p, n};
+}
+
 /* text_of - what must occur for @v to match, in lower case; .n 0: nothing known. */
 static struct text text_of(struct builder *b, const struct sigma_citem *item, const struct sigma_cvalue *v)
 {
     struct text t = {0};
-    if (v->test == SIGMA_GLOB || v->test == SIGMA_IS || v->test == SIGMA_STARTS || v->test == SIGMA_ENDS || v->test == SIGMA_HAS)
+    bool is_plain = v->test == SIGMA_IS || v->test == SIGMA_STARTS || v->test == SIGMA_ENDS;
+    if (is_plain || v->test == SIGMA_GLOB || v->test == SIGMA_HAS)
         t = longest(v->p, v->n);
     if (v->test == SIGMA_MATCHES_REGEX) {
         uint32_t options = 0;
@@ -113,25 +157,32 @@ static struct text text_of(struct builder *b, const struct sigma_citem *item, co
         t.p++;
         t.n--;
     }
-    if (t.n > LITERAL_MOST)
-        t.n = LITERAL_MOST;
-    if (t.n < LITERAL_LEAST)
-        return (struct text){0};
-    if (v->test != SIGMA_MATCHES_REGEX && !item->is_cased)
-        return t;
-    char *low = arena_alloc(&b->arena, t.n);
-    if (!low) {
-        b->is_bad = true;
-        return (struct text){0};
+    bool at_start = v->test == SIGMA_IS || v->test == SIGMA_STARTS, at_end = v->test == SIGMA_IS || v->test == SIGMA_ENDS;
+    if (t.n > LITERAL_MOST && at_end) { /* its end says more than its beginning */
+        t.p += t.n - LITERAL_MOST;
+        at_start = false;
+    } else if (t.n > LITERAL_MOST) {
+        at_end = false;
     }
-    sigma_lower(t.p, t.n, low);
-    return (struct text){low, t.n};
+    t.n = t.n > LITERAL_MOST ? LITERAL_MOST : t.n;
+    if (!t.n || t.n + at_start + at_end < LITERAL_LEAST)
+        return (struct text){0};
+    if (v->test == SIGMA_MATCHES_REGEX || item->is_cased) {
+        char *low = arena_alloc(&b->arena, t.n);
+        if (!low) {
+            b->is_bad = true;
+            return (struct text){0};
+        }
+        sigma_lower(t.p, t.n, low);
+        t.p = low;
+    }
+    return at_start || at_end ? framed(b, t, at_start, at_end) : t;
 }
 
 static uint64_t weight(const struct literal *l)
 {
     static const uint32_t of_short[] = {0, 0, 2000, 600, 120, 40, 20, 8, 4};
-    return l->count + (l->text.n < sizeof of_short / sizeof *of_short ? of_short[l->text.n] : 1);
+    return l->count + (l->is_common ? 5000 : 0) + (l->text.n < sizeof of_short / sizeof *of_short ? of_short[l->text.n] : 1);
 }
 
 static void add(struct builder *b, struct set *s, uint32_t literal)
@@ -230,42 +281,72 @@ static void count(struct builder *b, const struct sigma_cnode *node)
         }
 }
 
-/* link - literals to rules: who needs it, in one array. */
-static int link_rules(struct builder *b, const struct set *sets)
+/* choose_passes - of a rule: that of its source if it is large, else its file's; 0 for rules between. */
+static int choose_passes(struct builder *b, const struct set *sets)
 {
     struct sigma_rules *r = b->r;
-    size_t sum = 0;
+    uint32_t n_sources = r->pipelines.n_sources, n_files = r->pipelines.n_files < FILES_APART ? r->pipelines.n_files : FILES_APART;
+    uint32_t *sums = arena_alloc(&b->arena, (n_sources + 1) * sizeof *sums), *own = arena_alloc(&b->arena, (n_sources + 1) * sizeof *own);
+    if (!sums || !own)
+        return -ENOMEM;
     for (uint32_t i = 0; i < r->n_rules; i++)
-        for (uint32_t k = 0; k < sets[i].n; k++) {
+        if (r->rules[i].n_sources)
+            sums[r->rules[i].sources[0]] += sets[i].n;
+    r->n_passes = 1 + n_files;
+    for (uint32_t s = 0; s < n_sources; s++)
+        own[s] = sums[s] >= SIGMA_PASS_OWN && r->n_passes < SIGMA_PASSES_MAX ? r->n_passes++ : 1 + r->pipelines.sources[s].n_file % FILES_APART;
+    for (uint32_t i = 0; i < r->n_rules; i++) {
+        struct sigma_crule *rule = &r->rules[i];
+        for (uint32_t k = 0; k < rule->n_sources; k++) {
+            uint32_t pass = own[rule->sources[k]];
+            rule->pass = !k || pass == rule->pass ? pass : 0;
+            if (!rule->pass)
+                break;
+        }
+    }
+    r->passes = arena_alloc(&r->arena, r->n_passes * sizeof *r->passes);
+    return r->passes ? 0 : -ENOMEM;
+}
+
+/* link_rules - literals of one pass to the rules that need them, in one array. */
+static int link_rules(struct builder *b, const struct set *sets, uint32_t number)
+{
+    struct sigma_rules *r = b->r;
+    struct sigma_pass *pass = &r->passes[number];
+    size_t sum = 0;
+    for (uint32_t i = 0; i < b->n; i++)
+        b->all[i].number = b->all[i].n_rules = 0;
+    for (uint32_t i = 0; i < r->n_rules; i++)
+        for (uint32_t k = 0; k < sets[i].n && r->rules[i].pass == number; k++) {
             struct literal *l = &b->all[sets[i].literals[k]];
-            l->number = l->number ? l->number : ++r->n_literals;
+            l->number = l->number ? l->number : ++pass->n_literals;
             l->n_rules++;
             sum++;
         }
-    uint32_t *from = arena_alloc(&r->arena, (r->n_literals + 2) * sizeof *from), *rules = arena_alloc(&r->arena, (sum + 1) * sizeof *rules);
+    uint32_t *from = arena_alloc(&r->arena, (pass->n_literals + 2) * sizeof *from), *rules = arena_alloc(&r->arena, (sum + 1) * sizeof *rules);
     if (!from || !rules)
         return -ENOMEM;
     for (uint32_t i = 0; i < b->n; i++)
         if (b->all[i].number)
             from[b->all[i].number + 1] = b->all[i].n_rules; /* number counts from 1: one further on */
-    for (uint32_t i = 1; i <= r->n_literals + 1; i++)
+    for (uint32_t i = 1; i <= pass->n_literals + 1; i++)
         from[i] += from[i - 1];
     for (uint32_t i = 0; i < r->n_rules; i++)
-        for (uint32_t k = 0; k < sets[i].n; k++)
+        for (uint32_t k = 0; k < sets[i].n && r->rules[i].pass == number; k++)
             rules[from[b->all[sets[i].literals[k]].number]++] = i;
-    r->literal_from = from; /* from[l] .. from[l + 1] of literal l, from 0: each was moved on to the next one's begin */
-    r->literal_rules = rules;
+    pass->literal_from = from; /* from[l] .. from[l + 1] of literal l, from 0: each was moved on to the next one's begin */
+    pass->literal_rules = rules;
+    r->n_literals += pass->n_literals;
     return 0;
 }
 
-static int compile(struct builder *b)
+static int compile(struct builder *b, struct sigma_pass *pass)
 {
-    struct sigma_rules *r = b->r;
-    if (!r->n_literals)
+    if (!pass->n_literals)
         return 0;
-    const char **texts = calloc(r->n_literals, sizeof *texts);
-    size_t *lengths = calloc(r->n_literals, sizeof *lengths);
-    unsigned *flags = calloc(r->n_literals, sizeof *flags), *ids = calloc(r->n_literals, sizeof *ids);
+    const char **texts = calloc(pass->n_literals, sizeof *texts);
+    size_t *lengths = calloc(pass->n_literals, sizeof *lengths);
+    unsigned *flags = calloc(pass->n_literals, sizeof *flags), *ids = calloc(pass->n_literals, sizeof *ids);
     int e = texts && lengths && flags && ids ? 0 : -ENOMEM;
     for (uint32_t i = 0; i < b->n && !e; i++) {
         uint32_t at = b->all[i].number - 1;
@@ -273,11 +354,10 @@ static int compile(struct builder *b)
             continue;
         texts[at] = b->all[i].text.p;
         lengths[at] = b->all[i].text.n;
-        flags[at] = HS_FLAG_SINGLEMATCH;
         ids[at] = at;
     }
     hs_compile_error_t *why = NULL;
-    if (!e && hs_compile_lit_multi(texts, flags, ids, lengths, r->n_literals, HS_MODE_BLOCK, NULL, &r->database, &why) != HS_SUCCESS)
+    if (!e && hs_compile_lit_multi(texts, flags, ids, lengths, pass->n_literals, HS_MODE_BLOCK, NULL, &pass->database, &why) != HS_SUCCESS)
         e = -ENOMEM; /* plain literals of bounded size: nothing else can be wrong */
     hs_free_compile_error(why);
     free(texts);
@@ -306,9 +386,12 @@ int sigma_literals_build(struct sigma_rules *r)
     if (b.is_bad)
         e = -ENOMEM;
     if (!e)
-        e = link_rules(&b, sets);
-    if (!e)
-        e = compile(&b);
+        e = choose_passes(&b, sets);
+    for (uint32_t i = 0; i < r->n_passes && !e; i++) {
+        e = link_rules(&b, sets, i);
+        if (!e)
+            e = compile(&b, &r->passes[i]);
+    }
     free(sets);
     free(b.all);
     free(b.hash);

@@ -330,7 +330,8 @@ void sigma_rules_free(struct sigma_rules *r)
     for (uint32_t i = 0; i < r->n_regexes; i++)
         pcre2_code_free(r->regexes[i]);
     free(r->regexes);
-    hs_free_database(r->database);
+    for (uint32_t i = 0; i < r->n_passes; i++)
+        hs_free_database(r->passes[i].database);
     arena_fini(&r->arena);
     free(r);
 }
@@ -354,10 +355,12 @@ const struct sigma_checked *sigma_rules_checked(const struct sigma_rules *r, uin
 struct sigma_shape sigma_rules_shape(const struct sigma_rules *r)
 {
     struct sigma_shape s = {.n_rules = r->n_rules, .n_literals = r->n_literals, .n_slots = r->n_slots,
-                            .n_sources = r->pipelines.n_sources, .n_regexes = r->n_regexes, .memory_bytes = r->arena.used_bytes};
-    size_t database = 0;
-    if (r->database && hs_database_size(r->database, &database) == HS_SUCCESS)
-        s.memory_bytes += database;
+                            .n_sources = r->pipelines.n_sources, .n_passes = r->n_passes, .n_regexes = r->n_regexes, .memory_bytes = r->arena.used_bytes};
+    for (uint32_t i = 0; i < r->n_passes; i++) {
+        size_t database = 0;
+        if (r->passes[i].database && hs_database_size(r->passes[i].database, &database) == HS_SUCCESS)
+            s.memory_bytes += database;
+    }
     for (uint32_t i = 0; i < r->n_rules; i++)
         s.n_without_literal += r->rules[i].root && !r->rules[i].has_literals;
     return s;

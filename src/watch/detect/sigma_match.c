@@ -19,7 +19,7 @@
 
 struct route {
     XXH128_hash_t hash;
-    bool may_scan;       /* some rule waits for a literal */
+    uint64_t passes;     /* bits: those some rule waits for */
     bool has_keywords;   /* the original and all values are looked through */
     uint32_t n_always;
     const uint32_t *always; /* rules without literals */
@@ -41,6 +41,7 @@ struct sigma_matcher {
     bool *is_source;        /* by source, while a route is made */
     struct buf scan;
     const struct route *route; /* of the row in hand */
+    const struct sigma_pass *pass; /* in hand */
     struct sigma_counters counters;
 };
 
@@ -93,7 +94,10 @@ static int prepare(struct sigma_matcher *m)
             return -ENOMEM;
         slots_of(r, r->rules[i].root, m->rule_slots[i]);
     }
-    return r->database && hs_alloc_scratch(r->database, &m->scratch) != HS_SUCCESS ? -ENOMEM : 0;
+    for (uint32_t i = 0; i < r->n_passes; i++) /* it grows to what the largest needs */
+        if (r->passes[i].database && hs_alloc_scratch(r->passes[i].database, &m->scratch) != HS_SUCCESS)
+            return -ENOMEM;
+    return 0;
 }
 
 struct sigma_matcher *sigma_matcher_new(const struct sigma_rules *rules)
@@ -214,7 +218,7 @@ static int fill_route(struct sigma_matcher *m, struct route *route)
             continue;
         }
         set_bit(route->allowed, i);
-        route->may_scan = true;
+        route->passes |= UINT64_C(1) << c->pass;
         route->has_keywords |= c->has_keywords;
         for (size_t w = 0; w < words(r->n_slots); w++)
             route->scanned[w] |= m->rule_slots[i][w];
@@ -264,8 +268,9 @@ static int on_literal(unsigned id, unsigned long long from, unsigned long long t
     (void)to;
     (void)flags;
     struct sigma_matcher *m = context;
-    for (uint32_t i = m->r->literal_from[id]; i < m->r->literal_from[id + 1]; i++) {
-        uint32_t rule = m->r->literal_rules[i];
+    const struct sigma_pass *pass = m->pass;
+    for (uint32_t i = pass->literal_from[id]; i < pass->literal_from[id + 1]; i++) {
+        uint32_t rule = pass->literal_rules[i];
         if (!bit(m->route->allowed, rule) || bit(m->marked, rule))
             continue;
         set_bit(m->marked, rule);
@@ -274,25 +279,35 @@ static int on_literal(unsigned id, unsigned long long from, unsigned long long t
     return 0;
 }
 
-/* gather - lower-cased texts of what the route's rules look at, one after the other. Return: 0 or -ENOMEM. */
+#define SAME 64u /* places remembered to see that an ECS copy is the same text again */
+
+/*
+ * gather - lower-cased texts of what the route's rules look at, one after the other; copies that refer to the same bytes
+ * once. With keywords also the original, and what does not lie inside it. Return: 0 or -ENOMEM.
+ */
 static int gather(struct sigma_matcher *m)
 {
     struct sigma_event *v = &m->event;
     const struct event_value *values = v->e->values + v->from;
-    uint64_t original = v->e->original[v->row], original_n = v->e->original_n[v->row];
+    uint64_t original = v->e->original[v->row], end = original + v->e->original_n[v->row], seen[SAME];
     uint32_t n;
     bool is_all = m->route->has_keywords;
+    memset(seen, 0xff, sizeof seen);
     if (is_all && !sigma_event_lower(v, v->n, &n))
         return -ENOMEM;
     for (uint32_t i = 0; i < v->n; i++) {
-        uint16_t slot = v->slots[values[i].field];
-        if (is_all) { /* what lies inside the original is seen there */
-            if (values[i].type == EVENT_KEYWORD && values[i].at >= original && values[i].at + values[i].n <= original + original_n)
-                continue;
-        } else if (!slot || !bit(m->route->scanned, slot)) {
+        const struct event_value *value = &values[i];
+        uint16_t slot = v->slots[value->field];
+        bool is_text = value->type == EVENT_KEYWORD;
+        bool is_inside = is_text && value->at >= original && value->at + value->n <= end;
+        if (value->type == EVENT_NULL || (!(slot && bit(m->route->scanned, slot)) && (!is_all || is_inside)))
             continue;
-        }
-        if (values[i].type != EVENT_NULL && !sigma_event_lower(v, i, &n))
+        uint64_t place = value->at << 20 ^ value->n;
+        if (is_text && seen[value->at % SAME] == place)
+            continue;
+        if (is_text)
+            seen[value->at % SAME] = place;
+        if (!sigma_event_lower(v, i, &n))
             return -ENOMEM;
     }
     return 0;
@@ -304,8 +319,11 @@ static int scan(struct sigma_matcher *m)
         return -ENOMEM;
     const struct buf *b = &m->event.lower;
     m->counters.scanned_bytes += b->n;
-    if (b->n && hs_scan(m->r->database, (const char *)b->p, (unsigned)b->n, 0, m->scratch, on_literal, m) != HS_SUCCESS)
-        return -ENOMEM;
+    for (uint64_t left = b->n ? m->route->passes : 0; left; left &= left - 1) {
+        m->pass = &m->r->passes[__builtin_ctzll(left)];
+        if (hs_scan(m->pass->database, (const char *)b->p, (unsigned)b->n, 0, m->scratch, on_literal, m) != HS_SUCCESS)
+            return -ENOMEM;
+    }
     return 0;
 }
 
@@ -321,7 +339,7 @@ static int match_row(struct sigma_matcher *m, sigma_match_fn *match, void *conte
     if (!route)
         return -ENOMEM;
     m->n_candidates = 0;
-    if (route->may_scan && scan(m))
+    if (route->passes && scan(m))
         return -ENOMEM;
     for (uint32_t i = 0; i < m->n_candidates; i++)
         m->marked[m->candidates[i] / 64] = 0;

@@ -75,7 +75,7 @@ static int mappings(struct loader *l, const struct sigma_tree *t, struct sigma_m
 
 static int source(struct loader *l, const struct sigma_tree *t, struct text product, const struct sigma_mappings *file)
 {
-    struct sigma_source s = {.logsource = {scalar(t, "category"), scalar(t, "product"), scalar(t, "service")}, .file = *file};
+    struct sigma_source s = {.logsource = {scalar(t, "category"), scalar(t, "product"), scalar(t, "service")}, .file = *file, .n_file = l->p->n_files};
     if (!sigma_tree_get(t, "product"))
         s.logsource.product = product;
     const struct sigma_tree *when = sigma_tree_get(t, "when");
@@ -191,6 +191,7 @@ int sigma_pipelines_load(const char *directory, struct arena *arena, struct sigm
             e = FAULT(f, -ENAMETOOLONG, cli_cannot_read, directory, strerror(ENAMETOOLONG));
         if (!e)
             e = load_file(&l);
+        ret->n_files++;
         free(names[i]);
     }
     free(names);

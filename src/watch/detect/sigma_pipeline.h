@@ -44,6 +44,7 @@ struct sigma_source {
     struct sigma_node *when;
     struct sigma_mappings own, file;
     bool is_guess;
+    uint32_t n_file; /* which file it came from, from 0 */
 };
 
 struct sigma_pipelines {
@@ -51,6 +52,7 @@ struct sigma_pipelines {
     uint32_t n_sources, capacity;
     struct sigma_placeholder *placeholders;
     uint32_t n_placeholders, placeholders_capacity;
+    uint32_t n_files;
 };
 
 #define SIGMA_SOURCES_MAX 4096u
