@@ -366,6 +366,7 @@ static int read_logs(struct loader *l, const struct node *v, void *to)
         {"transport", read_transport, 0},
         {"receive_buffer", read_bytes, offsetof(struct config_log_listener, receive_buffer_bytes)},
         {"allow", read_ranges, offsetof(struct config_log_listener, allow)},
+        {"silent_after", read_span, offsetof(struct config_log_listener, silent_after_us)},
     };
     struct config *c = l->config;
     (void)to;
@@ -377,7 +378,8 @@ static int read_logs(struct loader *l, const struct node *v, void *to)
         if (c->n_logs == CONFIG_MAX_LOGS)
             return bad(l, n->line, "logs", "at most 8 listeners");
         struct config_log_listener *listener = &c->logs[c->n_logs];
-        *listener = (struct config_log_listener){.has_udp = true, .has_tcp = true, .receive_buffer_bytes = 16 << 20};
+        *listener = (struct config_log_listener){.has_udp = true, .has_tcp = true, .receive_buffer_bytes = 16 << 20,
+                                                 .silent_after_us = 3600 * US_PER_SECOND};
         int r = read_mapping(l, n, KEYS(keys), listener);
         if (r)
             return r;
@@ -425,6 +427,94 @@ static int read_intake(struct loader *l, const struct node *v, void *to)
     return read_mapping(l, v, KEYS(keys), to);
 }
 
+/* --- rules and what is excepted from them ---------------------------------------------- */
+
+/* read_path - absolute: the roles work in the data directory. */
+static int read_path(struct loader *l, const struct node *v, void *to)
+{
+    if (v->kind != SCALAR || v->text[0] != '/')
+        return bad(l, v->line, v->text ? v->text : "", "an absolute path");
+    return read_text(l, v, to);
+}
+
+static int read_rules(struct loader *l, const struct node *v, void *to)
+{
+    struct config *c = l->config;
+    (void)to;
+    if (v->kind == SCALAR && !v->n_text)
+        return 0;
+    if (v->kind != SEQUENCE)
+        return bad(l, v->line, v->text ? v->text : "{...}", "a list of directories: [/etc/vonggac/sigma]");
+    for (const struct node *n = v->first; n; n = n->next) {
+        if (c->n_rules == CONFIG_MAX_RULES)
+            return bad(l, n->line, "rules", "at most 64 directories");
+        int r = read_path(l, n, &c->rules[c->n_rules]);
+        if (r)
+            return r;
+        c->n_rules++;
+    }
+    return 0;
+}
+
+static int read_until(struct loader *l, const struct node *v, void *to)
+{
+    int64_t us;
+    if (v->kind != SCALAR || clock_parse(v->text, v->n_text, l->config->zone_s, &us))
+        return bad(l, v->line, v->text ? v->text : "", "a date: 2026-12-31 or 31/12/2026");
+    memcpy(to, &us, sizeof(us));
+    return 0;
+}
+
+_Static_assert(offsetof(struct log_exception, n_addresses) ==
+                   offsetof(struct log_exception, addresses) + sizeof(struct ip_range *), "read_ranges");
+
+static int read_exception(struct loader *l, const struct node *v, struct log_exception *x)
+{
+    static const struct key keys[] = {
+        {"rule", read_text, offsetof(struct log_exception, rule)},
+        {"host", read_text, offsetof(struct log_exception, host)},
+        {"user", read_text, offsetof(struct log_exception, user)},
+        {"addresses", read_ranges, offsetof(struct log_exception, addresses)},
+        {"reason", read_text, offsetof(struct log_exception, reason)},
+        {"author", read_text, offsetof(struct log_exception, author)},
+        {"until", read_until, offsetof(struct log_exception, until_us)},
+    };
+    int r = read_mapping(l, v, KEYS(keys), x);
+    if (r)
+        return r;
+    if (!x->rule)
+        return bad(l, v->line, "", "rule: id or title of a rule, or \"*\"");
+    if (!x->reason || !x->author || !x->until_us)
+        return bad(l, v->line, x->rule, "reason, author and until of every exception");
+    return 0;
+}
+
+static int read_exceptions(struct loader *l, const struct node *v, void *to)
+{
+    struct config *c = l->config;
+    size_t n = 0;
+    (void)to;
+    if (v->kind == SCALAR && !v->n_text)
+        return 0;
+    if (v->kind != SEQUENCE)
+        return bad(l, v->line, v->text ? v->text : "{...}", "a list of exceptions: - rule: ...");
+    for (const struct node *e = v->first; e; e = e->next)
+        n++;
+    if (n > CONFIG_MAX_EXCEPTIONS)
+        return bad(l, v->line, "exceptions", "at most 1024 of them");
+    c->exceptions = arena_alloc(&c->arena, (n + 1) * sizeof(*c->exceptions));
+    if (!c->exceptions)
+        return FAULT(l->fault, -ENOMEM, no_memory, "config");
+    for (const struct node *e = v->first; e; e = e->next) {
+        c->exceptions[c->n_exceptions] = (struct log_exception){0};
+        int r = read_exception(l, e, &c->exceptions[c->n_exceptions]);
+        if (r)
+            return r;
+        c->n_exceptions++;
+    }
+    return 0;
+}
+
 static int read_store(struct loader *l, const struct node *v, void *to)
 {
     static const struct key keys[] = {
@@ -459,6 +549,8 @@ static int read_root(struct loader *l, const struct node *root)
         {"intake", read_intake, 0},
         {"store", read_store, 0},
         {"findings", read_findings, 0},
+        {"rules", read_rules, 0},
+        {"exceptions", read_exceptions, 0},
     };
     return read_mapping(l, root, KEYS(keys), l->config);
 }

@@ -13,6 +13,7 @@
 #include "base/fault.h"
 #include "base/ip.h"
 #include "base/log.h"
+#include "watch/detect/log_alert.h"
 
 #include <stdbool.h>
 
@@ -20,6 +21,8 @@
 #define CONFIG_MAX_LISTENERS 16u
 #define CONFIG_MAX_CAPTURES 8u
 #define CONFIG_MAX_LOGS 8u
+#define CONFIG_MAX_RULES 64u
+#define CONFIG_MAX_EXCEPTIONS 1024u
 #define CONFIG_MAX_ALLOW 4096u
 #define CONFIG_MAX_RECEIVERS 16u
 
@@ -46,6 +49,7 @@ struct config_log_listener {
     uint64_t receive_buffer_bytes; /* of UDP */
     struct ip_range *allow;
     size_t n_allow;
+    int64_t silent_after_us; /* a sender that sent regularly and is quiet that long is said to be silent */
     int line;
 };
 
@@ -67,6 +71,10 @@ struct config {
     size_t n_listeners;
     struct config_log_listener logs[CONFIG_MAX_LOGS];
     size_t n_logs;
+    const char *rules[CONFIG_MAX_RULES]; /* directories or files of Sigma rules, absolute paths */
+    size_t n_rules;
+    struct log_exception *exceptions;    /* what rules find and is to be no finding */
+    size_t n_exceptions;
     struct config_capture captures[CONFIG_MAX_CAPTURES];
     size_t n_captures;
     uint64_t store_budget_bytes;

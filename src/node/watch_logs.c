@@ -17,13 +17,40 @@ struct watch_log_receiver {
     const struct config_log_listener *listener;
     struct log_receiver receiver;
     struct store_log_writer *writer;
+    struct log_live lists;
+    struct sigma_matcher *matcher; /* NULL: no rules */
+    int64_t last_findings_us;
+    uint8_t *silent; /* by sender: said to be silent; the main thread's */
     pthread_t thread;
     bool has_thread, was_waiting;
-    _Atomic bool has_failed;
+    _Atomic bool is_running, has_failed;
+    atomic_ullong not_judged; /* events whose match against lists or rules failed */
 };
 
-/* say_waiting - that the disk takes nothing, once; and that it takes again. */
-static int say_waiting(void *context)
+static int give_to_finder(void *context, struct sightings *t)
+{
+    struct watch_log_receiver *x = context;
+    return finder_add(x->watch->finder, t);
+}
+
+/* judge - every batch before it is stored: lists, then rules. Whatever fails here is said and counted: the events are kept. */
+static int judge(void *context, struct events *e)
+{
+    struct watch_log_receiver *x = context;
+    const struct match_set *set;
+    int r = log_live_match(&x->lists, e), k = 0;
+    set = x->lists.live.set;
+    if (x->matcher)
+        k = log_alerts_match(x->watch->alerts, x->matcher, e, set ? set->space : NULL, clock_now_us());
+    if (r < 0 || k < 0) {
+        atomic_fetch_add(&x->not_judged, e->n);
+        log_line(LOG_ERROR, "events_not_judged", "events", log_number(e->n), "reason", strerror(r < 0 ? -r : -k), NULL);
+    }
+    return 0;
+}
+
+/* tick - a quiet point; and that the disk takes nothing is said, once, and that it takes again. */
+static int tick(void *context)
 {
     struct watch_log_receiver *x = context;
     bool is = atomic_load(&x->receiver.is_waiting);
@@ -32,13 +59,23 @@ static int say_waiting(void *context)
     if (!is && x->was_waiting)
         log_line(LOG_WARN, "store_takes_again", NULL);
     x->was_waiting = is;
-    return 0;
+    live_quiet(&x->lists.live);
+    int64_t now_us = clock_steady_us();
+    if (now_us - x->last_findings_us < US_PER_SECOND)
+        return 0;
+    x->last_findings_us = now_us;
+    return live_flush(&x->lists.live);
 }
 
 static void *log_thread(void *argument)
 {
     struct watch_log_receiver *x = argument;
-    if (log_receiver_run(&x->receiver) < 0) {
+    live_quiet(&x->lists.live);
+    int e = log_receiver_run(&x->receiver);
+    if (e >= 0)
+        e = live_flush(&x->lists.live);
+    atomic_store(&x->is_running, false);
+    if (e < 0) {
         log_line(LOG_ERROR, "receiver_failed", "reason", x->receiver.fault.text, NULL);
         atomic_store(&x->has_failed, true);
     }
@@ -59,9 +96,16 @@ int watch_logs_init(struct watch *w, const struct watch_sockets *s, struct fault
             return e;
         struct log_receiver_options o = {.udp_fd = s->logs[i].udp, .tcp_fd = s->logs[i].tcp, .allow = l->allow, .n_allow = l->n_allow,
                                          .zone_s = w->config->zone_s, .names = store_names(w->store), .decoders = w->decoders,
-                                         .writer = x->writer, .tick = say_waiting, .context = x};
+                                         .writer = x->writer, .hook = judge, .tick = tick, .context = x};
         w->n_logs = i + 1;
-        e = log_receiver_init(&x->receiver, &o);
+        e = log_live_init(&x->lists, w->config->finding_window_us, w->config->zone_s, give_to_finder, x);
+        x->silent = calloc(LOG_SOURCES_MAX, sizeof(*x->silent));
+        if (!e && w->alerts)
+            x->matcher = sigma_matcher_new(w->rules);
+        if (!e && (!x->silent || (w->alerts && !x->matcher)))
+            e = -ENOMEM;
+        int k = log_receiver_init(&x->receiver, &o);
+        e = e ? e : k;
         if (e)
             return FAULT(f, e, no_memory, "receivers");
     }
@@ -71,9 +115,12 @@ int watch_logs_init(struct watch *w, const struct watch_sockets *s, struct fault
 int watch_logs_start(struct watch *w, struct fault *f)
 {
     for (size_t i = 0; i < w->n_logs; i++) {
+        atomic_store(&w->logs[i].is_running, true);
         int e = pthread_create(&w->logs[i].thread, NULL, log_thread, &w->logs[i]);
-        if (e)
+        if (e) {
+            atomic_store(&w->logs[i].is_running, false);
             return FAULT(f, -e, no_memory, "threads");
+        }
         w->logs[i].has_thread = true;
     }
     return 0;
@@ -104,11 +151,73 @@ void watch_logs_close(struct watch *w)
 {
     for (size_t i = 0; i < w->n_logs; i++) {
         log_receiver_fini(&w->logs[i].receiver);
+        log_live_fini(&w->logs[i].lists);
+        sigma_matcher_free(w->logs[i].matcher);
+        free(w->logs[i].silent);
         store_log_writer_free(w->logs[i].writer);
     }
     free(w->logs);
     w->logs = NULL;
     w->n_logs = 0;
+}
+
+/* --- lists ------------------------------------------------------------------------------------------------------ */
+
+void watch_logs_publish(struct watch *w, const struct match_set *m)
+{
+    for (size_t i = 0; i < w->n_logs; i++)
+        atomic_store_explicit(&w->logs[i].lists.live.next, m, memory_order_release);
+}
+
+bool watch_logs_have_seen(const struct watch *w, uint64_t generation)
+{
+    for (size_t i = 0; i < w->n_logs; i++)
+        if (atomic_load(&w->logs[i].is_running) && atomic_load_explicit(&w->logs[i].lists.live.seen, memory_order_acquire) < generation)
+            return false;
+    return true;
+}
+
+/* --- senders gone silent -------------------------------------------------------------------------------------------- */
+
+/* is_regular - it spoke for at least as long as the silence that matters, three times within such a stretch on the average */
+static bool is_regular(const struct log_source *s, int64_t silent_after_us)
+{
+    int64_t span_us = s->last_us - s->first_us;
+    return s->messages >= 4 && span_us >= silent_after_us && span_us / (int64_t)(s->messages - 1) <= silent_after_us / 3;
+}
+
+static bool is_silent(const struct log_source *s, int64_t silent_after_us, int64_t now_us)
+{
+    return is_regular(s, silent_after_us) && now_us - s->last_us > silent_after_us;
+}
+
+static void look_for_silent(struct watch_log_receiver *x)
+{
+    struct log_source *sources;
+    uint32_t n;
+    int64_t now_us = clock_now_us();
+    if (log_receiver_sources(&x->receiver, &sources, &n))
+        return;
+    for (uint32_t k = 1; k < n; k++) { /* 0: everybody else */
+        char ip[IP_TEXT_MAX], last[TIME_TEXT_MAX];
+        bool is = is_silent(&sources[k], x->listener->silent_after_us, now_us);
+        if (is == x->silent[k])
+            continue;
+        x->silent[k] = is;
+        ip_format(&sources[k].ip, ip);
+        clock_format_utc(sources[k].last_us, last);
+        if (is)
+            log_line(LOG_WARN, "sender_silent", "address", ip, "last", last, "messages", log_number((long long)sources[k].messages), NULL);
+        else
+            log_line(LOG_INFO, "sender_speaks_again", "address", ip, NULL);
+    }
+    free(sources);
+}
+
+void watch_logs_periodic(struct watch *w)
+{
+    for (size_t i = 0; i < w->n_logs; i++)
+        look_for_silent(&w->logs[i]);
 }
 
 /* --- status -------------------------------------------------------------------------------------------------- */
@@ -118,7 +227,29 @@ static void put(json_t *o, const char *key, uint64_t n)
     json_object_set_new(o, key, json_integer((json_int_t)n));
 }
 
-static json_t *source_status(const struct log_source *s)
+json_t *watch_logs_match_status(struct watch *w)
+{
+    uint64_t events = 0, listed = 0, hits = 0, lost = 0, addresses = 0, not_judged = 0;
+    json_t *o = json_object();
+    for (size_t i = 0; i < w->n_logs; i++) {
+        struct log_live *l = &w->logs[i].lists;
+        events += atomic_load(&l->live.rows);
+        listed += atomic_load(&l->live.rows_listed);
+        hits += atomic_load(&l->live.hits);
+        lost += atomic_load(&l->live.hits_lost);
+        addresses += atomic_load(&l->addresses);
+        not_judged += atomic_load(&w->logs[i].not_judged);
+    }
+    put(o, "events", events);
+    put(o, "events_listed", listed);
+    put(o, "addresses", addresses);
+    put(o, "not_judged", not_judged);
+    put(o, "hits", hits);
+    put(o, "hits_lost", lost);
+    return o;
+}
+
+static json_t *source_status(const struct log_source *s, bool is_silent_now)
 {
     char text[TIME_TEXT_MAX > IP_TEXT_MAX ? TIME_TEXT_MAX : IP_TEXT_MAX];
     json_t *o = json_object();
@@ -130,6 +261,7 @@ static json_t *source_status(const struct log_source *s)
     LOG_SOURCE_COUNTERS(X)
 #undef X
     put(o, "connections", s->n_connections);
+    json_object_set_new(o, "silent", json_boolean(is_silent_now));
     return o;
 }
 
@@ -142,7 +274,7 @@ json_t *watch_logs_status(struct watch *w, uint64_t *ret_kept)
         struct log_source *sources;
         uint32_t n;
         char ip[IP_TEXT_MAX];
-        uint64_t messages = 0, dropped = 0, empty = 0;
+        uint64_t messages = 0, dropped = 0, empty = 0, n_silent = 0;
         json_t *o = json_object(), *senders = json_array();
         ip_format(&x->listener->ip, ip);
         json_object_set_new(o, "address", json_string(ip));
@@ -158,14 +290,17 @@ json_t *watch_logs_status(struct watch *w, uint64_t *ret_kept)
                 messages += sources[k].messages;
                 dropped += sources[k].dropped;
                 empty += sources[k].empty;
+                bool is_now = k && is_silent(&sources[k], x->listener->silent_after_us, clock_now_us());
+                n_silent += is_now;
                 if (sources[k].messages || sources[k].n_connections)
-                    json_array_append_new(senders, source_status(&sources[k]));
+                    json_array_append_new(senders, source_status(&sources[k], is_now));
             }
             free(sources);
         }
         put(o, "messages", messages);
         put(o, "kept", messages - dropped - empty);
         put(o, "dropped", dropped);
+        put(o, "silent", n_silent);
         json_object_set_new(o, "senders", senders);
         *ret_kept += messages - dropped - empty;
         json_array_append_new(all, o);

@@ -202,18 +202,27 @@ static bool any_failed(const struct watch *w)
     return watch_logs_failed(w);
 }
 
+/* write_alerts - under set_lock: what rules found into the journal's buffer, which finder_write commits. */
+static int write_alerts(struct watch *w, struct fault *f)
+{
+    return w->alerts ? log_alerts_write(w->alerts, w->finder, w->current ? w->current->space : NULL, clock_now_us(), f) : 0;
+}
+
 static void periodic(struct loop *l)
 {
     struct fault f = {0};
     int64_t now_us = clock_steady_us();
     if (now_us - l->last_lists_us >= US_PER_SECOND) {
         l->last_lists_us = now_us;
+        watch_logs_periodic(l->w);
         if (watch_load_lists(l->w, false, &f) < 0)
             log_line(LOG_ERROR, "lists_not_loaded", "reason", f.text, NULL);
     }
     if (now_us - l->last_findings_us >= l->w->config->finding_flush_us) {
         l->last_findings_us = now_us;
         pthread_mutex_lock(&l->w->set_lock);
+        if (write_alerts(l->w, &f) < 0)
+            log_line(LOG_ERROR, "findings_not_written", "reason", f.text, NULL);
         if (finder_write(l->w->finder, l->w->current, clock_now_us(), &f) < 0)
             log_line(LOG_ERROR, "findings_not_written", "reason", f.text, NULL);
         pthread_mutex_unlock(&l->w->set_lock);
@@ -261,6 +270,8 @@ static int open_everything(struct watch *w, const struct watch_sockets *sockets,
     if (!r)
         r = init_receivers(w, sockets, f);
     if (!r)
+        r = watch_rules_init(w, f);
+    if (!r)
         r = watch_logs_init(w, sockets, f);
     if (!r)
         r = watch_load_lists(w, true, f);
@@ -286,6 +297,8 @@ static void end_receivers(struct watch *w)
 static void close_everything(struct watch *w)
 {
     struct fault f = {0};
+    if (w->finder && write_alerts(w, &f) < 0)
+        log_line(LOG_ERROR, "findings_not_written", "reason", f.text, NULL);
     if (w->finder && finder_write(w->finder, w->current, clock_now_us(), &f) < 0)
         log_line(LOG_ERROR, "findings_not_written", "reason", f.text, NULL);
     for (size_t i = 0; i < w->n_receivers; i++) {
@@ -387,6 +400,7 @@ int watch_role_run(const struct config *c, const char *data_dir, const struct wa
     sigprocmask(SIG_BLOCK, &signals, NULL);
     limit_memory(c->memory_bytes);
     load_decoders(&w); /* before the content is out of reach */
+    watch_rules_load(&w);
     int r = privileges_confine_watch(data_dir, &w.landlock, &f);
     if (!r)
         r = open_everything(&w, sockets, &f);
@@ -402,6 +416,7 @@ int watch_role_run(const struct config *c, const char *data_dir, const struct wa
     file_close(&l.control_fd);
     file_close(&l.signal_fd);
     close_everything(&w);
+    watch_rules_free(&w);
     line_decoders_free(w.decoders);
     event_names_free(w.names);
     log_line(LOG_INFO, "watch_ended", NULL);

@@ -9,6 +9,7 @@
 #include "node/watch_role.h"
 #include "watch/detect/finder.h"
 #include "watch/detect/live.h"
+#include "watch/detect/log_alert.h"
 #include "watch/intake/capture.h"
 #include "watch/intake/udp.h"
 #include "watch/store/store.h"
@@ -72,6 +73,9 @@ struct watch {
 
     pthread_mutex_t import_lock; /* one import at a time */
     struct event_names *names;   /* fields of log events, of the store and the decoders */
+    struct sigma_rules *rules;   /* NULL: none; never changes: SIGHUP starts a new role, the sockets stay */
+    struct log_alerts *alerts;   /* NULL: no rules */
+    uint32_t n_rules_refused;
     struct line_decoders *decoders; /* NULL: could not be loaded; lines are kept with their header only */
     _Atomic bool is_ending;
     _Atomic uint64_t n_commands;
@@ -85,6 +89,21 @@ void watch_logs_close(struct watch *w);
 bool watch_logs_failed(const struct watch *w);
 /* watch_logs_status - what the listeners counted; @ret_kept: events of all. */
 json_t *watch_logs_status(struct watch *w, uint64_t *ret_kept);
+
+/* watch_logs_publish - another set for the receivers; under set_lock. */
+void watch_logs_publish(struct watch *w, const struct match_set *m);
+/* watch_logs_have_seen - whether all that run have taken set @generation. */
+bool watch_logs_have_seen(const struct watch *w, uint64_t generation);
+/* watch_logs_match_status - counters of lists over events. */
+json_t *watch_logs_match_status(struct watch *w);
+/* watch_logs_periodic - about every second: senders gone silent are said once. */
+void watch_logs_periodic(struct watch *w);
+
+/* --- rules (watch_rules.c): loaded before the role is confined; what is refused is logged, the rest runs */
+void watch_rules_load(struct watch *w);
+int watch_rules_init(struct watch *w, struct fault *f);
+void watch_rules_free(struct watch *w);
+json_t *watch_rules_status(struct watch *w);
 
 /* watch_want_hunt - hunt [since, until] again for all lists; merges with what is wanted already. */
 void watch_want_hunt(struct watch *w, int64_t since_us, int64_t until_us);

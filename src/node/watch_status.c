@@ -154,6 +154,7 @@ static json_t *match_status(struct watch *w)
     put(o, "rows_listed", listed);
     put(o, "hits", hits);
     put(o, "hits_lost", lost);
+    json_object_set_new(o, "logs", watch_logs_match_status(w));
     pthread_mutex_lock(&w->set_lock);
     put(o, "generation", w->current ? w->current->generation : 0);
     for (size_t i = 0; w->current && i < w->current->n_lists; i++) {
@@ -226,6 +227,7 @@ json_t *watch_status(struct watch *w)
     json_object_set_new(o, "landlock", json_string(landlock_state_name(w->landlock)));
     json_object_set_new(o, "intake", intake_status(w));
     json_object_set_new(o, "match", match_status(w));
+    json_object_set_new(o, "rules", watch_rules_status(w));
     json_object_set_new(o, "store", store_status(w));
     json_object_set_new(o, "findings", finding_status(w));
     return o;

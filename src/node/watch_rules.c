@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sigma rules of the node: read once, before the files are out of reach. Other rules are taken by SIGHUP: a new role
+ * compiles them over the same sockets while the kernel holds what comes.
+ */
+#include "node/watch_state.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAX_ALERTS = 16384 };
+
+static void say_refused(struct watch *w)
+{
+    uint32_t n;
+    const struct sigma_checked *c = sigma_rules_checked(w->rules, &n);
+    for (uint32_t i = 0; i < n; i++) {
+        if (c[i].reason == SIGMA_FINE)
+            continue;
+        w->n_rules_refused++;
+        log_line(LOG_WARN, "rule_refused", "file", c[i].file, "line", log_number(c[i].line), "reason", sigma_reason_name(c[i].reason),
+                 "detail", c[i].detail ? c[i].detail : "", NULL);
+    }
+}
+
+void watch_rules_load(struct watch *w)
+{
+    const char *paths[CONFIG_MAX_RULES];
+    struct sigma_load load = {.paths = paths, .names = w->names};
+    struct fault f = {0};
+    for (size_t i = 0; i < w->config->n_rules; i++) {
+        if (access(w->config->rules[i], R_OK)) /* the others still hold */
+            log_line(LOG_ERROR, "rules_not_loaded", "path", w->config->rules[i], "reason", strerror(errno), NULL);
+        else
+            paths[load.n_paths++] = w->config->rules[i];
+    }
+    if (!load.n_paths || !w->names)
+        return;
+    if (sigma_rules_load(&load, &w->rules, &f) < 0) {
+        w->rules = NULL;
+        log_line(LOG_ERROR, "rules_not_loaded", "reason", f.text, NULL);
+        return;
+    }
+    say_refused(w);
+    log_line(LOG_INFO, "rules_loaded", "rules", log_number(sigma_rules_count(w->rules)), "refused", log_number(w->n_rules_refused), NULL);
+}
+
+int watch_rules_init(struct watch *w, struct fault *f)
+{
+    const struct config *c = w->config;
+    for (size_t i = 0; i < c->n_exceptions; i++)
+        if (c->exceptions[i].until_us <= clock_now_us())
+            log_line(LOG_WARN, "exception_ended", "rule", c->exceptions[i].rule, "author", c->exceptions[i].author, NULL);
+    if (!w->rules || !sigma_rules_count(w->rules))
+        return 0;
+    struct log_alerts_options o = {.rules = w->rules, .names = w->names, .exceptions = c->exceptions, .n_exceptions = c->n_exceptions,
+                                   .window_us = c->finding_window_us, .zone_s = c->zone_s, .max_alerts = MAX_ALERTS};
+    return log_alerts_new(&o, &w->alerts) ? FAULT(f, -ENOMEM, no_memory, "rules") : 0;
+}
+
+void watch_rules_free(struct watch *w)
+{
+    log_alerts_free(w->alerts);
+    if (w->rules)
+        sigma_rules_free(w->rules);
+}
+
+static void put(json_t *o, const char *key, uint64_t n)
+{
+    json_object_set_new(o, key, json_integer((json_int_t)n));
+}
+
+static json_t *exceptions_status(struct watch *w)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < w->config->n_exceptions; i++) {
+        const struct log_exception *x = &w->config->exceptions[i];
+        char text[TIME_TEXT_MAX];
+        json_t *o = json_object();
+        json_object_set_new(o, "rule", json_string(x->rule));
+        json_object_set_new(o, "reason", json_string(x->reason));
+        json_object_set_new(o, "author", json_string(x->author));
+        clock_format_utc(x->until_us, text);
+        json_object_set_new(o, "until", json_string(text));
+        json_object_set_new(o, "has_ended", json_boolean(x->until_us <= clock_now_us()));
+        put(o, "excepted", w->alerts ? log_alerts_excepted(w->alerts, i) : 0);
+        json_array_append_new(all, o);
+    }
+    return all;
+}
+
+json_t *watch_rules_status(struct watch *w)
+{
+    struct log_alert_counters n = {0};
+    struct sigma_correlate_counters k = {0};
+    json_t *o = json_object();
+    if (w->alerts) {
+        log_alerts_count(w->alerts, &n);
+        log_alerts_correlated(w->alerts, &k);
+    }
+    put(o, "loaded", w->rules ? sigma_rules_count(w->rules) : 0);
+    put(o, "refused", w->n_rules_refused);
+#define X(name, help) put(o, #name, n.name);
+    LOG_ALERT_COUNTERS(X)
+#undef X
+    put(o, "open", n.n_open);
+    put(o, "correlation_groups", k.n_groups);
+    put(o, "correlation_late", k.late);
+    put(o, "correlation_forgotten", k.forgotten);
+    put(o, "correlation_cut", k.cut);
+    json_object_set_new(o, "exceptions", exceptions_status(w));
+    return o;
+}
