@@ -236,6 +236,45 @@ static void keep(const struct matching *m, const struct line_node *n, const char
         m->s->slots[n->slot] = (struct line_capture){p, (uint32_t)(to - p)};
 }
 
+/* may_begin - a quick look whether @n can take anything at @p; an address does not begin within a word. */
+static bool may_begin(const struct matching *m, const struct line_node *n, const char *p)
+{
+    if (n->op != LINE_CAPTURE || p == m->end)
+        return true;
+    switch ((enum line_type)n->type) {
+    case LINE_ONE_OF: return extent_one_of(n, p, m->end) != NONE;
+    case LINE_IP: return (is_hex(*p) || *p == ':') && (p == m->start || !is_alnum(p[-1]));
+    case LINE_INT:
+    case LINE_REAL: return is_digit(*p) || *p == '-';
+    case LINE_QUOTED:
+    case LINE_REQUEST: return *p == '"';
+    case LINE_JSON: return *p == '{';
+    case LINE_WORD:
+    case LINE_TEXT:
+    case LINE_LONG:
+    case LINE_HEX:
+    case LINE_HOST:
+    case LINE_MAC:
+    case LINE_TIME:
+    case LINE_TIME_US:
+    case LINE_EPOCH:
+    case LINE_SECONDS:
+    case LINE_MILLISECONDS:
+    case LINE_URL:
+    case LINE_ENDPOINT:
+    case LINE_WEB_AGENT:
+    case LINE_TOKEN:
+    case LINE_BLANKS:
+    case LINE_KV:
+    case LINE_CSV:
+    case LINE_CEF:
+    case LINE_LEEF:
+    case LINE_ACCESS:
+    case LINE_N_TYPES: break;
+    }
+    return true;
+}
+
 /* shortest - ends from @min to @max; where a literal follows only its places. */
 static bool shortest(const struct matching *m, uint32_t at, const char *p, const char *min, const char *max)
 {
@@ -253,8 +292,12 @@ static bool shortest(const struct matching *m, uint32_t at, const char *p, const
             if (!pay(m->s, (size_t)((found ? found : limit) - to)) || !found)
                 return false;
             to = found;
-        } else if (!pay(m->s, 0)) {
-            return false;
+        } else {
+            const char *from = to;
+            while (to < max && !may_begin(m, next, to))
+                to++;
+            if (!pay(m->s, (size_t)(to - from) * 8))
+                return false;
         }
         keep(m, n, p, to);
         if (run(m, at + 1, to))
