@@ -4,6 +4,7 @@
  */
 #include "watch/hunt/hunt.h"
 #include "watch/hunt/hits.h"
+#include "watch/hunt/log_scan.h"
 #include "watch/hunt/scan.h"
 #include "watch/hunt/union.h"
 
@@ -12,8 +13,10 @@
 
 enum { DENSE_ROWS = 512 }; /* of a block: above, columns are decoded whole */
 
+/* scan - flows to @each, then log events to @each_log, both with @context. */
 static int scan(struct store_view *v, struct list *const *lists, size_t n_lists, const struct hunt_options *o,
-                const unsigned *columns, size_t n_columns, hunt_scan_each each, void *context, struct hunt_coverage *coverage, struct fault *f)
+                const unsigned *columns, size_t n_columns, hunt_scan_each each, int (*each_log)(void *context, const struct hunt_row *r),
+                void *context, struct hunt_coverage *coverage, struct fault *f)
 {
     struct hunt_union all;
     if (n_lists > HUNT_LISTS)
@@ -28,6 +31,8 @@ static int scan(struct store_view *v, struct list *const *lists, size_t n_lists,
         r = FAULT(f, r, no_memory, "hunt");
     else
         r = hunt_scan(v, &all.set, o, columns, n_columns, each, context, coverage, f);
+    if (!r)
+        r = hunt_log_scan(v, &all.set, o, each_log, context, coverage, f);
     hunt_union_fini(&all);
     free(sets);
     return r;
@@ -80,11 +85,18 @@ static int give_rows(void *context, struct query_block *b, const uint32_t *rows,
     return r;
 }
 
+static int give_log(void *context, const struct hunt_row *row)
+{
+    struct give_rows *g = context;
+    g->answer = g->each(g->context, row);
+    return g->answer ? ENDED : 0;
+}
+
 int hunt_rows(struct store_view *v, struct list *const *lists, size_t n_lists, const struct hunt_options *o,
               int (*each)(void *context, const struct hunt_row *r), void *context, struct hunt_coverage *ret, struct fault *f)
 {
     struct give_rows g = {each, context, 0};
-    int r = scan(v, lists, n_lists, o, row_columns, N_ROW_COLUMNS, give_rows, &g, ret, f);
+    int r = scan(v, lists, n_lists, o, row_columns, N_ROW_COLUMNS, give_rows, give_log, &g, ret, f);
     return r == ENDED ? g.answer : r;
 }
 
@@ -110,6 +122,15 @@ static int count_hits(void *context, struct query_block *b, const uint32_t *rows
     return r;
 }
 
+static int count_log(void *context, const struct hunt_row *row)
+{
+    struct count_hits *c = context;
+    bool is_foreign = false;
+    int r = hits_add(c->hits, row, &is_foreign);
+    c->n_foreign += is_foreign;
+    return r;
+}
+
 int hunt_hits(struct store_view *v, struct list *const *lists, size_t n_lists, const struct space *space,
               const struct hunt_options *o, int (*each)(void *context, const struct hunt_hit *h), void *context,
               struct hunt_coverage *ret, struct fault *f)
@@ -118,7 +139,7 @@ int hunt_hits(struct store_view *v, struct list *const *lists, size_t n_lists, c
     struct count_hits c = {.hits = hits_new(lists, n_lists, space, memory_bytes)};
     if (!c.hits)
         return FAULT(f, -ENOMEM, no_memory, "hunt");
-    int r = scan(v, lists, n_lists, o, row_columns, N_ROW_COLUMNS, count_hits, &c, ret, f);
+    int r = scan(v, lists, n_lists, o, row_columns, N_ROW_COLUMNS, count_hits, count_log, &c, ret, f);
     ret->n_rows_foreign = c.n_foreign;
     ret->n_hits = hits_n(c.hits);
     if (!r)
@@ -154,9 +175,18 @@ static int add_totals(void *context, struct query_block *b, const uint32_t *rows
     return 0;
 }
 
+static int add_log(void *context, const struct hunt_row *row)
+{
+    struct hunt_totals *t = context;
+    t->rows++;
+    t->bytes = query_add(t->bytes, row->bytes);
+    t->bytes_max = row->bytes > t->bytes_max ? row->bytes : t->bytes_max;
+    return 0;
+}
+
 int hunt_total(struct store_view *v, struct list *const *lists, size_t n_lists, const struct hunt_options *o,
                struct hunt_totals *ret, struct hunt_coverage *ret_coverage, struct fault *f)
 {
     *ret = (struct hunt_totals){0};
-    return scan(v, lists, n_lists, o, row_columns + FIRST_BYTES, 2, add_totals, ret, ret_coverage, f);
+    return scan(v, lists, n_lists, o, row_columns + FIRST_BYTES, 2, add_totals, add_log, ret, ret_coverage, f);
 }

@@ -5,7 +5,8 @@
  * In:  lists, perhaps the own address space, a window; a view of the store.
  * Out: hits, one per (own, remote, list); or the stored records themselves; and what was searched.
  *
- * What is looked at: source and destination of every stored record whose interval overlaps the window. An address is
+ * What is looked at: source and destination of every stored record whose interval overlaps the window, and the ends of
+ * every log event (log_scan.h) in it. An address is
  * listed by a list if one of its entries covers it, of whichever role. Validity of a list never hides a hit.
  *
  * What becomes a hit, per list that holds an end of the record (each record counts in exactly one hit of that list,
