@@ -223,10 +223,26 @@ static unsigned slot_bits(unsigned count, unsigned width)
     return count == LONG ? LONG_BITS : count * width;
 }
 
+/* bits_before - of the slots of the first @n entries of a group: sixteen nibbles at a time. */
+static uint64_t bits_before(const uint8_t *nibbles, uint32_t n, unsigned width)
+{
+    const uint64_t ones = UINT64_C(0x1111111111111111), low = UINT64_C(0x0f0f0f0f0f0f0f0f), bytes = UINT64_C(0x0101010101010101);
+    uint64_t sum = 0, n_long = 0;
+    for (uint32_t i = 0; i < n; i += 16) {
+        uint64_t x;
+        memcpy(&x, nibbles + i / 2, 8);
+        x &= n - i < 16 ? (UINT64_C(1) << (n - i) * 4) - 1 : UINT64_MAX;
+        uint64_t is_long = x & x >> 1 & x >> 2 & x >> 3 & ones;
+        sum += ((x & low) + (x >> 4 & low)) * bytes >> 56; /* at most 240 */
+        n_long += ((is_long & low) + (is_long >> 4 & low)) * bytes >> 56;
+    }
+    return (sum - n_long * LONG) * width + n_long * LONG_BITS;
+}
+
 /* open_group - the group's bytes end where the next begins. */
 static int open_group(const struct postings *p, uint64_t g, struct group *ret)
 {
-    uint64_t n_groups = (p->n + POSTINGS_GROUP - 1) / POSTINGS_GROUP, from, to = p->n_body, bits = 0;
+    uint64_t n_groups = (p->n + POSTINGS_GROUP - 1) / POSTINGS_GROUP, from, to = p->n_body;
     bool is_last = g + 1 >= n_groups;
     const uint8_t *table = sealed_get(p->area, p->groups + g * 8, is_last ? 8 : 16);
     if (!table)
@@ -240,10 +256,8 @@ static int open_group(const struct postings *p, uint64_t g, struct group *ret)
     if (!ret->p)
         return -EBADMSG;
     ret->width = block_bits(p->n_blocks);
-    for (uint32_t i = 0; i < POSTINGS_GROUP; i++)
-        bits += slot_bits(nibble(ret->p, i), ret->width);
     ret->slots = ret->p + NIBBLES;
-    ret->n_slots_bytes = (size_t)(bits + 7) / 8;
+    ret->n_slots_bytes = (size_t)(bits_before(ret->p, POSTINGS_GROUP, ret->width) + 7) / 8;
     if (ret->n_slots_bytes > to - from - NIBBLES)
         return -EBADMSG;
     ret->longs = ret->slots + ret->n_slots_bytes;
@@ -317,9 +331,8 @@ int postings_mark_all(const struct postings *p, uint64_t from, uint64_t to, uint
         struct group g;
         if (open_group(p, from / POSTINGS_GROUP, &g))
             return -EBADMSG;
-        uint64_t bit = 0, last = from - from % POSTINGS_GROUP + POSTINGS_GROUP;
-        for (uint32_t i = 0; i < from % POSTINGS_GROUP; i++)
-            bit += slot_bits(nibble(g.p, i), g.width);
+        uint64_t last = from - from % POSTINGS_GROUP + POSTINGS_GROUP;
+        uint64_t bit = bits_before(g.p, (uint32_t)(from % POSTINGS_GROUP), g.width);
         for (; from < to && from < last; from++) {
             uint32_t i = (uint32_t)(from % POSTINGS_GROUP);
             if (mark_entry(p, &g, i, bit, bitmap))
