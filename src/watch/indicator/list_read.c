@@ -363,7 +363,7 @@ static int read_sheets(struct list_parse *p, int fd)
 
 static int read_xlsx(struct list_parse *p)
 {
-    int fd, out;
+    int fd = -1, out = -1;
     void *job;
     if (!list_xlsx)
         return FAULT(p->fault, -EBADMSG, list_is_spreadsheet);
