@@ -12,7 +12,7 @@
 
 #define STEPS_OF_LINE 20000u
 #define STEPS_PER_BYTE 8u
-#define SCANNED_MAX ((size_t)1 << 20) /* of a longer line the rest is kept, but holds no anchor */
+#define MATCHED_MAX ((size_t)1 << 20) /* a longer line is kept, not matched */
 
 struct line_decoders *line_decoders_new(struct event_names *names)
 {
@@ -436,15 +436,16 @@ static const struct line_pattern *choose(struct line_scratch *s, const struct sy
 {
     const struct line_decoders *d = s->decoders;
     uint32_t words = (d->n_patterns + 63) / 64;
-    uint32_t n_scanned = (uint32_t)(h->body.n < SCANNED_MAX ? h->body.n : SCANNED_MAX);
-    s->steps = STEPS_OF_LINE + STEPS_PER_BYTE * n_scanned;
+    if (h->body.n > MATCHED_MAX)
+        return NULL;
+    s->steps = STEPS_OF_LINE + STEPS_PER_BYTE * (uint32_t)h->body.n;
     const struct line_pattern *first = choose_first(s, h);
     if (first)
         return first;
     memcpy(s->candidates, d->always, words * 8);
     memset(s->found, 0, (d->n_anchors + 63) / 64 * 8);
     if (d->database)
-        hs_scan(d->database, h->body.p, n_scanned, 0, s->hs, found_anchor, s);
+        hs_scan(d->database, h->body.p, (unsigned)h->body.n, 0, s->hs, found_anchor, s);
     struct text app = app_name(h->appname);
     const uint64_t *allowed = app.n ? allowed_of(s, app) : d->for_nameless;
     const struct line_pattern *p = app.n ? best_of(s, h, allowed, true) : NULL;
@@ -595,7 +596,7 @@ static const struct line_decoder *understand(struct line_scratch *s, struct even
             return w;
         }
     }
-    if (file && file->w3c && h->priority < 0) {
+    if (file && file->w3c && h->priority < 0 && h->body.n <= MATCHED_MAX) {
         put_constants(e, &file->w3c->ready);
         line_w3c(s, e, file, h->body);
         return file->w3c;

@@ -6,7 +6,8 @@
  * Out:    one event per line, always: understood (event.decoder, event.module, event.dataset are set) or kept with
  *         the fields of its header and its message.
  * Limits: no I/O, no logging, no clock. After line_decoders_compile the decoders do not change: any number of threads,
- *         a scratch each. Work per line is bounded: one pass for all literals, then a matcher with a budget of steps.
+ *         a scratch each. Work per line is bounded: one pass for all literals, then a matcher with a budget of steps;
+ *         lines above 1 MiB are kept without being matched.
  * Source: RFC 3164, RFC 5424; ArcSight CEF, QRadar LEEF 1.0 and 2.0, W3C Extended Log File Format; ECS 8.17.
  * Fuzz:   tests/fuzz/line.c
  */

@@ -16,6 +16,7 @@ struct pairs {
     const char *p, *end;
     char assign, separator;
     bool is_nested;
+    bool has_open_quote; /* no quote closes any more: not looked for again */
     unsigned n;
 };
 
@@ -100,7 +101,8 @@ static void pairs(struct pairs *k)
         while (k->assign == ':' && value < k->end && *value == ' ')
             value++;
         bool is_quoted = value < k->end && (*value == '"' || *value == '\'');
-        const char *end = is_quoted ? quoted_end(k, value) : NULL;
+        const char *end = is_quoted && !k->has_open_quote ? quoted_end(k, value) : NULL;
+        k->has_open_quote |= is_quoted && !end;
         is_quoted = is_quoted && end;
         if (is_quoted)
             value++;

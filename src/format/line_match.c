@@ -354,8 +354,9 @@ static bool run(const struct matching *m, uint32_t at, const char *p)
             if (is_elastic(n))
                 return elastic(m, at, p);
             size_t taken = extent(m->p, m->s, n, m->start, p, m->end);
-            if (taken == NONE)
-                return false;
+            bool is_quote = taken == NONE && (n->type == LINE_QUOTED || n->type == LINE_REQUEST) && p < m->end && *p == '"';
+            if (!pay(m->s, is_quote ? (size_t)(m->end - p) : taken == NONE ? 0 : taken) || taken == NONE)
+                return false; /* an open quote was looked for to the end */
             keep(m, n, p, p + taken);
             p += taken;
             break;

@@ -171,6 +171,28 @@ static void a_pattern_and_a_line_made_to_explode_run_out_of_steps(void **state)
     set_free(&s);
 }
 
+static void lines_of_quotes_alone_take_no_longer_than_their_length(void **state)
+{
+    (void)state;
+    struct set s;
+    const size_t n = (size_t)1 << 20;
+    char *line = malloc(n + 1);
+    assert_non_null(line);
+    for (size_t i = 0; i < n; i++)
+        line[i] = "\\\""[i % 2];
+    set_new(&s, "decoder: d\npatterns: ['{*}{a:quoted}x{*}{b:quoted}y']\n---\ndecoder: k\npatterns: ['K{:kv}']\n", NULL);
+    int64_t from = clock_steady_us();
+    assert_int_equal(decode(&s, line, n), LINE_KEPT);
+    for (size_t i = 1; i < n; i++)
+        line[i] = "a=\""[i % 3];
+    line[0] = 'K';
+    assert_in_range(decode(&s, line, n), 0, LINE_KEPT);
+    assert_int_equal(decode(&s, line, n + 1), LINE_KEPT); /* longer than any pattern sees */
+    assert_true(clock_steady_us() - from < 20 * US_PER_SECOND);
+    set_free(&s);
+    free(line);
+}
+
 static void the_columns_of_a_w3c_file_are_those_it_names(void **state)
 {
     (void)state;
@@ -319,6 +341,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_in_a_file_is_told_with_its_line),
         cmocka_unit_test(the_longer_and_the_shorter_text_are_told_apart),
         cmocka_unit_test(a_pattern_and_a_line_made_to_explode_run_out_of_steps),
+        cmocka_unit_test(lines_of_quotes_alone_take_no_longer_than_their_length),
         cmocka_unit_test(the_columns_of_a_w3c_file_are_those_it_names),
         cmocka_unit_test(json_behind_a_header_is_handed_over),
         cmocka_unit_test(every_line_is_understood_or_kept_and_its_original_untouched),
