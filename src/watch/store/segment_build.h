@@ -3,8 +3,9 @@
  * watch/store/segment_build - rows become a segment: columns packed as blocks fill, then the
  * dictionary, codes and postings when it is closed.
  *
- * Memory: address columns raw until the end (4 or 16 bytes a row and column), packed numbers,
- * and while building about 24 bytes a row of scratch.
+ * Memory: the packed numbers (about 14 bytes a row) and a record of 12 bytes (family 6: 24) for the source and the
+ * destination of every row, until the block is written; then the next segment has it. While the index is made, a few
+ * megabytes and 5 bytes an entry.
  */
 #pragma once
 
@@ -20,7 +21,7 @@ struct segment_builder;
 struct segment_builder *segment_builder_new(int family, uint32_t max_rows);
 /* segment_builder_free - builders of SEGMENT_ROWS may be kept as spares for segment_builder_new, at most two in a process. */
 void segment_builder_free(struct segment_builder *b);
-/* segment_builder_trim - free the spares (about 200 MiB each once used). */
+/* segment_builder_trim - free the spares (about 30 MiB each once used) and the memory blocks gave back (at most 256 MiB). */
 void segment_builder_trim(void);
 uint32_t segment_builder_rows(const struct segment_builder *b);
 /*
