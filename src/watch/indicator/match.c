@@ -466,12 +466,14 @@ size_t matcher_v4(const struct matcher *m, const uint32_t *addresses, size_t n, 
         size_t n_block = n - from < MATCH_BLOCK ? n - from : MATCH_BLOCK;
         size_t n_maybe = m->is_vector ? candidates_avx2(m, a, n_block, maybe) : candidates_plain(m, a, n_block, maybe);
         for (size_t i = 0; m->may_prefetch && i < n_maybe; i++) {
+            /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.ArraySubscript): candidates_* has filled n_maybe of them */
             uint32_t one = a[maybe[i]];
             __builtin_prefetch(m->buckets + (size_t)bucket_of(m, one) * BUCKET_SLOTS);
             if (m->any16)
                 __builtin_prefetch(&m->any24[one >> 14]);
         }
         for (size_t i = 0; i < n_maybe; i++) {
+            /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.ArraySubscript): as above */
             bool is_hit = confirm(m, a[maybe[i]]);
             size_t at = from + maybe[i];
             bits[at >> 6] |= (uint64_t)is_hit << (at & 63);
