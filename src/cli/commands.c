@@ -30,6 +30,7 @@ const struct cli_command cli_commands[] = {
     {"detect", "[FILE...]", WINDOW | CLI_BIT(RULES) | CLI_BIT(INPUT_FORMAT), 0, UINT_MAX, MSG_sum_detect, MSG_help_detect, cli_detect},
     {"store compact", "", CLI_BIT(WAIT), 0, 0, MSG_sum_store_compact, MSG_help_store_compact, cli_store_compact},
     {"store verify", "", 0, 0, 0, MSG_sum_store_verify, MSG_help_store_verify, cli_store_verify},
+    {"export", "DIR 'FILTER'", WINDOW | CLI_BIT(LETTER) | CLI_BIT(THREADS), 2, 2, MSG_sum_export, MSG_help_export, cli_export},
     {"verify", "[store|audit|all]", CLI_BIT(HEAD), 0, 1, MSG_sum_verify, MSG_help_verify, cli_verify},
     {"serve", "", CLI_BIT(CONFIG) | CLI_BIT(CHECK), 0, 0, MSG_sum_serve, MSG_help_serve, cli_serve},
     {"status", "", 0, 0, 0, MSG_sum_status, MSG_help_status, cli_status},
