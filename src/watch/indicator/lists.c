@@ -289,7 +289,7 @@ static int compile_to_memory(int fd, struct intake *in, const struct image_about
 int lists_compile(int fd, const struct list_add *a, struct list_report *report, struct list **ret, struct fault *f)
 {
     struct intake *in = intake_new(report, a->family);
-    int memory;
+    int memory = -1;
     if (!in)
         return FAULT(f, -ENOMEM, no_memory, "list_compile");
     struct image_about about = about_of(a, 0);
@@ -305,7 +305,7 @@ int lists_compile(int fd, const struct list_add *a, struct list_report *report, 
 int space_compile(int fd, const char *file_name, struct list_report *report, struct space **ret, struct fault *f)
 {
     struct intake *in = intake_new(report, NULL);
-    int memory;
+    int memory = -1;
     if (!in)
         return FAULT(f, -ENOMEM, no_memory, "space_compile");
     struct image_about about = {.magic = IMAGE_MAGIC_SPACE, .valid_until_us = INT64_MAX, .file_name = text_of(file_name)};
