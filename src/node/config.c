@@ -390,6 +390,36 @@ static int read_logs(struct loader *l, const struct node *v, void *to)
     return 0;
 }
 
+/* read_path - absolute: the roles work in the data directory. */
+static int read_path(struct loader *l, const struct node *v, void *to)
+{
+    if (v->kind != SCALAR || v->text[0] != '/')
+        return bad(l, v->line, v->text ? v->text : "", "an absolute path");
+    return read_text(l, v, to);
+}
+
+static int read_files(struct loader *l, const struct node *v, void *to)
+{
+    static const struct key keys[] = {{"path", read_path, 0}};
+    struct config *c = l->config;
+    (void)to;
+    if (v->kind == SCALAR && !v->n_text)
+        return 0;
+    if (v->kind != SEQUENCE)
+        return bad(l, v->line, v->text ? v->text : "{...}", "a list of files: - path: /var/log/auth.log");
+    for (const struct node *n = v->first; n; n = n->next) {
+        if (c->n_files == CONFIG_MAX_FILES)
+            return bad(l, n->line, "files", "at most 64 patterns");
+        int r = read_mapping(l, n, KEYS(keys), &c->files[c->n_files]);
+        if (r)
+            return r;
+        if (!c->files[c->n_files])
+            return bad(l, n->line, "", "path: /var/log/auth.log");
+        c->n_files++;
+    }
+    return 0;
+}
+
 static int read_captures(struct loader *l, const struct node *v, void *to)
 {
     static const struct key keys[] = {
@@ -423,19 +453,12 @@ static int read_captures(struct loader *l, const struct node *v, void *to)
 static int read_intake(struct loader *l, const struct node *v, void *to)
 {
     static const struct key keys[] = {
-        {"netflow", read_netflow, 0}, {"sflow", read_sflow, 0}, {"logs", read_logs, 0}, {"capture", read_captures, 0}};
+        {"netflow", read_netflow, 0}, {"sflow", read_sflow, 0}, {"logs", read_logs, 0}, {"files", read_files, 0},
+        {"capture", read_captures, 0}};
     return read_mapping(l, v, KEYS(keys), to);
 }
 
 /* --- rules and what is excepted from them ---------------------------------------------- */
-
-/* read_path - absolute: the roles work in the data directory. */
-static int read_path(struct loader *l, const struct node *v, void *to)
-{
-    if (v->kind != SCALAR || v->text[0] != '/')
-        return bad(l, v->line, v->text ? v->text : "", "an absolute path");
-    return read_text(l, v, to);
-}
 
 static int read_rules(struct loader *l, const struct node *v, void *to)
 {

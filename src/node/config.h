@@ -22,6 +22,7 @@
 #define CONFIG_MAX_CAPTURES 8u
 #define CONFIG_MAX_LOGS 8u
 #define CONFIG_MAX_RULES 64u
+#define CONFIG_MAX_FILES 64u
 #define CONFIG_MAX_EXCEPTIONS 1024u
 #define CONFIG_MAX_ALLOW 4096u
 #define CONFIG_MAX_RECEIVERS 16u
@@ -71,6 +72,8 @@ struct config {
     size_t n_listeners;
     struct config_log_listener logs[CONFIG_MAX_LOGS];
     size_t n_logs;
+    const char *files[CONFIG_MAX_FILES]; /* patterns of log files that are followed, absolute paths */
+    size_t n_files;
     const char *rules[CONFIG_MAX_RULES]; /* directories or files of Sigma rules, absolute paths */
     size_t n_rules;
     struct log_exception *exceptions;    /* what rules find and is to be no finding */

@@ -61,8 +61,19 @@ const char *landlock_state_name(enum landlock_state s)
     return names[s];
 }
 
-/* confine_files - landlock: everything below @data_dir, nothing else. */
-static int confine_files(const char *data_dir, enum landlock_state *ret)
+/* allow_below - Return: 0 or -errno. */
+static int allow_below(int rules, const char *dir, uint64_t rights)
+{
+    struct landlock_path_beneath_attr beneath = {.allowed_access = rights, .parent_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    if (beneath.parent_fd < 0)
+        return -errno;
+    int r = syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) ? -errno : 0;
+    close(beneath.parent_fd);
+    return r;
+}
+
+/* confine_files - landlock: everything below @data_dir, reading below @read_dirs, nothing else. */
+static int confine_files(const char *data_dir, const char *const *read_dirs, size_t n_read_dirs, enum landlock_state *ret)
 {
     /* rights of ABI 1; REFER came with 2, TRUNCATE with 3 (linux/landlock.h) */
     uint64_t rights = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
@@ -79,15 +90,11 @@ static int confine_files(const char *data_dir, enum landlock_state *ret)
     int rules = (int)syscall(SYS_landlock_create_ruleset, &ruleset, sizeof(ruleset), 0);
     if (rules < 0)
         return -errno;
-    int dir = open(data_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    struct landlock_path_beneath_attr beneath = {.allowed_access = rights & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE,
-                                                 .parent_fd = dir};
-    int r = 0;
-    if (dir < 0 || syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) ||
-        syscall(SYS_landlock_restrict_self, rules, 0))
+    int r = allow_below(rules, data_dir, rights & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE);
+    for (size_t i = 0; !r && i < n_read_dirs; i++)
+        (void)allow_below(rules, read_dirs[i], LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
+    if (!r && syscall(SYS_landlock_restrict_self, rules, 0))
         r = -errno;
-    if (dir >= 0)
-        close(dir);
     close(rules);
     return r;
 }
@@ -141,12 +148,13 @@ static int confine_calls(void)
     return r;
 }
 
-int privileges_confine_watch(const char *data_dir, enum landlock_state *ret_landlock, struct fault *f)
+int privileges_confine_watch(const char *data_dir, const char *const *read_dirs, size_t n_read_dirs, enum landlock_state *ret_landlock,
+                             struct fault *f)
 {
     int r = privileges_no_new(f);
     if (r)
         return r;
-    r = confine_files(data_dir, ret_landlock);
+    r = confine_files(data_dir, read_dirs, n_read_dirs, ret_landlock);
     if (r)
         return FAULT(f, r, node_cannot_confine, "landlock", strerror(-r));
     r = confine_calls();

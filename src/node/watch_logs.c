@@ -5,6 +5,7 @@
 #include "node/watch_state.h"
 
 #include "base/clock.h"
+#include "watch/intake/log_follow.h"
 #include "watch/intake/log_receive.h"
 
 #include <errno.h>
@@ -14,8 +15,9 @@
 /* a receiving thread and what it owns */
 struct watch_log_receiver {
     struct watch *watch;
-    const struct config_log_listener *listener;
+    const struct config_log_listener *listener; /* NULL: the files that are followed */
     struct log_receiver receiver;
+    struct log_follower follower;
     struct store_log_writer *writer;
     struct log_live lists;
     struct sigma_matcher *matcher; /* NULL: no rules */
@@ -53,9 +55,9 @@ static int judge(void *context, struct events *e)
 static int tick(void *context)
 {
     struct watch_log_receiver *x = context;
-    bool is = atomic_load(&x->receiver.is_waiting);
+    bool is = atomic_load(x->listener ? &x->receiver.is_waiting : &x->follower.is_waiting);
     if (is && !x->was_waiting)
-        log_line(LOG_ERROR, "store_takes_nothing", "reason", x->receiver.fault.text, NULL);
+        log_line(LOG_ERROR, "store_takes_nothing", "reason", x->listener ? x->receiver.fault.text : x->follower.fault.text, NULL);
     if (!is && x->was_waiting)
         log_line(LOG_WARN, "store_takes_again", NULL);
     x->was_waiting = is;
@@ -71,43 +73,63 @@ static void *log_thread(void *argument)
 {
     struct watch_log_receiver *x = argument;
     live_quiet(&x->lists.live);
-    int e = log_receiver_run(&x->receiver);
+    int e = x->listener ? log_receiver_run(&x->receiver) : log_follower_run(&x->follower);
     if (e >= 0)
         e = live_flush(&x->lists.live);
     atomic_store(&x->is_running, false);
     if (e < 0) {
-        log_line(LOG_ERROR, "receiver_failed", "reason", x->receiver.fault.text, NULL);
+        log_line(LOG_ERROR, "receiver_failed", "reason", x->listener ? x->receiver.fault.text : x->follower.fault.text, NULL);
         atomic_store(&x->has_failed, true);
     }
     return NULL;
 }
 
+/* init_judges - lists and rules of one thread. Return: 0 or -ENOMEM. */
+static int init_judges(struct watch *w, struct watch_log_receiver *x)
+{
+    int e = log_live_init(&x->lists, w->config->finding_window_us, w->config->zone_s, give_to_finder, x);
+    if (!e && w->alerts && !(x->matcher = sigma_matcher_new(w->rules)))
+        e = -ENOMEM;
+    return e;
+}
+
+static int init_listener(struct watch *w, struct watch_log_receiver *x, int udp, int tcp)
+{
+    const struct config_log_listener *l = x->listener;
+    struct log_receiver_options o = {.udp_fd = udp, .tcp_fd = tcp, .allow = l->allow, .n_allow = l->n_allow, .zone_s = w->config->zone_s,
+                                     .names = store_names(w->store), .decoders = w->decoders, .writer = x->writer, .hook = judge,
+                                     .tick = tick, .context = x};
+    x->silent = calloc(LOG_SOURCES_MAX, sizeof(*x->silent));
+    int e = log_receiver_init(&x->receiver, &o);
+    return x->silent ? e : -ENOMEM;
+}
+
+static int init_follower(struct watch *w, struct watch_log_receiver *x)
+{
+    struct log_follow_options o = {.patterns = w->config->files, .n_patterns = w->config->n_files, .zone_s = w->config->zone_s,
+                                   .names = store_names(w->store), .decoders = w->decoders, .store = w->store, .writer = x->writer,
+                                   .hook = judge, .tick = tick, .context = x};
+    return log_follower_init(&x->follower, &o);
+}
+
 int watch_logs_init(struct watch *w, const struct watch_sockets *s, struct fault *f)
 {
-    w->logs = calloc(w->config->n_logs + 1, sizeof(*w->logs));
+    size_t n = w->config->n_logs + (w->config->n_files > 0);
+    w->logs = calloc(n + 1, sizeof(*w->logs));
     if (!w->logs)
         return FAULT(f, -ENOMEM, no_memory, "receivers");
-    for (size_t i = 0; i < w->config->n_logs; i++) {
+    for (size_t i = 0; i < n; i++) {
         struct watch_log_receiver *x = &w->logs[i];
-        const struct config_log_listener *l = &w->config->logs[i];
-        *x = (struct watch_log_receiver){.watch = w, .listener = l};
+        x->watch = w;
+        x->listener = i < w->config->n_logs ? &w->config->logs[i] : NULL;
         int e = store_log_writer_new(w->store, &x->writer, f);
         if (e)
             return e;
-        struct log_receiver_options o = {.udp_fd = s->logs[i].udp, .tcp_fd = s->logs[i].tcp, .allow = l->allow, .n_allow = l->n_allow,
-                                         .zone_s = w->config->zone_s, .names = store_names(w->store), .decoders = w->decoders,
-                                         .writer = x->writer, .hook = judge, .tick = tick, .context = x};
         w->n_logs = i + 1;
-        e = log_live_init(&x->lists, w->config->finding_window_us, w->config->zone_s, give_to_finder, x);
-        x->silent = calloc(LOG_SOURCES_MAX, sizeof(*x->silent));
-        if (!e && w->alerts)
-            x->matcher = sigma_matcher_new(w->rules);
-        if (!e && (!x->silent || (w->alerts && !x->matcher)))
-            e = -ENOMEM;
-        int k = log_receiver_init(&x->receiver, &o);
-        e = e ? e : k;
-        if (e)
-            return FAULT(f, e, no_memory, "receivers");
+        e = x->listener ? init_listener(w, x, s->logs[i].udp, s->logs[i].tcp) : init_follower(w, x);
+        int k = init_judges(w, x);
+        if (e || k)
+            return FAULT(f, e ? e : k, no_memory, "receivers");
     }
     return 0;
 }
@@ -137,7 +159,10 @@ bool watch_logs_failed(const struct watch *w)
 void watch_logs_end(struct watch *w)
 {
     for (size_t i = 0; i < w->n_logs; i++)
-        log_receiver_end(&w->logs[i].receiver);
+        if (w->logs[i].listener)
+            log_receiver_end(&w->logs[i].receiver);
+        else
+            log_follower_end(&w->logs[i].follower);
     for (size_t i = 0; i < w->n_logs; i++) {
         struct fault f = {0};
         if (w->logs[i].has_thread)
@@ -150,7 +175,10 @@ void watch_logs_end(struct watch *w)
 void watch_logs_close(struct watch *w)
 {
     for (size_t i = 0; i < w->n_logs; i++) {
-        log_receiver_fini(&w->logs[i].receiver);
+        if (w->logs[i].listener)
+            log_receiver_fini(&w->logs[i].receiver);
+        else
+            log_follower_fini(&w->logs[i].follower);
         log_live_fini(&w->logs[i].lists);
         sigma_matcher_free(w->logs[i].matcher);
         free(w->logs[i].silent);
@@ -217,7 +245,8 @@ static void look_for_silent(struct watch_log_receiver *x)
 void watch_logs_periodic(struct watch *w)
 {
     for (size_t i = 0; i < w->n_logs; i++)
-        look_for_silent(&w->logs[i]);
+        if (w->logs[i].listener)
+            look_for_silent(&w->logs[i]);
 }
 
 /* --- status -------------------------------------------------------------------------------------------------- */
@@ -265,12 +294,48 @@ static json_t *source_status(const struct log_source *s, bool is_silent_now)
     return o;
 }
 
+static uint64_t follower_kept(const struct log_follower *f)
+{
+    return atomic_load(&f->lines) - atomic_load(&f->empty);
+}
+
+json_t *watch_files_status(struct watch *w)
+{
+    json_t *o = json_object(), *files = json_array();
+    struct watch_log_receiver *x = w->n_logs && !w->logs[w->n_logs - 1].listener ? &w->logs[w->n_logs - 1] : NULL;
+    struct followed *all;
+    uint32_t n;
+    if (x) {
+#define X(name, help) put(o, #name, atomic_load(&x->follower.name));
+        FOLLOW_COUNTERS(X)
+#undef X
+        json_object_set_new(o, "waits_for_store", json_boolean(atomic_load(&x->follower.is_waiting)));
+    }
+    if (x && !log_follower_files(&x->follower, &all, &n)) {
+        for (uint32_t i = 0; i < n; i++) {
+            char shown[FOLLOW_PATH_MAX * 2];
+            json_t *file = json_object();
+            json_object_set_new(file, "path", json_string(text_escape(all[i].path, strlen(all[i].path), shown, sizeof(shown))));
+            put(file, "offset", all[i].offset);
+            put(file, "bytes", all[i].n_bytes);
+            json_array_append_new(files, file);
+        }
+        free(all);
+    }
+    json_object_set_new(o, "open", files);
+    return o;
+}
+
 json_t *watch_logs_status(struct watch *w, uint64_t *ret_kept)
 {
     json_t *all = json_array();
     *ret_kept = 0;
     for (size_t i = 0; i < w->n_logs; i++) {
         struct watch_log_receiver *x = &w->logs[i];
+        if (!x->listener) {
+            *ret_kept += follower_kept(&x->follower);
+            continue;
+        }
         struct log_source *sources;
         uint32_t n;
         char ip[IP_TEXT_MAX];

@@ -8,6 +8,7 @@
 #include "watch/intake/decoders.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sodium/randombytes.h>
@@ -378,6 +379,27 @@ static void limit_memory(uint64_t n_bytes)
 }
 #endif
 
+/* confine - the directories of followed files may be read: that part of a pattern that holds no wildcard. */
+static int confine(struct watch *w, struct fault *f)
+{
+    char dirs[CONFIG_MAX_FILES][PATH_MAX];
+    const char *read_dirs[CONFIG_MAX_FILES];
+    size_t n = 0;
+    for (size_t i = 0; i < w->config->n_files; i++) {
+        const char *path = w->config->files[i];
+        size_t fixed = strcspn(path, "*?[\\");
+        while (fixed && path[fixed - 1] != '/')
+            fixed--;
+        if (fixed > 1 && fixed < PATH_MAX) { /* never the whole file system */
+            memcpy(dirs[n], path, fixed);
+            dirs[n][fixed] = 0;
+            read_dirs[n] = dirs[n];
+            n++;
+        }
+    }
+    return privileges_confine_watch(w->data_dir, read_dirs, n, &w->landlock, f);
+}
+
 int watch_role_run(const struct config *c, const char *data_dir, const struct watch_sockets *sockets, int ready_fd)
 {
     struct watch w = {.config = c, .data_dir = data_dir, .started_us = clock_now_us()};
@@ -401,7 +423,7 @@ int watch_role_run(const struct config *c, const char *data_dir, const struct wa
     limit_memory(c->memory_bytes);
     load_decoders(&w); /* before the content is out of reach */
     watch_rules_load(&w);
-    int r = privileges_confine_watch(data_dir, &w.landlock, &f);
+    int r = confine(&w, &f);
     if (!r)
         r = open_everything(&w, sockets, &f);
     if (!r) {

@@ -90,6 +90,8 @@ bool watch_logs_failed(const struct watch *w);
 /* watch_logs_status - what the listeners counted; @ret_kept: events of all. */
 json_t *watch_logs_status(struct watch *w, uint64_t *ret_kept);
 
+/* watch_files_status - of the files that are followed. */
+json_t *watch_files_status(struct watch *w);
 /* watch_logs_publish - another set for the receivers; under set_lock. */
 void watch_logs_publish(struct watch *w, const struct match_set *m);
 /* watch_logs_have_seen - whether all that run have taken set @generation. */

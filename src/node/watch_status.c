@@ -136,6 +136,7 @@ static json_t *intake_status(struct watch *w)
     json_object_set_new(o, "captures", captures);
     uint64_t events = 0;
     json_object_set_new(o, "logs", watch_logs_status(w, &events));
+    json_object_set_new(o, "files", watch_files_status(w));
     put(o, "log_events_kept", events);
     return o;
 }

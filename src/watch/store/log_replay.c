@@ -50,6 +50,7 @@ static int add_rows(struct state *s, int64_t arrived_us)
 static int take_frame(void *context, const struct journal_frame *frame)
 {
     struct state *s = context;
+    replay_keep_notes(s->replay->notes, frame);
     if (!frame->n_batch)
         return 0;
     events_clear(s->events);

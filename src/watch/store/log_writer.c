@@ -21,6 +21,7 @@ struct store_log_writer {
     int64_t opened_us, synced_us;
     struct log_scratch *scratch;
     struct buf packed;
+    struct buf notes; /* for the next frame */
     struct build_group group;
 };
 
@@ -35,6 +36,7 @@ int store_log_writer_new(struct store *s, struct store_log_writer **ret, struct 
     }
     w->store = s;
     w->packed.max = LOG_BLOCK_BYTES_MAX;
+    w->notes.max = JOURNAL_NOTES_MAX;
     w->journal.fd = -1;
     *ret = w;
     return 0;
@@ -96,6 +98,28 @@ static void add_rows(struct store_log_writer *w, const struct events *e, bool *r
     }
 }
 
+static void keep_notes(struct store_log_writer *w, uint64_t sequence)
+{
+    struct journal_frame frame = {.sequence = sequence, .notes = w->notes.p, .n_notes = w->notes.n};
+    pthread_mutex_lock(&w->store->notes_lock);
+    replay_keep_notes(&w->store->notes, &frame);
+    pthread_mutex_unlock(&w->store->notes_lock);
+    buf_clear(&w->notes);
+}
+
+int store_log_writer_note(struct store_log_writer *w, const void *key, size_t n_key, uint64_t value)
+{
+    if (n_key == 0 || n_key > MANIFEST_KEY_MAX)
+        return -EINVAL;
+    size_t before = w->notes.n;
+    journal_note_add(&w->notes, key, n_key, value);
+    if (!w->notes.is_bad)
+        return 0;
+    w->notes.is_bad = false;
+    w->notes.n = before;
+    return before + n_key + 16 > w->notes.max ? -ENOBUFS : -ENOMEM;
+}
+
 int store_log_writer_append(struct store_log_writer *w, const struct events *e, struct fault *f)
 {
     if (!e->n)
@@ -108,12 +132,15 @@ int store_log_writer_append(struct store_log_writer *w, const struct events *e, 
         return r;
     uint64_t before = w->journal.n_bytes;
     struct journal_frame frame = {.sequence = atomic_fetch_add(&w->store->sequence, 1) + 1, .arrived_us = clock_now_us(),
-                                  .n_rows = e->n, .batch = w->packed.p, .n_batch = w->packed.n};
+                                  .n_rows = e->n, .notes = w->notes.p, .n_notes = w->notes.n, .batch = w->packed.p,
+                                  .n_batch = w->packed.n};
     r = journal_append(&w->journal, &frame, f);
     if (r)
         return r;
     STORE_COUNT(w->store, journal_bytes, w->journal.n_bytes - before);
     STORE_COUNT(w->store, rows_kept, e->n);
+    if (w->notes.n)
+        keep_notes(w, frame.sequence);
     bool is_full = w->journal.n_rows + EVENTS_ROWS > LOG_SEGMENT_ROWS || w->journal.n_rows + EVENTS_ROWS > w->store->options.segment_rows;
     add_rows(w, e, &is_full);
     if (is_full)
@@ -162,6 +189,7 @@ void store_log_writer_free(struct store_log_writer *w)
         journal_close(&w->journal);
     }
     log_scratch_free(w->scratch);
+    buf_fini(&w->notes);
     buf_fini(&w->packed);
     free(w);
 }

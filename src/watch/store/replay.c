@@ -55,7 +55,7 @@ static int add_rows(struct state *s, int64_t arrived_us)
     return 0;
 }
 
-static void keep_notes(struct manifest_notes *notes, const struct journal_frame *frame)
+void replay_keep_notes(struct manifest_notes *notes, const struct journal_frame *frame)
 {
     const uint8_t *p = frame->notes, *key;
     size_t n_key;
@@ -67,7 +67,7 @@ static void keep_notes(struct manifest_notes *notes, const struct journal_frame 
 static int take_frame(void *context, const struct journal_frame *frame)
 {
     struct state *s = context;
-    keep_notes(s->replay->notes, frame);
+    replay_keep_notes(s->replay->notes, frame);
     if (!frame->n_batch)
         return 0;
     int r = batch_unpack(frame->batch, frame->n_batch, s->batch);
@@ -199,7 +199,8 @@ int replay_to_segments(struct store *s, uint64_t id, int family, bool is_recover
     struct manifest_notes notes = {0};
     replay.notes = is_recovery ? &notes : NULL;
     struct journal_report report = {0};
-    struct log_replay logs = {.names = s->names, .segment_rows = LOG_SEGMENT_ROWS, .full = write_logs, .context = &t};
+    struct log_replay logs = {.names = s->names, .segment_rows = LOG_SEGMENT_ROWS, .full = write_logs, .context = &t,
+                              .notes = replay.notes};
     int r = family == MANIFEST_LOGS ? log_replay_journal(&logs, fd, id, &report, f)
                                     : replay_journal(&replay, fd, id, family, &report, f);
     if (is_recovery) {

@@ -109,6 +109,11 @@ struct event_names *store_names(const struct store *s);
  */
 int store_log_writer_new(struct store *s, struct store_log_writer **ret, struct fault *f);
 int store_log_writer_append(struct store_log_writer *w, const struct events *e, struct fault *f);
+/*
+ * store_log_writer_note - as store_writer_note: goes into the same frame as the rows appended next, so that after kill -9
+ * both are there or neither. Return: 0, -EINVAL, -ENOBUFS, -ENOMEM.
+ */
+int store_log_writer_note(struct store_log_writer *w, const void *key, size_t n_key, uint64_t value);
 int store_log_writer_tick(struct store_log_writer *w, int64_t now_us, struct fault *f);
 int store_log_writer_sync(struct store_log_writer *w, struct fault *f);
 int store_log_writer_seal(struct store_log_writer *w, struct fault *f);

@@ -158,10 +158,13 @@ int replay_journal(const struct replay *r, int fd, uint64_t id, int family, stru
 /* log_replay_journal - the same for log events, whose family is MANIFEST_LOGS. */
 struct log_replay {
     struct event_names *names;
+    struct manifest_notes *notes; /* may be NULL; filled with those of the journal */
     uint32_t segment_rows;
     int (*full)(void *context, struct log_builder *b, int64_t arrived_min_us, int64_t arrived_max_us); /* takes @b */
     void *context;
 };
+/* replay_keep_notes - those of one frame; @notes may be NULL. */
+void replay_keep_notes(struct manifest_notes *notes, const struct journal_frame *frame);
 int log_replay_journal(const struct log_replay *replay, int fd, uint64_t id, struct journal_report *ret, struct fault *f);
 /* replay_to_segments - a journal in the store becomes segments, published in one transaction. */
 int replay_to_segments(struct store *s, uint64_t id, int family, bool is_recovery, struct fault *f);
