@@ -120,12 +120,14 @@ static size_t extent_token(const char *p, const char *end)
 
 static size_t extent_one_of(const struct line_node *n, const char *p, const char *end)
 {
+    size_t longest_one = NONE; /* of "http" and "https" the one that is there */
     for (uint32_t i = 0; i < n->n; i += 1u + (uint8_t)n->p[i]) {
         size_t length = (uint8_t)n->p[i];
-        if ((size_t)(end - p) >= length && !memcmp(p, n->p + i + 1, length))
-            return length;
+        bool is_longer = longest_one == NONE || length > longest_one;
+        if (is_longer && (size_t)(end - p) >= length && *p == n->p[i + 1] && !memcmp(p, n->p + i + 1, length))
+            longest_one = length;
     }
-    return NONE;
+    return longest_one;
 }
 
 static size_t extent_blanks(const char *p, const char *end)

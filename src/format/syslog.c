@@ -309,7 +309,7 @@ static bool looks_like_header(struct text t)
 
 static bool is_word_end(struct text t, size_t n)
 {
-    return n == t.n || t.p[n] == ' ' || t.p[n] == ':' || t.p[n] == '\t';
+    return n == t.n || t.p[n] == ' ' || t.p[n] == ':' || t.p[n] == '\t' || t.p[n] == '|';
 }
 
 /* after_stamp - what follows the time decides how much of a header there is. */

@@ -250,13 +250,13 @@ static const struct {
     uint16_t fields[FIELDS_MAX];
     unsigned least; /* that must be right: the rest are JSON lines, lines of several records, or other opinions */
 } metas[] = {
-    {"source_ip", {EV_SOURCE_IP, EV_CLIENT_IP, EV_SOURCE_ADDRESS}, 950},
-    {"target_user", {EV_USER_NAME, EV_USER_TARGET_NAME, EV_USER_EFFECTIVE_NAME}, 275},
-    {"http_path", {EV_URL_ORIGINAL, EV_URL_PATH}, 95},
-    {"http_status", {EV_HTTP_STATUS}, 115},
-    {"http_verb", {EV_HTTP_METHOD}, 95},
-    {"http_user_agent", {EV_USER_AGENT}, 60},
-    {"time", {0}, 670},
+    {"source_ip", {EV_SOURCE_IP, EV_CLIENT_IP, EV_SOURCE_ADDRESS}, 1000},
+    {"target_user", {EV_USER_NAME, EV_USER_TARGET_NAME, EV_USER_EFFECTIVE_NAME}, 288},
+    {"http_path", {EV_URL_ORIGINAL, EV_URL_PATH}, 115},
+    {"http_status", {EV_HTTP_STATUS}, 134},
+    {"http_verb", {EV_HTTP_METHOD}, 120},
+    {"http_user_agent", {EV_USER_AGENT}, 76},
+    {"time", {0}, 820},
 };
 #define N_METAS COUNT_OF(metas)
 #define META_TIME (N_METAS - 1)
