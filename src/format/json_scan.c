@@ -221,6 +221,22 @@ static bool is_number(const char *p, const char *end)
     return p == end;
 }
 
+/* eight_digits - every byte is one: the high half 3, and adding 6 does not change that. */
+static inline bool eight_digits(uint64_t v)
+{
+    const uint64_t halves = UINT64_C(0xf0f0f0f0f0f0f0f0), threes = UINT64_C(0x3030303030303030);
+    return (v & halves) == threes && ((v + UINT64_C(0x0606060606060606)) & halves) == threes;
+}
+
+/* are_digits - of 1 to 16 bytes. */
+static inline bool are_digits(const char *p, size_t n)
+{
+    const uint64_t zeros = UINT64_C(0x3030303030303030);
+    if (n < 8)
+        return eight_digits(load8(p, n) | zeros << 8 * n);
+    return eight_digits(load8(p, 8)) && eight_digits(load8(p + n - 8, 8));
+}
+
 static inline bool is_blank(char c)
 {
     return (unsigned char)c <= ' ' && (c == ' ' || c == '\n' || c == '\r' || c == '\t');
@@ -231,6 +247,8 @@ static inline enum json_kind scalar_kind(const char *p, size_t n)
 {
     uint32_t four;
     memcpy(&four, p, sizeof four); /* the padding is behind */
+    if (n <= 16 && *p != '0' && are_digits(p, n))
+        return JSON_KIND_NUMBER;
     if (*p <= '9')
         return is_number(p, p + n) ? JSON_KIND_NUMBER : JSON_KIND_STRING;
     if (n == 4 && four == ('t' | 'r' << 8 | 'u' << 16 | (uint32_t)'e' << 24))
@@ -240,18 +258,14 @@ static inline enum json_kind scalar_kind(const char *p, size_t n)
     return n == 5 && !memcmp(p, "false", 5) ? JSON_KIND_FALSE : JSON_KIND_STRING;
 }
 
-struct level {
-    uint32_t node;
-    bool is_array;
-};
-
 /* give - one leaf; what is over the limits is left out. */
 #define GIVE(KIND, AT, N, ESCAPED)                                                                               \
     do {                                                                                                         \
         if (node == NO_NODE || item == item_end) {                                                               \
             s->is_cut = true;                                                                                    \
         } else {                                                                                                 \
-            *item++ = (struct json_item){node, (AT), (N), (uint8_t)(KIND), (ESCAPED), is_array, 0};              \
+            *item++ = (struct json_item){.at = (AT), .n = (N), .node = (uint16_t)node, .kind = (uint8_t)(KIND),  \
+                                         .is_escaped = (ESCAPED), .is_listed = is_array};                        \
             marks |= nodes[node].mark;                                                                           \
         }                                                                                                        \
     } while (0)
@@ -264,7 +278,7 @@ static int walk(struct json_scan *s, const char *p, const uint32_t *i, const uin
 {
     struct json_node *const nodes = s->nodes;
     struct json_item *item = s->items, *const item_end = s->items + JSON_ITEMS_MAX;
-    struct level levels[JSON_MAX_DEPTH + 1];
+    struct json_level *const levels = s->levels;
     uint64_t marks = 0;
     uint32_t node = JSON_ROOT, no_guess = 0, *guess = &no_guess;
     unsigned depth = 0;
@@ -310,7 +324,7 @@ value:
                 i++;
             } else {
                 is_array = c == '[';
-                levels[++depth] = (struct level){node, is_array};
+                levels[++depth] = (struct json_level){node, is_array};
                 guess = node == NO_NODE ? &no_guess : &nodes[node].first;
                 if (is_array)
                     goto value;

@@ -5,8 +5,8 @@
  * In:     one untrusted JSON text of at most JSON_SCAN_MAX bytes, with JSON_SCAN_PADDING readable bytes behind it.
  * Out:    its leaves in the order of the text; where each stands is a node: the number of its dotted path, which stays
  *         the same from text to text, so that what a path means is looked up once and not per record.
- * How:    64 bytes at a time become bit masks of quotes, brackets and blanks (AVX2 or plain C, chosen at run time; the
- *         two give the same answers); a walk over the set bits checks the grammar. The key that followed last time is
+ * How:    64 bytes at a time become bit masks of quotes, brackets and blanks (AVX-512, AVX2 or plain C, chosen at run
+ *         time; all give the same answers); a walk over the set bits checks the grammar. The key that followed last time is
  *         tried first.
  * Arrays: elements stand at the node of their array, those that are objects below it: {"a":[{"b":1},{"b":2}]} gives
  *         a.b twice.
@@ -25,13 +25,14 @@ enum { JSON_SCAN_PADDING = 64, JSON_ITEMS_MAX = 4096, JSON_NODES_MAX = 16384, JS
 #define JSON_ROOT 0u /* the node of a text that is a lone value */
 
 struct json_item {
-    uint32_t node;
     uint32_t at, n;   /* span in the text; of a string what is between the quotes */
+    uint16_t node;
     uint8_t kind;     /* enum json_kind; ARRAY and OBJECT are empty ones only */
-    bool is_escaped;  /* a string that holds escapes: json_unescape it */
-    bool is_listed;   /* an element of an array */
-    uint8_t reserved;
+    uint8_t is_escaped : 1; /* a string that holds escapes: json_unescape it */
+    uint8_t is_listed : 1;  /* an element of an array */
+    uint8_t reserved : 6;
 };
+_Static_assert(sizeof(struct json_item) == 12 && JSON_NODES_MAX <= UINT16_MAX, "two stores");
 
 struct json_node {
     uint64_t first8, last8; /* of the key; first8 zero-padded, last8 only of keys of 8 bytes and more */
@@ -48,6 +49,11 @@ _Static_assert(sizeof(struct json_node) == 64, "one line of the cache");
 /* what @path (dotted) tells about the text it stands in: bits that json_scan gathers in .marks; at a path's first sight */
 typedef uint64_t (*json_mark)(struct text path);
 
+struct json_level {
+    uint32_t node;
+    bool is_array;
+};
+
 struct json_scan {
     struct json_item items[JSON_ITEMS_MAX];
     uint32_t n_items;
@@ -63,6 +69,7 @@ struct json_scan {
     struct buf keys;
     uint32_t *index; /* offsets of brackets, commas, colons, quotes and first bytes of numbers and words */
     uint64_t *escapes; /* a bit per byte: backslashes */
+    struct json_level levels[JSON_MAX_DEPTH + 1]; /* what the value in hand stands in */
     size_t room;     /* bytes of text they are made for */
     bool has_escapes, has_high;
 };

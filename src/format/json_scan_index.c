@@ -114,6 +114,9 @@ size_t json_index_plain(struct json_scan *s, const char *p, size_t n)
 
 #if defined(__x86_64__)
 
+/* the text of the records behind is fetched meanwhile; reading ahead of what is there does no harm */
+enum { AHEAD = 1536 };
+
 #define AVX2 __attribute__((target("avx2,pclmul,bmi,popcnt")))
 
 AVX2 static inline uint64_t bits_of(__m256i low, __m256i high)
@@ -178,6 +181,7 @@ AVX2 static size_t index_avx2(struct json_scan *s, const char *p, size_t n)
     uint32_t *out = s->index;
     uint64_t bad = 0, escapes = 0, highs = 0;
     for (size_t at = 0; at < n; at += 64) {
+        _mm_prefetch(p + at + AHEAD, _MM_HINT_T0);
         struct masks m = masks_avx2(p + at); /* the last block reads the padding */
         if (n - at < 64) {
             uint64_t in = (UINT64_C(1) << (n - at)) - 1;
@@ -199,14 +203,88 @@ AVX2 static size_t index_avx2(struct json_scan *s, const char *p, size_t n)
     s->has_high = highs;
     return bad || c.is_inside ? SIZE_MAX : (size_t)(out - s->index);
 }
+
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vbmi,avx512vbmi2,avx2,pclmul,bmi,popcnt")))
+
+AVX512 static inline struct masks masks_avx512(__m512i v)
+{
+    const __m512i blank = _mm512_broadcast_i32x4(_mm_setr_epi8(' ', 100, 100, 100, 17, 100, 113, 2, 100, '\t', '\n', 112, 100, '\r', 100, 100));
+    const __m512i operator = _mm512_broadcast_i32x4(_mm_setr_epi8(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, ':', '{', ',', '}', 0, 0));
+    return (struct masks){
+        .quotes = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('"')),
+        .backslashes = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\\')),
+        .operators = _mm512_cmpeq_epi8_mask(_mm512_or_si512(v, _mm512_set1_epi8(0x20)), _mm512_shuffle_epi8(operator, v)),
+        .blanks = _mm512_cmpeq_epi8_mask(v, _mm512_shuffle_epi8(blank, v)),
+        .controls = _mm512_cmple_epu8_mask(v, _mm512_set1_epi8(0x1f)),
+        .highs = _mm512_movepi8_mask(v),
+    };
+}
+
+/* put_places_wide - sixteen at a time. */
+AVX512 static inline uint32_t *put_places_wide(uint32_t *out, uint64_t bits, uint32_t base)
+{
+    const __m512i all = _mm512_set_epi8(63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42, 41, 40, 39, 38, 37,
+        36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i from = _mm512_set1_epi32((int)base);
+    unsigned n = (unsigned)__builtin_popcountll(bits);
+    __m512i places = _mm512_maskz_compress_epi8(bits, all);
+    _mm512_storeu_si512(out, _mm512_add_epi32(from, _mm512_cvtepu8_epi32(_mm512_castsi512_si128(places))));
+    if (n > 16)
+        _mm512_storeu_si512(out + 16, _mm512_add_epi32(from, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(places, 1))));
+    if (n > 32) {
+        _mm512_storeu_si512(out + 32, _mm512_add_epi32(from, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(places, 2))));
+        _mm512_storeu_si512(out + 48, _mm512_add_epi32(from, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(places, 3))));
+    }
+    return out + n;
+}
+
+AVX512 static size_t index_avx512(struct json_scan *s, const char *p, size_t n)
+{
+    struct carry c = {0};
+    uint32_t *out = s->index;
+    uint64_t bad = 0, escapes = 0, highs = 0;
+    for (size_t at = 0; at < n; at += 64) {
+        _mm_prefetch(p + at + AHEAD, _MM_HINT_T0);
+        uint64_t in = n - at < 64 ? (UINT64_C(1) << (n - at)) - 1 : ~UINT64_C(0);
+        struct masks m = masks_avx512(_mm512_mask_loadu_epi8(_mm512_set1_epi8(' '), in, p + at)); /* blanks behind the text */
+        uint64_t quotes = m.quotes;
+        if (m.backslashes | c.is_escaped)
+            quotes &= ~escaped(m.backslashes, &c);
+        __m128i all = _mm_clmulepi64_si128(_mm_set_epi64x(0, (int64_t)quotes), _mm_set1_epi8((char)0xff), 0);
+        uint64_t inside = (uint64_t)_mm_cvtsi128_si64(all) ^ c.is_inside;
+        c.is_inside = (uint64_t)((int64_t)inside >> 63);
+        bad |= m.controls & inside;
+        escapes |= m.backslashes;
+        highs |= m.highs;
+        s->escapes[at / 64] = m.backslashes;
+        out = put_places_wide(out, places(&m, inside, quotes, &c), (uint32_t)at);
+    }
+    s->has_escapes = escapes;
+    s->has_high = highs;
+    return bad || c.is_inside ? SIZE_MAX : (size_t)(out - s->index);
+}
 #endif
 
-size_t (*json_index_best(void))(struct json_scan *s, const char *p, size_t n)
+json_index json_index_of(enum json_index_kind kind)
 {
+    if (kind == JSON_INDEX_PLAIN)
+        return json_index_plain;
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("bmi"))
+    bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("bmi");
+    if (kind == JSON_INDEX_AVX2 && has_avx2)
         return index_avx2;
+    if (kind == JSON_INDEX_AVX512 && has_avx2 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi") &&
+        __builtin_cpu_supports("avx512vbmi2"))
+        return index_avx512;
 #endif
+    return NULL;
+}
+
+json_index json_index_best(void)
+{
+    for (int kind = JSON_INDEX_AVX512; kind > JSON_INDEX_PLAIN; kind--)
+        if (json_index_of((enum json_index_kind)kind))
+            return json_index_of((enum json_index_kind)kind);
     return json_index_plain;
 }
 

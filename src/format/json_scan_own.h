@@ -10,8 +10,11 @@
  * Return: how many; SIZE_MAX if a string is not closed or holds a control character.
  */
 size_t json_index_plain(struct json_scan *s, const char *p, size_t n);
-/* json_index_best - the fastest this processor has. */
-size_t (*json_index_best(void))(struct json_scan *s, const char *p, size_t n);
+typedef size_t (*json_index)(struct json_scan *s, const char *p, size_t n);
+enum json_index_kind { JSON_INDEX_PLAIN, JSON_INDEX_AVX2, JSON_INDEX_AVX512 };
+/* json_index_of - NULL if this processor cannot. json_index_best - the fastest it has. */
+json_index json_index_of(enum json_index_kind kind);
+json_index json_index_best(void);
 
 /* json_escapes_are_right - every backslash of a string's inside begins an escape of RFC 8259, surrogates in pairs. */
 bool json_escapes_are_right(struct text raw);

@@ -80,25 +80,17 @@ void eve_by_scan(const char *p, size_t n, struct eve_sums *s)
             s->n_refused++;
             continue;
         }
-        const struct json_item *at[DETAIL] = {0}, *detail = NULL;
-        for (uint32_t i = 0; i < scan->n_items; i++) {
-            uint64_t what = scan->nodes[scan->items[i].node].mark;
-            if (what && what < DETAIL)
-                at[what] = &scan->items[i];
-            else if (what && !detail)
-                detail = scan->items[i].kind == JSON_KIND_STRING || what >= DETAIL + 3 ? &scan->items[i] : detail;
-        }
-        struct text type = at[TYPE] ? (struct text){line + at[TYPE]->at, at[TYPE]->n} : TEXT("");
+        const struct json_item *at[DETAIL + sizeof details / sizeof *details];
+        for (size_t i = 0; i < sizeof at / sizeof *at; i++)
+            at[i] = NULL;
+        for (uint32_t i = scan->n_items; i-- > 0;) /* the first of each counts */
+            at[scan->nodes[scan->items[i].node].mark] = &scan->items[i];
         for (uint64_t i = 1; i < DETAIL; i++)
             if (at[i])
                 add(s, i, line + at[i]->at, at[i]->n, at[i]->kind == JSON_KIND_NUMBER);
-        for (uint64_t k = 0; k < sizeof details / sizeof *details; k++)
-            if (text_is(type, details[k].type))
-                for (uint32_t i = 0; i < scan->n_items; i++)
-                    if (scan->nodes[scan->items[i].node].mark == DETAIL + k) {
-                        add(s, 0, line + scan->items[i].at, scan->items[i].n, scan->items[i].kind == JSON_KIND_NUMBER);
-                        break;
-                    }
+        for (uint64_t k = 0; at[TYPE] && k < sizeof details / sizeof *details; k++)
+            if (at[DETAIL + k] && text_is((struct text){line + at[TYPE]->at, at[TYPE]->n}, details[k].type))
+                add(s, 0, line + at[DETAIL + k]->at, at[DETAIL + k]->n, at[DETAIL + k]->kind == JSON_KIND_NUMBER);
         s->n++;
     }
     json_scan_free(scan);

@@ -4,6 +4,7 @@
  * VONGGAC_SEED and VONGGAC_ROUNDS steer the random part.
  */
 #include "format/json_scan.h"
+#include "format/json_scan_own.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -17,14 +18,17 @@
 
 #include "failing_alloc.h"
 
-static struct json_scan *fast, *plain;
+static struct json_scan *fast, *plain, *between; /* the fastest, plain C, and what lies between if there is something */
 
 static int set_up(void **state)
 {
     (void)state;
     fast = json_scan_new(NULL, false);
     plain = json_scan_new(NULL, true);
-    return fast && plain ? 0 : -1;
+    between = json_scan_new(NULL, true);
+    if (between && json_index_of(JSON_INDEX_AVX2))
+        between->index_text = json_index_of(JSON_INDEX_AVX2);
+    return fast && plain && between ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -32,6 +36,7 @@ static int tear_down(void **state)
     (void)state;
     json_scan_free(fast);
     json_scan_free(plain);
+    json_scan_free(between);
     return 0;
 }
 
@@ -139,6 +144,7 @@ static void agree(const char *p, size_t n, bool is_easy, const char *what)
     struct text t = padded(p, n);
     size_t at = 0, at_plain = 0, at_walk = 0;
     int a = json_scan(fast, t, &at), b = json_scan(plain, t, &at_plain), c = json_walk(t, NULL, NULL, &at_walk);
+    assert_int_equal(json_scan(between, t, NULL), b);
     if (c == JSON_LONG_PATH)
         return;
     if (a != b || a != c) {
@@ -151,10 +157,12 @@ static void agree(const char *p, size_t n, bool is_easy, const char *what)
         return;
     }
     assert_int_equal(fast->n_items, plain->n_items);
+    assert_int_equal(between->n_items, plain->n_items);
     for (uint32_t i = 0; i < fast->n_items; i++) { /* each has its own numbers of nodes */
-        struct json_item x = fast->items[i], y = plain->items[i];
-        x.node = y.node = 0;
+        struct json_item x = fast->items[i], y = plain->items[i], z = between->items[i];
+        x.node = y.node = z.node = 0;
         assert_memory_equal(&x, &y, sizeof x);
+        assert_memory_equal(&z, &y, sizeof z);
     }
     json_error_t error;
     json_t *j = json_loadb(p, n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
