@@ -5,7 +5,6 @@
  */
 #include "format/event.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -14,7 +13,7 @@
 _Static_assert(SLOTS >= 2 * EVENT_NAMES_MAX && EVENT_NAMES_MAX < EVENT_NO_FIELD, "an empty slot is always near");
 
 struct event_names {
-    pthread_mutex_t lock;
+    atomic_flag is_locked; /* adding is rare and short: a name is seen for the first time once */
     _Atomic(uint16_t) slots[SLOTS]; /* number + 1; 0 is empty */
     struct text names[EVENT_NAMES_MAX];
     _Atomic(unsigned) n;
@@ -52,7 +51,7 @@ struct event_names *event_names_new(void)
     struct event_names *x = calloc(1, sizeof *x);
     if (!x)
         return NULL;
-    pthread_mutex_init(&x->lock, NULL);
+    atomic_flag_clear(&x->is_locked);
     for (uint16_t i = 0; i < EVENT_N_FIELDS; i++) {
         uint16_t unused;
         x->names[i] = known[i];
@@ -68,7 +67,6 @@ void event_names_free(struct event_names *x)
         return;
     for (unsigned i = EVENT_N_FIELDS; i < x->n; i++)
         free((void *)(uintptr_t)x->names[i].p);
-    pthread_mutex_destroy(&x->lock);
     free(x);
 }
 
@@ -100,7 +98,8 @@ uint16_t event_names_add(struct event_names *x, struct text name)
         return field;
     char clean[EVENT_NAME_MAX];
     name = cleaned(name, clean);
-    pthread_mutex_lock(&x->lock);
+    while (atomic_flag_test_and_set_explicit(&x->is_locked, memory_order_acquire))
+        ;
     uint32_t slot = slot_of(x, name, &field);
     unsigned n = atomic_load_explicit(&x->n, memory_order_relaxed);
     char *copy = field == EVENT_NO_FIELD && n < EVENT_NAMES_MAX ? malloc(name.n) : NULL;
@@ -111,7 +110,7 @@ uint16_t event_names_add(struct event_names *x, struct text name)
         atomic_store_explicit(&x->slots[slot], (uint16_t)(n + 1), memory_order_release);
         field = (uint16_t)n;
     }
-    pthread_mutex_unlock(&x->lock);
+    atomic_flag_clear_explicit(&x->is_locked, memory_order_release);
     return field;
 }
 

@@ -151,7 +151,8 @@ int query_parallel(struct query_run *run, int (*segment)(struct query_worker *w,
 static int run_all(struct segment *const *segments, size_t n, struct log_segment *const *logs, size_t n_logs, const struct query *q,
                    const struct query_options *o, const struct query_sink *sink, struct query_report *ret, struct fault *f)
 {
-    struct query_run run = {.segments = segments, .n_segments = n, .logs = logs, .n_logs = n_logs, .q = q, .options = o, .sink = sink, .report = ret, .fault = f};
+    struct query_run run = {.segments = segments, .n_segments = n, .logs = logs, .n_logs = n_logs, .q = q, .options = o,
+                            .sink = sink, .report = ret, .fault = f};
     *ret = (struct query_report){0};
     run.memory_bytes = o->memory_bytes ? o->memory_bytes : QUERY_MEMORY_BYTES;
     run.n_threads = o->n_threads > MAX_THREADS ? MAX_THREADS : o->n_threads ? o->n_threads : 1;
