@@ -25,7 +25,7 @@ enum { HEAD_BYTES = 1024, TAIL_BYTES = 256, TICK_US = 200000, RETRY_MS = 100, LA
        IGNORED_MAX = 1024, PATHS_MAX = 4096 };
 
 /* fields of a slot that are notes */
-enum { NOTE_DEVICE, NOTE_INODE, NOTE_OFFSET, NOTE_HEAD, NOTE_TAIL, NOTE_PACKED_BYTES, N_NOTES };
+enum { NOTE_DEVICE, NOTE_INODE, NOTE_OFFSET, NOTE_HEAD, NOTE_TAIL, NOTE_PACKED_BYTES, NOTE_PATTERN, NOTE_WRITTEN, N_NOTES };
 #define NOTE_KEY "follow"
 
 struct slot {
@@ -57,6 +57,8 @@ struct follow_inside {
     uint32_t look;
     uint32_t n_open;
     int64_t ticked_us;
+    size_t pattern;      /* that is looked at */
+    int64_t *newest_us;  /* by pattern: when what we knew of it before this look was last written; 0: nothing known */
     struct known_as_other ignored[IGNORED_MAX];
     uint32_t n_ignored;
     struct followed *shown; /* under the lock */
@@ -406,12 +408,55 @@ static void truncated(struct log_follower *f, struct slot *s)
         event_decoder_source(s->decoder);
 }
 
+static uint64_t pattern_hash(const struct log_follower *f, size_t i)
+{
+    return XXH3_64bits(f->o.patterns[i], strlen(f->o.patterns[i]));
+}
+
+/* note_newest - before a look: what is written after that was written while nobody looked. */
+static void note_newest(struct log_follower *f)
+{
+    for (size_t i = 0; i < f->o.n_patterns; i++) {
+        uint64_t h = pattern_hash(f, i);
+        f->inside->newest_us[i] = 0;
+        for (uint32_t k = 0; k < FOLLOW_KNOWN_MAX; k++) {
+            const struct slot *s = &f->inside->slots[k];
+            if (s->is_used && s->note[NOTE_PATTERN] == h && (int64_t)s->note[NOTE_WRITTEN] > f->inside->newest_us[i])
+                f->inside->newest_us[i] = (int64_t)s->note[NOTE_WRITTEN];
+        }
+    }
+}
+
+/*
+ * is_missed - a neighbour of which nothing is known, but that has the name of a rotated file (auth.log.1, auth.log-20260301.gz)
+ * and was written after all that is known of its pattern: it came and went away while nobody looked.
+ */
+static bool is_missed(const struct log_follower *f, const char *path, const struct stat *st)
+{
+    static const char *const packed[] = {".gz", ".xz", ".zst"};
+    int64_t written_us = st->st_mtim.tv_sec * US_PER_SECOND + st->st_mtim.tv_nsec / 1000, newest_us = f->inside->newest_us[f->inside->pattern];
+    const char *base = strrchr(path, '/'), *pattern = f->o.patterns[f->inside->pattern], *pattern_base = strrchr(pattern, '/');
+    size_t n = strlen(base), at = n;
+    for (size_t i = 0; i < sizeof(packed) / sizeof(*packed); i++)
+        if (at > strlen(packed[i]) && !memcmp(base + at - strlen(packed[i]), packed[i], strlen(packed[i]))) {
+            at -= strlen(packed[i]);
+            break;
+        }
+    size_t end = at;
+    while (at > 1 && strchr("0123456789.-_", base[at - 1]))
+        at--;
+    bool has_literal_base = !strpbrk(pattern_base, "*?[\\"); /* else the pattern says itself what of these it wants */
+    return newest_us && written_us > newest_us && end > at && has_literal_base && at == strlen(pattern_base) && !memcmp(base, pattern_base, at);
+}
+
 static void set_path(struct log_follower *f, struct slot *s, const char *path, const struct stat *st, bool is_wanted)
 {
     strncpy(s->path, path, sizeof(s->path) - 1);
     s->n_bytes = (uint64_t)st->st_size;
     s->written_us = st->st_mtim.tv_sec * US_PER_SECOND + st->st_mtim.tv_nsec / 1000;
     s->is_wanted = is_wanted;
+    s->note[NOTE_PATTERN] = pattern_hash(f, f->inside->pattern);
+    s->note[NOTE_WRITTEN] = (uint64_t)s->written_us;
     s->look = f->inside->look;
 }
 
@@ -522,7 +567,7 @@ static int see_new(struct log_follower *f, const char *path, const struct stat *
         return 0;
     }
     atomic_fetch_add(&f->resumed, s != NULL);
-    if (!s && !is_wanted) {
+    if (!s && !is_wanted && !is_missed(f, path, st)) {
         x->ignored[x->n_ignored++ % IGNORED_MAX] = (struct known_as_other){st->st_dev, st->st_ino, (uint64_t)st->st_size};
         close(fd);
         return 0;
@@ -564,6 +609,7 @@ static int each_path(struct log_follower *f, const char *pattern, bool is_wanted
 static int look(struct log_follower *f)
 {
     int r = 0;
+    note_newest(f);
     f->inside->look++;
     for (unsigned pass = 0; pass < 4; pass++)
         for (size_t i = 0; !r && i < f->o.n_patterns; i++) {
@@ -571,6 +617,7 @@ static int look(struct log_follower *f)
             bool is_wanted = pass % 2 == 0;
             if (strlen(f->o.patterns[i]) >= FOLLOW_PATH_MAX)
                 continue;
+            f->inside->pattern = i;
             strcpy(beside, f->o.patterns[i]);
             if (!is_wanted)
                 strcat(beside, "?*");
@@ -606,7 +653,8 @@ int log_follower_init(struct log_follower *f, const struct log_follow_options *o
     x->bytes = malloc(FOLLOW_LINE_MAX);
     x->events = events_new(o->names);
     x->shown = calloc(FOLLOW_FILES_MAX, sizeof(*x->shown));
-    if (!x->slots || !x->bytes || !x->events || !x->shown)
+    x->newest_us = calloc(o->n_patterns + 1, sizeof(*x->newest_us));
+    if (!x->slots || !x->bytes || !x->events || !x->shown || !x->newest_us)
         return -ENOMEM;
     for (uint32_t i = 0; i < FOLLOW_KNOWN_MAX; i++)
         x->slots[i].fd = -1;
@@ -679,6 +727,7 @@ void log_follower_fini(struct log_follower *f)
     events_free(x->events);
     free(x->bytes);
     free(x->shown);
+    free(x->newest_us);
     free(x->slots);
     free(x);
     f->inside = NULL;

@@ -9,7 +9,9 @@
  * Files are known by device and inode, and by what they hold: a hash of their first bytes and one of the last bytes that
  * were read. So a renamed file is read to its end, a truncated one anew, and a copy or a packed copy of what was read
  * (copytruncate, logrotate's compress) only from where reading stood. For that, neighbours whose name begins with that of a
- * followed file are looked at too, and read only if they go on from something known.
+ * followed file are looked at too, and read only if they go on from something known, or have the name of a rotated file (that
+ * of the followed one, then digits, dots and dashes, then .gz, .xz or .zst) and were written after all that is known of it:
+ * files that came and were renamed while nobody looked.
  * Lines:  ended by LF; one without is read when its file has been renamed away or packed. Longer than FOLLOW_LINE_MAX: in pieces.
  * Limits: FOLLOW_FILES_MAX files are open, FOLLOW_KNOWN_MAX remembered: those not seen for longest are forgotten. While the
  *         store takes nothing, nothing is read. Looks every FOLLOW_LOOK_US; no logging.
