@@ -3,7 +3,8 @@
  * vonggac detect: Sigma rules over log files, or over what is stored.
  *
  * A row of output is a matching event and rule; of a correlation, the event that fulfilled it. `record` is the record
- * number of Windows events, else the byte at which the record begins in its (unpacked) file; of stored events their row.
+ * number of Windows events, else the how-manieth record of its file it is (the line's number where every line before is a
+ * record); of stored events the row of their segment, from 1.
  */
 #include "base/clock.h"
 #include "base/file.h"
@@ -36,10 +37,10 @@ struct detect {
     struct sigma_correlator *correlator;
     struct line_decoders *decoders;
     struct sigma_entities entities;
-    uint16_t record_id, offset, path;
+    uint16_t record_id, path;
     struct table table;
     uint64_t source;     /* of the file in hand: its operand */
-    uint64_t first_row;  /* of the stored block in hand */
+    uint64_t first_row;  /* events of the file, or rows of the segment, before the batch in hand */
     bool is_store;
     uint64_t n_refused, n_shown, n_events;
     bool has_failed;
@@ -74,10 +75,7 @@ static uint64_t record_of(const struct detect *d, const struct events *e, uint32
         return (uint64_t)v->number & RECORD_MASK;
     if (v && !text_u64(event_value_text(e, v, out), RECORD_MASK, &n))
         return n;
-    if (d->is_store)
-        return (d->first_row + row) & RECORD_MASK;
-    v = event_get(e, row, d->offset);
-    return v && v->type == EVENT_LONG ? (uint64_t)v->number & RECORD_MASK : 0;
+    return (d->first_row + row + 1) & RECORD_MASK;
 }
 
 static struct text source_of(const struct detect *d, uint64_t source)
@@ -114,7 +112,9 @@ static int on_batch(void *context, struct events *e)
 {
     struct detect *d = context;
     d->n_events += e->n;
-    return sigma_match(d->matcher, e, on_match, d);
+    int r = sigma_match(d->matcher, e, on_match, d);
+    d->first_row += e->n;
+    return r;
 }
 
 static void on_refused(void *context, const struct log_refused *r)
@@ -132,7 +132,8 @@ static void on_refused(void *context, const struct log_refused *r)
 static void read_file(struct detect *d, enum log_format format)
 {
     const char *path = d->args->operands[d->source];
-    struct log_options o = {.format = format, .zone_s = ZONE_VIETNAM_S, .has_offset = true};
+    d->first_row = 0;
+    struct log_options o = {.format = format, .zone_s = ZONE_VIETNAM_S};
     struct log_account account = {0};
     struct fault f = {0};
     _cleanup_close_ int fd = cli_open(path);
@@ -218,7 +219,6 @@ static int prepare(struct detect *d, struct fault *f)
     d->correlator = sigma_correlator_new(d->rules, SIGMA_CORRELATE_BYTES);
     sigma_entities_init(&d->entities, d->names);
     d->record_id = event_names_add(d->names, TEXT("winlog.record_id"));
-    d->offset = event_names_add(d->names, TEXT("log.offset"));
     d->path = event_names_add(d->names, TEXT("log.file.path"));
     return d->matcher && d->correlator ? 0 : FAULT(f, -ENOMEM, no_memory, "detect");
 }
