@@ -131,7 +131,7 @@ static const struct {
     int16_t minutes;
 } zones[] = {{"UTC", 0}, {"GMT", 0}, {"ICT", 420}, {"CET", 60}, {"CEST", 120}, {"EST", -300}, {"EDT", -240}, {"CST", -360},
              {"CDT", -300}, {"MST", -420}, {"MDT", -360}, {"PST", -480}, {"PDT", -420}, {"JST", 540}, {"KST", 540},
-             {"SGT", 480}, {"HKT", 480}, {"MSK", 180}, {"BST", 60}, {"IST", 330}, {"WIB", 420}, {"EET", 120}, {"EEST", 180},
+             {"SGT", 480}, {"HKT", 480}, {"MSK", 180}, {"BST", 60}, {"WIB", 420}, {"EET", 120}, {"EEST", 180},
              {"WET", 0}, {"WEST", 60}, {"AEST", 600}, {"AEDT", 660}};
 
 static bool is_letter(char c)
