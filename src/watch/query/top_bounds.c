@@ -21,7 +21,8 @@ enum {
     SHARE = 4,         /* the floors less one add up to this part of what the N-th best is known to have */
     LEADERS = 1024,    /* N up to which the best of all segments are added up while they are found */
     KEPT = 1 << 19,    /* of all segments together */
-    KEPT_LEAST = 4096, /* of one */
+    KEPT_LEAST = 1 << 16, /* of one: the first ones keep the most, for then little is known */
+    WANTED_MOST = 4096,
     LOOK_UPS = 1 << 21,
     STRETCH = 64
 };
@@ -512,7 +513,7 @@ static bool is_worth_trying(const struct query_run *run, const struct top *t)
         uint32_t n = segment_info(run->segments[i])->n_entries;
         most = n > most ? n : most;
     }
-    return run->n_segments && t->wanted && t->wanted <= KEPT_LEAST &&
+    return run->n_segments && t->wanted && t->wanted <= WANTED_MOST &&
            ((size_t)most + 1) * 2 * sizeof(uint32_t) * run->n_threads <= t->max_bytes;
 }
 
