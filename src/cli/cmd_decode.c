@@ -296,7 +296,8 @@ static int read_options(struct decoding *d, bool *ret_is_flows, bool *ret_is_aut
     *ret_is_auto = !format || !strcmp(format, "auto");
     if (format && log_format_parse(format, &d->o.format)) {
         if (import_format_parse(format, &flows)) {
-            SAY(stderr, cli_bad_format, format, "auto, evtx, winxml, json, eve, zeek, syslog, access, cef, leef, w3c, text, pcap, exports, binetflow, nfdump-csv, csv");
+            SAY(stderr, cli_bad_format, format,
+                "auto, evtx, winxml, json, eve, zeek, syslog, access, cef, leef, w3c, text, pcap, exports, binetflow, nfdump-csv, csv");
             return 1;
         }
         *ret_is_flows = true;

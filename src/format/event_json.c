@@ -15,61 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TABLES = 64, TEXTS_MAX = 65000, TEXTS_BYTES = 4 << 20, SCRATCH_MAX = 16 << 20, ZEEK_BIT = 32, RANK_SURE = 99 };
+enum { TABLES = 64, TEXTS_MAX = 65000, TEXTS_BYTES = 4 << 20, SCRATCH_MAX = 16 << 20, RANK_SURE = 99 };
 #define NO_ITEM UINT32_MAX
-
-/* what the keys of a record tell */
-enum mark {
-    MARK_EVENT_TYPE = 1 << 0,
-    MARK_TIMESTAMP = 1 << 1,
-    MARK_FLOW = 1 << 2,
-    MARK_TS = 1 << 3,
-    MARK_ZEEK = 1 << 4,
-    MARK_WINLOG = 1 << 5,
-    MARK_WINLOG6 = 1 << 6,
-    MARK_WINEVENT = 1 << 7,
-    MARK_EVENTID = 1 << 8,
-    MARK_CHANNEL = 1 << 9,
-    MARK_DATA_XML = 1 << 10,
-    MARK_TRAIL_VERSION = 1 << 11,
-    MARK_TRAIL_NAME = 1 << 12,
-    MARK_WAZUH_RULE = 1 << 13,
-    MARK_WAZUH_AGENT = 1 << 14,
-    MARK_ECS = 1 << 15,
-    MARK_AUDITD = 1 << 16,
-    MARK_AUDIT_ID = 1 << 17,
-    MARK_XML_NAME = 1 << 18,
-    MARK_LOG_NAME = 1 << 19, /* _path, @stream */
-    MARK_WAZUH_WINDOWS = 1 << 20,
-};
-
-static const struct {
-    const char *path;
-    uint32_t mark;
-} marks[] = {
-    {"event_type", MARK_EVENT_TYPE}, {"timestamp", MARK_TIMESTAMP}, {"flow_id", MARK_FLOW}, {"src_ip", MARK_FLOW}, {"pcap_cnt", MARK_FLOW},
-    {"stats.uptime", MARK_FLOW}, {"in_iface", MARK_FLOW}, {"engine.message", MARK_FLOW}, {"ts", MARK_TS}, {"uid", MARK_ZEEK}, {"fuid", MARK_ZEEK}, {"id.orig_h", MARK_ZEEK},
-    {"id_orig_h", MARK_ZEEK}, {"certificate.version", MARK_ZEEK}, {"certificate_version", MARK_ZEEK}, {"_path", MARK_ZEEK | MARK_LOG_NAME},
-    {"@stream", MARK_ZEEK | MARK_LOG_NAME}, {"event_data.ProcessGuid", MARK_WINLOG6}, {"log_name", MARK_WINLOG6}, {"EventID", MARK_EVENTID}, {"EventId", MARK_EVENTID},
-    {"Channel", MARK_CHANNEL}, {"SourceName", MARK_CHANNEL}, {"EventSourceName", MARK_CHANNEL}, {"ProviderGuid", MARK_CHANNEL},
-    {"Provider_Name", MARK_CHANNEL}, {"ProviderName", MARK_CHANNEL}, {"EventData", MARK_DATA_XML}, {"eventVersion", MARK_TRAIL_VERSION},
-    {"eventName", MARK_TRAIL_NAME}, {"rule.level", MARK_WAZUH_RULE}, {"manager.name", MARK_WAZUH_AGENT}, {"agent.id", MARK_WAZUH_AGENT},
-    {"ecs.version", MARK_ECS}, {"event.kind", MARK_ECS}, {"event.category", MARK_ECS}, {"event.dataset", MARK_ECS}, {"event.module", MARK_ECS},
-    {"SYSCALL.syscall", MARK_AUDITD}, {"SYSCALL.SYSCALL", MARK_AUDITD}, {"ID", MARK_AUDIT_ID}, {"winlog.user_data.xml_name", MARK_XML_NAME},
-    {"user_data.xml_name", MARK_XML_NAME}, {"data.win.system.eventID", MARK_WAZUH_WINDOWS},
-};
-
-/* keys that only one of Zeek's logs has: what a record without _path is of; in this order */
-static const struct {
-    const char *key, *log;
-} zeek_keys[] = {
-    {"conn_state", "conn"}, {"qtype_name", "dns"}, {"rcode_name", "dns"}, {"qclass", "dns"}, {"request_body_len", "http"}, {"user_agent", "http"},
-    {"cipher", "ssl"}, {"ssl_history", "ssl"}, {"server_name", "ssl"}, {"resumed", "ssl"}, {"certificate.version", "x509"}, {"certificate_version", "x509"},
-    {"note", "notice"}, {"auth_attempts", "ssh"}, {"hassh", "ssh"}, {"domainname", "ntlm"}, {"request_type", "kerberos"}, {"share_type", "smb_mapping"}, {"operation", "dce_rpc"},
-    {"security_protocol", "rdp"}, {"helo", "smtp"}, {"lease_time", "dhcp"}, {"community", "snmp"}, {"call_id", "sip"}, {"tunnel_type", "tunnel"},
-    {"seen_bytes", "files"}, {"notice", "weird"}, {"data_channel.passive", "ftp"}, {"trans_depth", "http"}, {"community_id", "conn"}, {"history", "conn"}, {"query", "dns"},
-};
-_Static_assert(sizeof zeek_keys / sizeof *zeek_keys <= 64 - ZEEK_BIT, "a bit each");
 
 struct action {
     uint16_t field, copy;
@@ -108,37 +55,6 @@ struct event_json {
     bool is_windows;
 };
 
-/* short_path - without the wrapper of exported Elasticsearch documents. */
-static struct text short_path(struct text path)
-{
-    static const char wrapper[] = "_source.";
-    size_t n = sizeof wrapper - 1;
-    return path.n > n && !memcmp(path.p, wrapper, n) ? (struct text){path.p + n, path.n - n} : path;
-}
-
-static bool begins(struct text t, const char *lead)
-{
-    size_t n = strlen(lead);
-    return t.n >= n && !memcmp(t.p, lead, n);
-}
-
-static uint64_t mark_of(struct text path)
-{
-    uint64_t mark = 0;
-    path = short_path(path);
-    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
-        if (text_is(path, marks[i].path))
-            mark |= marks[i].mark;
-    for (size_t i = 0; i < sizeof zeek_keys / sizeof *zeek_keys; i++)
-        if (text_is(path, zeek_keys[i].key))
-            mark |= UINT64_C(1) << (ZEEK_BIT + i);
-    if (begins(path, "winlog."))
-        mark |= MARK_WINLOG;
-    if (begins(path, "Event.System.") || begins(path, "System.Provider.") || begins(path, "System.EventID"))
-        mark |= MARK_WINEVENT;
-    return mark;
-}
-
 struct event_json *event_json_new(struct event_names *names, struct event_windows *windows, struct winxml *xml)
 {
     struct event_json *j = calloc(1, sizeof *j);
@@ -150,7 +66,7 @@ struct event_json *event_json_new(struct event_names *names, struct event_window
     j->scratch.max = SCRATCH_MAX;
     j->data_name.max = EVENT_NAME_MAX;
     j->texts.max = TEXTS_BYTES;
-    j->scan = json_scan_new(mark_of, false);
+    j->scan = json_scan_new(json_mark_of, false);
     if (!j->scan) {
         event_json_free(j);
         return NULL;
@@ -172,31 +88,6 @@ void event_json_free(struct event_json *j)
 }
 
 /* --- schemas ----------------------------------------------------------------------------------------- */
-
-static enum json_schema schema_of(uint64_t m)
-{
-    if (m & MARK_WINEVENT)
-        return SCHEMA_WINEVENT;
-    if (m & MARK_WINLOG)
-        return SCHEMA_WINLOG;
-    if ((m & MARK_EVENTID) && (m & MARK_CHANNEL))
-        return m & MARK_DATA_XML ? SCHEMA_AZURE : SCHEMA_WINFLAT;
-    if (m & MARK_WINLOG6)
-        return SCHEMA_WINLOG6;
-    if ((m & MARK_EVENT_TYPE) && (m & MARK_TIMESTAMP) && (m & MARK_FLOW))
-        return SCHEMA_EVE;
-    if ((m & MARK_WAZUH_RULE) && (m & MARK_WAZUH_AGENT))
-        return SCHEMA_WAZUH;
-    if (m & MARK_ECS)
-        return SCHEMA_ECS;
-    if ((m & MARK_LOG_NAME) || ((m & MARK_TS) && (m & MARK_ZEEK)))
-        return SCHEMA_ZEEK;
-    if ((m & MARK_TRAIL_VERSION) && (m & MARK_TRAIL_NAME))
-        return SCHEMA_CLOUDTRAIL;
-    if ((m & MARK_AUDITD) && (m & MARK_AUDIT_ID))
-        return SCHEMA_AUDITD;
-    return SCHEMA_GENERIC;
-}
 
 static struct text item_text(struct event_json *j, const struct json_item *it)
 {
@@ -221,10 +112,7 @@ static struct text zeek_log(struct event_json *j)
     log = zeek_log_of_path(j->source->path);
     if (log.n)
         return log;
-    for (size_t i = 0; i < sizeof zeek_keys / sizeof *zeek_keys; i++)
-        if (s->marks >> (ZEEK_BIT + i) & 1)
-            return (struct text){zeek_keys[i].log, strlen(zeek_keys[i].log)};
-    return TEXT("other");
+    return json_zeek_log(s->marks);
 }
 
 /* table_of - the actions of a schema; the last one is shared when there are too many. NULL: no memory. */
@@ -308,7 +196,7 @@ static struct text clean_part(struct text part)
 static struct text clean_path(struct text path, char out[JSON_MAX_PATH])
 {
     size_t n = 0;
-    if (begins(path, "Event."))
+    if (json_begins(path, "Event."))
         path = (struct text){path.p + 6, path.n - 6};
     while (path.n) {
         const char *dot = memchr(path.p, '.', path.n);
@@ -325,10 +213,11 @@ static struct text clean_path(struct text path, char out[JSON_MAX_PATH])
 static struct action windows_event_action(struct event_json *j, struct text path, struct text raw)
 {
     enum evtx_section section;
-    if (begins(raw, "Event."))
+    if (json_begins(raw, "Event."))
         raw = (struct text){raw.p + 6, raw.n - 6};
-    if (begins(raw, "EventData.#attributes.") || begins(raw, "EventData_attributes.") || begins(raw, "EventData.@"))
-        return text_is(path, "EventData.xmlns") ? bare_action(OP_SKIP) : data_action(j, EVTX_IN_EVENT_DATA, path); /* <EventData Name='..'> */
+    if (json_begins(raw, "EventData.#attributes.") || json_begins(raw, "EventData_attributes.") || json_begins(raw, "EventData.@"))
+        return text_is(path, "EventData.xmlns") ? bare_action(OP_SKIP) : data_action(j, EVTX_IN_EVENT_DATA,
+            path); /* <EventData Name='..'> */
     const char *dot = memchr(path.p, '.', path.n);
     struct text head = {path.p, dot ? (size_t)(dot - path.p) : path.n};
     struct text name = dot ? (struct text){dot + 1, path.n - head.n - 1} : TEXT("");
@@ -338,7 +227,8 @@ static struct action windows_event_action(struct event_json *j, struct text path
         return data_action(j, EVTX_IN_EVENT, path);
     if (section == EVTX_IN_EVENT_DATA && text_is(name, "Data.Name"))
         return bare_action(OP_DATA_NAME);
-    if (section == EVTX_IN_EVENT_DATA && (text_is(name, "Data") || text_is(name, "Data.text") || text_is(name, "Data.value") || text_is(name, "Data.Value")))
+    if (section == EVTX_IN_EVENT_DATA && (text_is(name, "Data") || text_is(name, "Data.text") || text_is(name, "Data.value") ||
+        text_is(name, "Data.Value")))
         return bare_action(OP_DATA_TEXT);
     return name.n ? data_action(j, section, name) : data_action(j, EVTX_IN_EVENT, head);
 }
@@ -353,22 +243,23 @@ static struct action plain_action(uint16_t field)
 /* default_action - of a path that no row speaks of. */
 static struct action default_action(struct event_json *j, enum json_schema schema, struct text path, struct text raw)
 {
-    static const char *const nxlog[] = {"SeverityValue", "Severity", "SourceModuleName", "SourceModuleType", "EventReceivedTime", "@version", "port",
+    static const char *const nxlog[] = {"SeverityValue", "Severity", "SourceModuleName", "SourceModuleType", "EventReceivedTime",
+        "@version", "port",
                                         "Category", "Opcode", "EventTypeOrignal"};
     const struct json_schema_map *m = &json_schema_maps[schema];
     if (schema == SCHEMA_WINEVENT)
         return windows_event_action(j, path, raw);
-    if (schema == SCHEMA_WINLOG && begins(path, "winlog.event_data."))
+    if (schema == SCHEMA_WINLOG && json_begins(path, "winlog.event_data."))
         return data_action(j, EVTX_IN_EVENT_DATA, (struct text){path.p + 18, path.n - 18});
-    if (schema == SCHEMA_WINLOG && begins(path, "winlog.user_data."))
+    if (schema == SCHEMA_WINLOG && json_begins(path, "winlog.user_data."))
         return data_action(j, EVTX_IN_USER_DATA, (struct text){path.p + 17, path.n - 17});
-    if (schema == SCHEMA_WINLOG6 && begins(path, "event_data."))
+    if (schema == SCHEMA_WINLOG6 && json_begins(path, "event_data."))
         return data_action(j, EVTX_IN_EVENT_DATA, (struct text){path.p + 11, path.n - 11});
-    if (schema == SCHEMA_WINLOG6 && begins(path, "user_data."))
+    if (schema == SCHEMA_WINLOG6 && json_begins(path, "user_data."))
         return data_action(j, EVTX_IN_USER_DATA, (struct text){path.p + 10, path.n - 10});
-    if (schema == SCHEMA_WAZUH && begins(path, "data.win.eventdata."))
+    if (schema == SCHEMA_WAZUH && json_begins(path, "data.win.eventdata."))
         return data_action(j, EVTX_IN_EVENT_DATA, (struct text){path.p + 19, path.n - 19});
-    if (schema == SCHEMA_WINFLAT && begins(path, "EventData."))
+    if (schema == SCHEMA_WINFLAT && json_begins(path, "EventData."))
         return data_action(j, EVTX_IN_EVENT_DATA, (struct text){path.p + 10, path.n - 10});
     if (schema == SCHEMA_WINFLAT) {
         for (size_t i = 0; i < sizeof nxlog / sizeof *nxlog; i++)
@@ -405,7 +296,7 @@ static struct action look_up(struct event_json *j, const struct table *t, uint32
     size_t n = json_scan_path(j->scan, node, full);
     if (n == SIZE_MAX || !n)
         return bare_action(OP_PUT);
-    struct text path = short_path((struct text){full, n}), raw = path;
+    struct text path = json_short_path((struct text){full, n}), raw = path;
     if (t->schema == SCHEMA_ZEEK)
         return zeek_action(j, (struct text){t->log, t->n_log}, path);
     if (t->schema == SCHEMA_WINEVENT)
@@ -415,7 +306,8 @@ static struct action look_up(struct event_json *j, const struct table *t, uint32
         if (!text_is(path, m->rows[i].path))
             continue;
         const struct json_map *row = &m->rows[i];
-        struct action a = {.field = row->field, .copy = row->copy, .op = row->op, .arg = row->arg, .slot = row->slot, .own = EVENT_NO_FIELD};
+        struct action a = {.field = row->field, .copy = row->copy, .op = row->op, .arg = row->arg, .slot = row->slot,
+            .own = EVENT_NO_FIELD};
         if (row->op == OP_DATA) {
             a = data_action(j, EVTX_IN_EVENT_DATA, path);
             a.slot = row->slot;
@@ -492,7 +384,8 @@ static void put(struct event_json *j, uint16_t field, const struct json_item *it
     }
 }
 
-/* time_of - @is_time: any number is one. Seconds, milli-, micro- or nanoseconds since 1970 by their size, or any text that is a time. Return: 0 or 1. */
+/* time_of - @is_time: any number is one. Seconds, milli-, micro- or nanoseconds since 1970 by their size,
+    or any text that is a time. Return: 0 or 1. */
 static int time_of(struct event_json *j, const struct json_item *it, bool is_time, int64_t *ret)
 {
     struct text t = text_trim(item_text(j, it));
@@ -709,7 +602,8 @@ static void finish_eve(struct event_json *j)
     static const struct {
         const char *name, *kind, *category, *type;
     } types[] = {
-        {"alert", "alert", "intrusion_detection", NULL}, {"flow", "event", "network", "connection"}, {"netflow", "event", "network", "connection"},
+        {"alert", "alert", "intrusion_detection", NULL}, {"flow", "event", "network", "connection"},
+        {"netflow", "event", "network", "connection"},
         {"dns", "event", "network", "protocol"}, {"http", "event", "web", "access"}, {"tls", "event", "network", "protocol"},
         {"fileinfo", "event", "file", "info"}, {"smtp", "event", "email", "info"}, {"ssh", "event", "network", "protocol"},
         {"anomaly", "event", "network", "error"}, {"stats", "metric", NULL, NULL}, {"drop", "event", "network", "denied"},
@@ -825,7 +719,7 @@ int event_json_put(struct event_json *j, struct events *e, size_t at, size_t n, 
             *ret_at = 0;
         return EVENT_JSON_NO_OBJECT;
     }
-    enum json_schema schema = schema_of(s->marks);
+    enum json_schema schema = json_schema_of(s->marks);
     if (schema == SCHEMA_GENERIC && (s->marks & MARK_TS) && zeek_log_of_path(source->path).n)
         schema = SCHEMA_ZEEK;
     j->e = e;

@@ -19,6 +19,40 @@ enum json_schema {
     SCHEMA_ZEEK,     /* any log of it */
 };
 
+/* what the keys of a record tell */
+enum mark {
+    MARK_EVENT_TYPE = 1 << 0,
+    MARK_TIMESTAMP = 1 << 1,
+    MARK_FLOW = 1 << 2,
+    MARK_TS = 1 << 3,
+    MARK_ZEEK = 1 << 4,
+    MARK_WINLOG = 1 << 5,
+    MARK_WINLOG6 = 1 << 6,
+    MARK_WINEVENT = 1 << 7,
+    MARK_EVENTID = 1 << 8,
+    MARK_CHANNEL = 1 << 9,
+    MARK_DATA_XML = 1 << 10,
+    MARK_TRAIL_VERSION = 1 << 11,
+    MARK_TRAIL_NAME = 1 << 12,
+    MARK_WAZUH_RULE = 1 << 13,
+    MARK_WAZUH_AGENT = 1 << 14,
+    MARK_ECS = 1 << 15,
+    MARK_AUDITD = 1 << 16,
+    MARK_AUDIT_ID = 1 << 17,
+    MARK_XML_NAME = 1 << 18,
+    MARK_LOG_NAME = 1 << 19, /* _path, @stream */
+    MARK_WAZUH_WINDOWS = 1 << 20,
+};
+
+/* json_mark_of - what one path tells; json_schema_of - what all of a record's together tell. */
+uint64_t json_mark_of(struct text path);
+enum json_schema json_schema_of(uint64_t marks);
+/* json_zeek_log - the log of a Zeek record that does not name it, by a key that only this log has; "other". */
+struct text json_zeek_log(uint64_t marks);
+/* json_short_path - without the wrapper of exported Elasticsearch documents. */
+struct text json_short_path(struct text path);
+bool json_begins(struct text t, const char *lead);
+
 enum json_op {
     OP_NONE, /* not looked up yet */
     OP_PUT,  /* typed by what the field holds and what the JSON value is */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 enum { HASH_BITS = 14, KEY_BYTES_MAX = 1 << 20, ROOM_LEAST = 1 << 14, ROOM_KEPT = 1 << 22, INDEX_SPARE = 4 };
+#define BAD_KEY (UINT32_MAX - 1)
 #define NO_NODE UINT32_MAX /* beyond a limit: nothing at or below it is given */
 
 /* --- the tree of keys ------------------------------------------------------------------------------- */
@@ -271,6 +272,29 @@ static inline enum json_kind scalar_kind(const char *p, size_t n)
     } while (0)
 
 /*
+ * take_key - a key and its colon at @i, in an object at @parent. Return: its node, NO_NODE beyond a limit, or BAD_KEY.
+ */
+static inline uint32_t take_key(struct json_scan *s, const char *p, const uint32_t *i, uint32_t parent, uint32_t *guess)
+{
+    const char *k = p + i[0] + 1;
+    uint32_t n = i[1] - i[0] - 1, g = *guess;
+    bool is_escaped = s->has_escapes && has_escape(s, i[0] + 1, n);
+    if (is_escaped && !json_escapes_are_right((struct text){k, n}))
+        return BAD_KEY;
+    if (g && !is_escaped && s->nodes[g].parent == parent && is_key(s, &s->nodes[g], k, n))
+        return g;
+    return other_key(s, parent, (struct text){k, n}, is_escaped, guess);
+}
+
+/* scalar_end - where the number or word at @at ends, @to being where the next thing begins. */
+static inline uint32_t scalar_end(const char *p, uint32_t to)
+{
+    while (is_blank(p[to - 1]))
+        to--;
+    return to;
+}
+
+/*
  * walk - the grammar along the index. Behind the last entry stand INDEX_SPARE ones that point to the end of the text, whose
  * byte may be anything: whoever takes one of them for real finds @i beyond @end before the array ends.
  */
@@ -280,82 +304,69 @@ static int walk(struct json_scan *s, const char *p, const uint32_t *i, const uin
     struct json_item *item = s->items, *const item_end = s->items + JSON_ITEMS_MAX;
     struct json_level *const levels = s->levels;
     uint64_t marks = 0;
-    uint32_t node = JSON_ROOT, no_guess = 0, *guess = &no_guess;
+    uint32_t node = JSON_ROOT, no_guess = 0, *guess = &no_guess, at, n, in;
+    enum json_kind kind;
     unsigned depth = 0;
-    bool is_array = false, has_escapes = s->has_escapes, is_escaped;
+    bool is_array = false, is_escaped;
+    char c;
     goto value;
 
 key: /* of the object that is levels[depth] */
     if (end - i < 4 || p[i[0]] != '"' || p[i[2]] != ':')
         return JSON_MALFORMED;
-    {
-        const char *k = p + i[0] + 1;
-        uint32_t n = i[1] - i[0] - 1, parent = levels[depth].node, g = *guess;
-        is_escaped = has_escapes && has_escape(s, i[0] + 1, n);
-        if (is_escaped && !json_escapes_are_right((struct text){k, n}))
-            return JSON_MALFORMED;
-        i += 3;
-        if (g && !is_escaped && nodes[g].parent == parent && is_key(s, &nodes[g], k, n))
-            node = g;
-        else
-            node = other_key(s, parent, (struct text){k, n}, is_escaped, guess);
-        guess = node == NO_NODE ? &no_guess : &nodes[node].next;
-    }
+    node = take_key(s, p, i, levels[depth].node, guess);
+    if (node == BAD_KEY)
+        return JSON_MALFORMED;
+    i += 3;
+    guess = node == NO_NODE ? &no_guess : &nodes[node].next;
 
 value:
     if (i >= end)
         return JSON_MALFORMED;
-    {
-        uint32_t at = *i;
-        char c = p[at];
-        if (c == '"') {
-            uint32_t n = i[1] - ++at;
-            i += 2;
-            is_escaped = has_escapes && has_escape(s, at, n);
-            if (is_escaped && !json_escapes_are_right((struct text){p + at, n}))
-                return JSON_MALFORMED;
-            GIVE(JSON_KIND_STRING, at, n, is_escaped);
-        } else if (c == '{' || c == '[') {
-            if (depth == JSON_MAX_DEPTH)
-                return JSON_TOO_DEEP;
-            i++;
-            if (i < end && p[*i] == (c == '{' ? '}' : ']')) {
-                GIVE(c == '{' ? JSON_KIND_OBJECT : JSON_KIND_ARRAY, at, *i + 1 - at, false);
-                i++;
-            } else {
-                is_array = c == '[';
-                levels[++depth] = (struct json_level){node, is_array};
-                guess = node == NO_NODE ? &no_guess : &nodes[node].first;
-                if (is_array)
-                    goto value;
-                goto key;
-            }
-        } else {
-            uint32_t to = *++i;
-            while (is_blank(p[to - 1]))
-                to--;
-            enum json_kind kind = scalar_kind(p + at, to - at);
-            if (kind == JSON_KIND_STRING)
-                return JSON_MALFORMED;
-            GIVE(kind, at, to - at, false);
+    at = *i;
+    c = p[at];
+    if (c == '"') {
+        n = i[1] - ++at;
+        i += 2;
+        is_escaped = s->has_escapes && has_escape(s, at, n);
+        if (is_escaped && !json_escapes_are_right((struct text){p + at, n}))
+            return JSON_MALFORMED;
+        GIVE(JSON_KIND_STRING, at, n, is_escaped);
+    } else if (c == '{' || c == '[') {
+        if (depth == JSON_MAX_DEPTH)
+            return JSON_TOO_DEEP;
+        i++;
+        if (i == end || p[*i] != (c == '{' ? '}' : ']')) {
+            is_array = c == '[';
+            levels[++depth] = (struct json_level){node, is_array};
+            guess = node == NO_NODE ? &no_guess : &nodes[node].first;
+            if (is_array)
+                goto value;
+            goto key;
         }
+        n = *i++ + 1 - at;
+        GIVE(c == '{' ? JSON_KIND_OBJECT : JSON_KIND_ARRAY, at, n, false);
+    } else {
+        n = scalar_end(p, *++i) - at;
+        kind = scalar_kind(p + at, n);
+        if (kind == JSON_KIND_STRING)
+            return JSON_MALFORMED;
+        GIVE(kind, at, n, false);
     }
 
     /* what follows a value: a comma, or the ends of its containers */
     while (depth) {
-        char c = p[*i];
-        uint32_t in = levels[depth].node;
+        c = p[*i++];
+        in = levels[depth].node;
+        if (c == ',' && !is_array)
+            goto key;
         if (c == ',') {
-            i++;
-            if (!is_array)
-                goto key;
             node = in;
             guess = in == NO_NODE ? &no_guess : &nodes[in].first;
             goto value;
         }
-        if (c != (is_array ? ']' : '}') || i >= end)
+        if (c != (is_array ? ']' : '}') || i > end)
             return JSON_MALFORMED;
-        i++;
         depth--;
         is_array = depth && levels[depth].is_array;
         guess = in == NO_NODE ? &no_guess : &nodes[in].next;

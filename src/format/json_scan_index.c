@@ -208,7 +208,8 @@ AVX2 static size_t index_avx2(struct json_scan *s, const char *p, size_t n)
 
 AVX512 static inline struct masks masks_avx512(__m512i v)
 {
-    const __m512i blank = _mm512_broadcast_i32x4(_mm_setr_epi8(' ', 100, 100, 100, 17, 100, 113, 2, 100, '\t', '\n', 112, 100, '\r', 100, 100));
+    const __m512i blank = _mm512_broadcast_i32x4(_mm_setr_epi8(' ', 100, 100, 100, 17, 100, 113, 2, 100, '\t', '\n', 112, 100, '\r',
+        100, 100));
     const __m512i operator = _mm512_broadcast_i32x4(_mm_setr_epi8(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, ':', '{', ',', '}', 0, 0));
     return (struct masks){
         .quotes = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('"')),
@@ -223,8 +224,10 @@ AVX512 static inline struct masks masks_avx512(__m512i v)
 /* put_places_wide - sixteen at a time. */
 AVX512 static inline uint32_t *put_places_wide(uint32_t *out, uint64_t bits, uint32_t base)
 {
-    const __m512i all = _mm512_set_epi8(63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42, 41, 40, 39, 38, 37,
-        36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i all = _mm512_set_epi8(63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42, 41, 40,
+        39, 38, 37,
+        36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4,
+            3, 2, 1, 0);
     const __m512i from = _mm512_set1_epi32((int)base);
     unsigned n = (unsigned)__builtin_popcountll(bits);
     __m512i places = _mm512_maskz_compress_epi8(bits, all);

@@ -213,7 +213,8 @@ static size_t make_line(char *p, size_t room)
     else
         n += (size_t)snprintf(p + n, room - n, "\"app_proto\":\"http\",\"alert\":{\"action\":\"allowed\",\"gid\":1,\"signature_id\":%u,\"rev\":3,\"signature\":\"ET TROJAN Possible Botnet Checkin\","
             "\"category\":\"A Network Trojan was detected\",\"severity\":%u,\"metadata\":{\"affected_product\":[\"Windows_XP\"],\"attack_target\":[\"Client_Endpoint\"],"
-            "\"created_at\":[\"2019_01_01\"]}},\"flow\":{\"pkts_toserver\":4,\"pkts_toclient\":3,\"bytes_toserver\":500,\"bytes_toclient\":600,\"start\":\"%s\"}}\n", 2000000 + roll(40000), 1 + roll(3), time);
+            "\"created_at\":[\"2019_01_01\"]}},\"flow\":{\"pkts_toserver\":4,\"pkts_toclient\":3,\"bytes_toserver\":500,\"bytes_toclient\":600,"
+            "\"start\":\"%s\"}}\n", 2000000 + roll(40000), 1 + roll(3), time);
     return n;
 }
 

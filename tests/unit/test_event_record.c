@@ -282,7 +282,8 @@ static void zeek_json_records(void **state)
         {"{\"@stream\":\"files\",\"@system\":\"sensor\",\"ts\":1588206049.300416,\"fuid\":\"F1\",\"tx_hosts\":[\"10.0.0.4\"],\"rx_hosts\":[\"10.0.1.6\",\"10.0.1.7\"],\"filename\":\"a\\\\b.ini\","
          "\"mime_type\":\"text/ini\",\"depth\":0}",
          "server.ip=10.0.0.4\nclient.ip=10.0.1.6|10.0.1.7\nfile.name=a\\b.ini\nfile.mime_type=text/ini\nzeek.files.depth=0\nobserver.hostname=sensor"},
-        {"{\"ts\":\"2021-01-02T03:04:05.5Z\",\"uid\":\"C1\",\"id_orig_h\":\"10.0.0.1\",\"id_resp_h\":\"10.0.0.2\",\"query\":\"x.example\",\"qtype_name\":\"A\",\"answers\":[\"192.0.2.1\"],\"TTLs\":[30.0]}",
+        {"{\"ts\":\"2021-01-02T03:04:05.5Z\",\"uid\":\"C1\",\"id_orig_h\":\"10.0.0.1\",\"id_resp_h\":\"10.0.0.2\",\"query\":\"x.example\",\"qtype_name\":\"A\","
+        "\"answers\":[\"192.0.2.1\"],\"TTLs\":[30.0]}",
          "@timestamp=2021-01-02T03:04:05.500000Z\nevent.dataset=zeek.dns\ndns.question.name=x.example\nsource.ip=10.0.0.1\ndns.answers.data=192.0.2.1"},
         {"{\"_path\":\"no/../name\",\"ts\":0.5,\"x\":1}", "event.dataset=zeek.other\nzeek.other.x=1\n@timestamp=1970-01-01T00:00:00.500000Z"},
     };
@@ -293,7 +294,8 @@ static void other_json_records(void **state)
 {
     (void)state;
     static const struct record_case table[] = {
-        {"{\"eventVersion\":\"1.05\",\"userIdentity\":{\"type\":\"IAMUser\",\"userName\":\"pedro\",\"principalId\":\"AID\"},\"eventTime\":\"2020-09-14T00:44:23Z\",\"eventSource\":\"s3.amazonaws.com\","
+        {"{\"eventVersion\":\"1.05\",\"userIdentity\":{\"type\":\"IAMUser\",\"userName\":\"pedro\",\"principalId\":\"AID\"},\"eventTime\":\"2020-09-14T00:44:23Z\","
+        "\"eventSource\":\"s3.amazonaws.com\","
          "\"eventName\":\"GetObject\",\"awsRegion\":\"us-east-1\",\"sourceIPAddress\":\"1.2.3.4\",\"errorCode\":\"AccessDenied\",\"requestParameters\":null,\"recipientAccountId\":\"123456789123\"}",
          "@timestamp=2020-09-14T00:44:23.000000Z\nevent.action=GetObject\nevent.provider=s3.amazonaws.com\ncloud.region=us-east-1\nsource.ip=1.2.3.4\nevent.outcome=failure\n"
          "user.name=pedro\naws.cloudtrail.eventName=GetObject\naws.cloudtrail.userIdentity.type=IAMUser\naws.cloudtrail.requestParameters=null\ncloud.account.id=123456789123\n"
@@ -302,14 +304,16 @@ static void other_json_records(void **state)
          "\"exe\":\"/usr/sbin/arp\",\"key\":\"rootcmd\"},\"EXECVE\":{\"argc\":2,\"ARGV\":[\"arp\",\"-a\"]},\"CWD\":{\"cwd\":\"/root\"}}",
          "@timestamp=2020-11-10T07:48:16.155000Z\nprocess.pid=1631\nprocess.parent.pid=29002\nprocess.executable=/usr/sbin/arp\nprocess.args=arp|-a\nuser.id=1000\n"
          "event.outcome=success\nauditd.SYSCALL.syscall=59\nhost.name=web1\nprocess.working_directory=/root"},
-        {"{\"@timestamp\":\"2024-05-06T07:08:09.123456789Z\",\"ecs.version\":\"8.11\",\"event\":{\"kind\":\"event\",\"category\":[\"network\",\"web\"],\"original\":\"raw\"},\"source\":{\"ip\":\"10.1.2.3\",\"port\":80},"
+        {"{\"@timestamp\":\"2024-05-06T07:08:09.123456789Z\",\"ecs.version\":\"8.11\",\"event\":{\"kind\":\"event\",\"category\":[\"network\",\"web\"],\"original\":\"raw\"},"
+        "\"source\":{\"ip\":\"10.1.2.3\",\"port\":80},"
          "\"labels\":{\"a\":1.25}}",
          "@timestamp=2024-05-06T07:08:09.123456Z\nevent.category=network|web\nsource.ip=10.1.2.3\nsource.port=80\nlabels.a=1.25\nlog.original=raw\nevent.decoder=ecs"},
         {"{\"time\":1700000000123,\"level\":\"warn\",\"msg\":\"login failed\",\"user\":\"an\",\"client_ip\":\"10.9.8.7\",\"status\":401,\"nested\":{\"list\":[1,\"two\",null]},\"ok\":false}",
          "@timestamp=2023-11-14T22:13:20.123000Z\nmessage=login failed\nuser.name=an\nuser=an\nsource.ip=10.9.8.7\nclient_ip=10.9.8.7\nlog.level=warn\n"
          "http.response.status_code=401\nnested.list=1|two|null\nok=false\nevent.decoder=json\nevent.time_source="},
         {"{\"a\":1}", "a=1\nevent.time_source=arrival\n@timestamp=2026-11-18T11:06:40.000000Z"},
-        {"{\"_index\":\"x\",\"_source\":{\"@timestamp\":\"2024-01-01T00:00:00Z\",\"event\":{\"kind\":\"alert\"},\"host\":{\"name\":\"h\"}}}", "event.kind=alert\nhost.name=h\n@timestamp=2024-01-01T00:00:00.000000Z"},
+        {"{\"_index\":\"x\",\"_source\":{\"@timestamp\":\"2024-01-01T00:00:00Z\",\"event\":{\"kind\":\"alert\"},"
+        "\"host\":{\"name\":\"h\"}}}", "event.kind=alert\nhost.name=h\n@timestamp=2024-01-01T00:00:00.000000Z"},
         {" \t{\"a\":\"\\u1ec7 \\ud83d\\ude00\"}", "a=\xe1\xbb\x87 \xf0\x9f\x98\x80"},
         {"<165>Nov 20 10:00:00 fw1 app[12]: {\"message\":\"x\",\"src_ip\":\"10.0.0.9\"}",
          "log.syslog.hostname=fw1\nhost.name=fw1\nlog.syslog.appname=app\nsource.ip=10.0.0.9\nmessage=x\nlog.syslog.priority=165\nevent.time_source="},
