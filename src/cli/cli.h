@@ -108,6 +108,7 @@ int cli_decode_flows(const struct cli_args *a);
 int cli_store_compact(const struct cli_args *a);
 int cli_store_verify(const struct cli_args *a);
 int cli_verify(const struct cli_args *a);
+int cli_teach(const struct cli_args *a);
 int cli_export(const struct cli_args *a);
 int cli_serve(const struct cli_args *a);
 int cli_status(const struct cli_args *a);

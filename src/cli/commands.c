@@ -26,6 +26,7 @@ const struct cli_command cli_commands[] = {
     {"query", "'FILTER | ...'", WINDOW | CLI_BIT(EXPLAIN) | CLI_BIT(THREADS), 1, 1, MSG_sum_query, MSG_help_query,
      cli_query},
     {"decode", "FILE...", CLI_BIT(ZONE) | CLI_BIT(MAP) | CLI_BIT(YEAR) | CLI_BIT(RECOVER), 1, UINT_MAX, MSG_sum_decode, MSG_help_decode, cli_decode},
+    {"teach", "FILE...", 0, 1, UINT_MAX, MSG_sum_teach, MSG_help_teach, cli_teach},
     {"rules check", "DIR...", 0, 1, UINT_MAX, MSG_sum_rules_check, MSG_help_rules_check, cli_rules_check},
     {"detect", "[FILE...]", WINDOW | CLI_BIT(RULES) | CLI_BIT(INPUT_FORMAT), 0, UINT_MAX, MSG_sum_detect, MSG_help_detect, cli_detect},
     {"store compact", "", CLI_BIT(WAIT), 0, 0, MSG_sum_store_compact, MSG_help_store_compact, cli_store_compact},
