@@ -51,7 +51,8 @@ static struct text text_of(const char *p)
     return (struct text){p, strlen(p)};
 }
 
-static void put_row(struct detect *d, int64_t time_us, uint32_t rule, struct text host, struct text user, struct text source, struct text record)
+static void put_row(struct detect *d, int64_t time_us, uint32_t rule, struct text host, struct text user, struct text source,
+                    struct text record)
 {
     const struct sigma_about *about = sigma_rules_about(d->rules, rule);
     struct table *t = &d->table;
@@ -266,7 +267,8 @@ int cli_detect(const struct cli_args *a)
     if (cli_format(a, &format) || cli_window(a, &d.since_us, &d.until_us))
         return EXIT_FAILED;
     if (a->value[CLI_INPUT_FORMAT] && log_format_parse(a->value[CLI_INPUT_FORMAT], &input)) {
-        SAY(stderr, cli_bad_format, a->value[CLI_INPUT_FORMAT], "auto, evtx, winxml, json, eve, zeek, syslog, access, cef, leef, w3c, text");
+        SAY(stderr, cli_bad_format, a->value[CLI_INPUT_FORMAT],
+            "auto, evtx, winxml, json, eve, zeek, syslog, access, cef, leef, w3c, text");
         return EXIT_FAILED;
     }
     if (!a->value[CLI_RULES]) {

@@ -66,7 +66,8 @@ static unsigned say_totals(const struct sigma_rules *r)
         SAY(stderr, rules_unmapped, message_count(n_unmapped));
     for (unsigned i = 1; i < SIGMA_N_REASONS; i++)
         if (by_reason[i])
-            SAY(stderr, rules_account_refused, message_count(by_reason[i]), message_find("sigma_reason_", sigma_reason_name((enum sigma_reason)i)));
+            SAY(stderr, rules_account_refused, message_count(by_reason[i]),
+                message_find("sigma_reason_", sigma_reason_name((enum sigma_reason)i)));
     return n_refused;
 }
 

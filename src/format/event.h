@@ -38,7 +38,18 @@ enum event_field {
 };
 
 /* what a field should hold (of well-known ones), and what a value is (never TEXT: that is EVENT_KEYWORD too) */
-enum event_type { EVENT_KEYWORD, EVENT_TEXT, EVENT_LONG, EVENT_REAL, EVENT_BOOL, EVENT_IP, EVENT_DATE, EVENT_ULONG, EVENT_NULL, EVENT_N_TYPES };
+enum event_type {
+    EVENT_KEYWORD,
+    EVENT_TEXT,
+    EVENT_LONG,
+    EVENT_REAL,
+    EVENT_BOOL,
+    EVENT_IP,
+    EVENT_DATE,
+    EVENT_ULONG,
+    EVENT_NULL,
+    EVENT_N_TYPES
+};
 
 struct event_value {
     uint16_t field; /* enum event_field, or a number of the names */

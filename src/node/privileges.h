@@ -32,6 +32,7 @@ const char *landlock_state_name(enum landlock_state s);
  * An old kernel degrades landlock: @ret_landlock says how far, and `status` shows it.
  * Return: 0 or -errno (seccomp is not optional).
  */
-int privileges_confine_watch(const char *data_dir, const char *const *read_dirs, size_t n_read_dirs, enum landlock_state *ret_landlock, struct fault *f);
+int privileges_confine_watch(const char *data_dir, const char *const *read_dirs, size_t n_read_dirs,
+                             enum landlock_state *ret_landlock, struct fault *f);
 /* privileges_no_new - no program started from here on may gain rights; the parent must go on forking, so it does only this. */
 int privileges_no_new(struct fault *f);

@@ -63,5 +63,6 @@ uint32_t finder_revision(struct finder *x, const struct finding_id *id);
  * finder_recall - the last records of findings, committed ones only. @each: not 0 ends the walk.
  * Return: 0, what @each returned, or -errno.
  */
-int finder_recall(struct finder *x, int (*each)(void *context, const struct finding_id *id, struct text payload), void *context, struct fault *f);
+int finder_recall(struct finder *x, int (*each)(void *context, const struct finding_id *id, struct text payload),
+                  void *context, struct fault *f);
 void finder_get_state(struct finder *x, struct finder_state *ret);

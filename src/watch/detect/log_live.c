@@ -81,7 +81,9 @@ static const struct log_end *own_end(const struct log_ends *ends, const struct l
     unsigned best_rank = 0;
     for (uint32_t i = 0; i < ends->n; i++) {
         const struct log_end *x = &ends->all[i];
-        unsigned rank = x->is_own ? (x->side < LOG_HOST_SIDE ? 5 : x->is_sender ? 3 : 4) : x->side != LOG_HOST_SIDE ? 0 : x->is_sender ? 1 : 2;
+        unsigned rank = x->side != LOG_HOST_SIDE ? 0 : x->is_sender ? 1 : 2;
+        if (x->is_own)
+            rank = x->side < LOG_HOST_SIDE ? 5 : x->is_sender ? 3 : 4;
         if (x != but && rank > best_rank) {
             best = x;
             best_rank = rank;

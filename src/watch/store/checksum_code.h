@@ -5,5 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* checksum_plain - any processor; checksum_fast - AVX2. The sums are the same. */
 uint64_t checksum_plain(const void *p, size_t n_bytes);
+/* checksum_fast - see above. */
 uint64_t checksum_fast(const void *p, size_t n_bytes);
