@@ -137,6 +137,10 @@ static int one(struct condition *c, struct sigma_node **ret)
             *ret = c->searches[i].node;
             return 0;
         }
+    /* two words without "and" or "or" between are no condition at all */
+    const struct text *next = c->at + 1 < c->n ? &c->words[c->at + 1] : NULL;
+    if (next && !text_is_nocase(*next, "and") && !text_is_nocase(*next, "or") && !text_is(*next, ")"))
+        return wrong(c);
     return sigma_refuse(c->p, SIGMA_CONDITION_NAME, c->line, word);
 }
 
