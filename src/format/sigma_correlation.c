@@ -8,7 +8,8 @@
 
 static int parse_type(struct sigma_parser *p, const struct sigma_tree *t, struct sigma_correlation *c)
 {
-    static const char *const names[] = {"event_count", "value_count", "temporal", "temporal_ordered", "value_sum", "value_avg", "value_percentile"};
+    static const char *const names[] = {"event_count", "value_count", "temporal", "temporal_ordered", "value_sum", "value_avg",
+        "value_percentile"};
     const struct sigma_tree *type = sigma_tree_get(t, "type");
     for (unsigned i = 0; type && i < sizeof names / sizeof *names; i++)
         if (type->kind == SIGMA_SCALAR && text_is(type->text, names[i])) {

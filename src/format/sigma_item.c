@@ -62,7 +62,8 @@ static int check_modifiers(struct item_parser *i)
         BIT(ALL) | BIT(NEQ) | BIT(EXPAND),
         BIT(ALL) | BIT(NEQ) | PLACES | BIT(CASED),
         BIT(NEQ),
-        TIME_PARTS | BIT(NEQ) | BIT(ALL), TIME_PARTS | BIT(NEQ) | BIT(ALL), TIME_PARTS | BIT(NEQ) | BIT(ALL), TIME_PARTS | BIT(NEQ) | BIT(ALL),
+        TIME_PARTS | BIT(NEQ) | BIT(ALL), TIME_PARTS | BIT(NEQ) | BIT(ALL), TIME_PARTS | BIT(NEQ) | BIT(ALL),
+            TIME_PARTS | BIT(NEQ) | BIT(ALL),
     };
     for (size_t k = 0; k < sizeof alone / sizeof *alone; k++)
         if (i->set >> alone[k] & 1 && i->set & ~rest[k] & ~(UINT64_C(1) << alone[k]))

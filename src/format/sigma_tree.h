@@ -36,7 +36,8 @@ struct sigma_trees {
 };
 
 /* why it cannot be read */
-enum sigma_tree_reason { SIGMA_TREE_FINE, SIGMA_TREE_SYNTAX, SIGMA_TREE_ALIAS, SIGMA_TREE_DEEP, SIGMA_TREE_LARGE, SIGMA_TREE_TWICE, SIGMA_TREE_KEY };
+enum sigma_tree_reason { SIGMA_TREE_FINE, SIGMA_TREE_SYNTAX, SIGMA_TREE_ALIAS, SIGMA_TREE_DEEP, SIGMA_TREE_LARGE, SIGMA_TREE_TWICE,
+    SIGMA_TREE_KEY };
 struct sigma_tree_fault {
     enum sigma_tree_reason reason;
     uint32_t line;

@@ -162,8 +162,10 @@ static int compile_value(struct compiler *c, const struct sigma_item *item, cons
 /* cost_of - testing it, roughly: what is cheap stands first, and what costs too much is refused. */
 static uint64_t cost_of(const struct sigma_citem *item)
 {
-    static const uint8_t of_test[] = {[SIGMA_IS] = 1, [SIGMA_STARTS] = 1, [SIGMA_ENDS] = 1, [SIGMA_HAS] = 8, [SIGMA_GLOB] = 20, [SIGMA_FULL] = 1,
-        [SIGMA_MATCHES_REGEX] = 200, [SIGMA_IN_RANGE] = 4, [SIGMA_AS_FIELD] = 4, [SIGMA_IS_THERE] = 1, [SIGMA_IS_NULL] = 1, [SIGMA_COMPARES] = 4, [SIGMA_NEVER] = 1};
+    static const uint8_t of_test[] = {[SIGMA_IS] = 1, [SIGMA_STARTS] = 1, [SIGMA_ENDS] = 1, [SIGMA_HAS] = 8, [SIGMA_GLOB] = 20,
+        [SIGMA_FULL] = 1,
+        [SIGMA_MATCHES_REGEX] = 200, [SIGMA_IN_RANGE] = 4, [SIGMA_AS_FIELD] = 4, [SIGMA_IS_THERE] = 1, [SIGMA_IS_NULL] = 1,
+            [SIGMA_COMPARES] = 4, [SIGMA_NEVER] = 1};
     uint64_t sum = 1;
     for (uint32_t i = 0; i < item->n; i++)
         for (const struct sigma_cvalue *v = &item->values[i]; v; v = v->or)

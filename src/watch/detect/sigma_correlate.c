@@ -45,7 +45,8 @@ static void put_value(struct buf *b, const char *p, size_t n)
 }
 
 /* put_fields - values of @n lists, each closed by a zero. Return: whether all are there. */
-static bool put_fields(struct sigma_correlator *c, struct sigma_matcher *m, const struct events *e, const uint32_t *lists, uint32_t n, uint32_t step)
+static bool put_fields(struct sigma_correlator *c, struct sigma_matcher *m, const struct events *e, const uint32_t *lists, uint32_t n,
+    uint32_t step)
 {
     for (uint32_t i = 0; i < n; i++) {
         const struct event_value *v = sigma_matcher_value(m, lists[i * step]);
@@ -103,7 +104,8 @@ static void put_above(struct sigma_correlator *c, struct sigma_matcher *m, const
     }
 }
 
-static const struct sigma_above *find_above(const struct sigma_evidence *e, uint32_t correlation, uint32_t child, const uint8_t **ret_key, struct sigma_above *ret)
+static const struct sigma_above *find_above(const struct sigma_evidence *e, uint32_t correlation, uint32_t child,
+    const uint8_t **ret_key, struct sigma_above *ret)
 {
     size_t at = e->above;
     while (at + sizeof *ret <= e->n) {
@@ -167,7 +169,8 @@ static int answer(struct adding *a, struct sigma_group *g, double value, int64_t
     }
     const struct sigma_evidence evidence = g->evidence;
     const uint8_t *p = evidence.p;
-    struct sigma_correlated out = {.rule = about->rule, .first_us = first_us, .time_us = time_us, .tag = evidence.tag, .value = value, .group = {group, n}};
+    struct sigma_correlated out = {.rule = about->rule, .first_us = first_us, .time_us = time_us, .tag = evidence.tag, .value = value,
+        .group = {group, n}};
     out.host = take_text(&p);
     out.user = take_text(&p);
     g->muted_until_us = time_us + about->about->timespan_us;
@@ -399,7 +402,8 @@ static int end_windows(struct adding *a, int64_t now_us)
     return 0;
 }
 
-static int gather(struct adding *a, struct sigma_group *g, const struct sigma_ccorrelation *c, const struct sigma_above *above, int64_t time_us)
+static int gather(struct adding *a, struct sigma_group *g, const struct sigma_ccorrelation *c, const struct sigma_above *above,
+    int64_t time_us)
 {
     if (!g->is_open)
         sigma_group_open(a->c, g, time_us);
@@ -457,7 +461,8 @@ static int count_one(struct adding *a, uint32_t correlation, uint32_t rule, int6
     struct sigma_group *g = sigma_group_get(c, correlation, key, above.n_key);
     if (!g)
         return -ENOMEM;
-    bool is_late = g->is_open ? time_us < g->window_us - about->about->timespan_us : g->last_us != INT64_MIN && time_us < g->last_us - 2 * about->about->timespan_us;
+    bool is_late = g->is_open ? time_us < g->window_us - about->about->timespan_us : g->last_us != INT64_MIN &&
+        time_us < g->last_us - 2 * about->about->timespan_us;
     if (is_late) {
         c->counters.late++;
         return 0;

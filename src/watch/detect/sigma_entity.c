@@ -11,8 +11,10 @@ static void add(struct event_names *names, const char *const *list, uint16_t *ou
 
 void sigma_entities_init(struct sigma_entities *n, struct event_names *names)
 {
-    static const char *const hosts[8] = {"winlog.computer_name", "host.name", "host.hostname", "observer.name", "observer.hostname", "agent.name"};
-    static const char *const users[10] = {"user.name", "winlog.event_data.User", "winlog.event_data.TargetUserName", "winlog.event_data.SubjectUserName",
+    static const char *const hosts[8] = {"winlog.computer_name", "host.name", "host.hostname", "observer.name", "observer.hostname",
+        "agent.name"};
+    static const char *const users[10] = {"user.name", "winlog.event_data.User", "winlog.event_data.TargetUserName",
+        "winlog.event_data.SubjectUserName",
                                           "source.user.name", "user.id", "related.user"};
     add(names, hosts, n->hosts, 8);
     add(names, users, n->users, 10);

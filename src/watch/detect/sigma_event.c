@@ -120,7 +120,8 @@ static struct sigma_text *text_at(struct sigma_event *v, uint32_t i)
         text = event_original(v->e, v->row);
     } else {
         const struct event_value *value = &v->e->values[v->from + i];
-        text = value->type == EVENT_KEYWORD ? event_text(v->e, value) : value->type == EVENT_NULL ? (struct text){"", 0} : number_text(v, i, value);
+        text = value->type == EVENT_KEYWORD ? event_text(v->e, value) : value->type == EVENT_NULL ? (struct text){"", 0}
+            : number_text(v, i, value);
     }
     *t = (struct sigma_text){.p = text.p, .n = (uint32_t)text.n, .generation = v->generation};
     return t;
@@ -303,7 +304,8 @@ static bool as_field(struct sigma_event *v, const struct sigma_citem *item, cons
             continue;
         const struct sigma_text *a = text_at(v, i), *b = text_at(v, k - 1);
         struct sigma_cvalue want = {.n = b->n, .p = b->p};
-        want.test = c->is_open_start && c->is_open_end ? SIGMA_HAS : c->is_open_start ? SIGMA_ENDS : c->is_open_end ? SIGMA_STARTS : SIGMA_IS;
+        want.test = c->is_open_start && c->is_open_end ? SIGMA_HAS : c->is_open_start ? SIGMA_ENDS : c->is_open_end ? SIGMA_STARTS
+            : SIGMA_IS;
         const char *p = a->p;
         if (!item->is_cased) {
             uint32_t n, x = sigma_event_lower(v, i, &n), y = sigma_event_lower(v, k - 1, &n);

@@ -128,7 +128,8 @@ struct linker {
 };
 
 /* field_lists - [i * n_rules + k] for @n names. */
-static const uint32_t *field_lists(struct linker *l, const struct sigma_correlation *c, const struct text *names, uint32_t n, const uint32_t *rules)
+static const uint32_t *field_lists(struct linker *l, const struct sigma_correlation *c, const struct text *names, uint32_t n,
+    const uint32_t *rules)
 {
     uint32_t *lists = arena_alloc(&l->r->arena, ((size_t)n * c->n_rules + 1) * sizeof *lists);
     for (uint32_t i = 0; lists && i < n; i++)

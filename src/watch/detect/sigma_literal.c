@@ -44,10 +44,14 @@ struct set {
 
 /* what stands in ordinary logs all the time, whatever the rules make of it */
 static const char *const common[] = {
-    "get", "post", "head", "http", "https", "http://", "https://", "true", "false", "system", "user", "users", "\\users\\", "windows", "c:\\windows\\",
-    "c:\\", "system32", "\\system32\\", "c:\\windows\\system32\\", "program files", "c:\\program files\\", "c:\\program files (x86)\\", ".exe", ".dll",
-    "exe", "dll", "cmd", "\\cmd.exe", "cmd.exe", "powershell", "\\powershell.exe", "\\svchost.exe", "\\explorer.exe", "\\services.exe", "microsoft",
-    "administrator", "nt authority", "200", "404", "success", "localhost", "127.0.0.1", "error", "failed", "tcp", "udp", "root", "/bin/", "/usr/bin/",
+    "get", "post", "head", "http", "https", "http://", "https://", "true", "false", "system", "user", "users", "\\users\\", "windows",
+        "c:\\windows\\",
+    "c:\\", "system32", "\\system32\\", "c:\\windows\\system32\\", "program files", "c:\\program files\\", "c:\\program files (x86)\\",
+        ".exe", ".dll",
+    "exe", "dll", "cmd", "\\cmd.exe", "cmd.exe", "powershell", "\\powershell.exe", "\\svchost.exe", "\\explorer.exe", "\\services.exe",
+        "microsoft",
+    "administrator", "nt authority", "200", "404", "success", "localhost", "127.0.0.1", "error", "failed", "tcp", "udp", "root",
+        "/bin/", "/usr/bin/",
     "hklm\\", "\\software\\", "\\microsoft\\windows", "software\\microsoft", "authority", "process", "\\appdata\\", "execute", "mozilla",
 };
 
@@ -294,7 +298,8 @@ static int choose_passes(struct builder *b, const struct set *sets)
             sums[r->rules[i].sources[0]] += sets[i].n;
     r->n_passes = 1 + n_files;
     for (uint32_t s = 0; s < n_sources; s++)
-        own[s] = sums[s] >= SIGMA_PASS_OWN && r->n_passes < SIGMA_PASSES_MAX ? r->n_passes++ : 1 + r->pipelines.sources[s].n_file % FILES_APART;
+        own[s] = sums[s] >= SIGMA_PASS_OWN && r->n_passes < SIGMA_PASSES_MAX ? r->n_passes++
+            : 1 + r->pipelines.sources[s].n_file % FILES_APART;
     for (uint32_t i = 0; i < r->n_rules; i++) {
         struct sigma_crule *rule = &r->rules[i];
         for (uint32_t k = 0; k < rule->n_sources; k++) {
@@ -323,7 +328,8 @@ static int link_rules(struct builder *b, const struct set *sets, uint32_t number
             l->n_rules++;
             sum++;
         }
-    uint32_t *from = arena_alloc(&r->arena, (pass->n_literals + 2) * sizeof *from), *rules = arena_alloc(&r->arena, (sum + 1) * sizeof *rules);
+    uint32_t *from = arena_alloc(&r->arena, (pass->n_literals + 2) * sizeof *from), *rules = arena_alloc(&r->arena,
+        (sum + 1) * sizeof *rules);
     if (!from || !rules)
         return -ENOMEM;
     for (uint32_t i = 0; i < b->n; i++)

@@ -255,7 +255,8 @@ static int report(struct loader *l)
         const struct sigma_rule *rule = l->all[i].rule;
         bool is_compiled = l->all[i].compiled != UINT32_MAX;
         r->checked[i] = (struct sigma_checked){.file = l->all[i].file, .line = rule->line, .kind = rule->kind, .reason = rule->reason,
-            .detail = rule->detail, .id = rule->id, .title = rule->title, .status = rule->status, .level = rule->level, .logsource = rule->logsource,
+            .detail = rule->detail, .id = rule->id, .title = rule->title, .status = rule->status, .level = rule->level,
+                .logsource = rule->logsource,
             .is_mapped = rule->kind == SIGMA_FILTER || (is_compiled && r->rules[l->all[i].compiled].about.is_mapped)};
     }
     r->n_checked = l->n;
@@ -355,7 +356,8 @@ const struct sigma_checked *sigma_rules_checked(const struct sigma_rules *r, uin
 struct sigma_shape sigma_rules_shape(const struct sigma_rules *r)
 {
     struct sigma_shape s = {.n_rules = r->n_rules, .n_literals = r->n_literals, .n_slots = r->n_slots,
-                            .n_sources = r->pipelines.n_sources, .n_passes = r->n_passes, .n_regexes = r->n_regexes, .memory_bytes = r->arena.used_bytes};
+                            .n_sources = r->pipelines.n_sources, .n_passes = r->n_passes, .n_regexes = r->n_regexes,
+                                .memory_bytes = r->arena.used_bytes};
     for (uint32_t i = 0; i < r->n_passes; i++) {
         size_t database = 0;
         if (r->passes[i].database && hs_database_size(r->passes[i].database, &database) == HS_SUCCESS)

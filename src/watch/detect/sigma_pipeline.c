@@ -75,7 +75,8 @@ static int mappings(struct loader *l, const struct sigma_tree *t, struct sigma_m
 
 static int source(struct loader *l, const struct sigma_tree *t, struct text product, const struct sigma_mappings *file)
 {
-    struct sigma_source s = {.logsource = {scalar(t, "category"), scalar(t, "product"), scalar(t, "service")}, .file = *file, .n_file = l->p->n_files};
+    struct sigma_source s = {.logsource = {scalar(t, "category"), scalar(t, "product"), scalar(t, "service")}, .file = *file,
+        .n_file = l->p->n_files};
     if (!sigma_tree_get(t, "product"))
         s.logsource.product = product;
     const struct sigma_tree *when = sigma_tree_get(t, "when");
