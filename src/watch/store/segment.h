@@ -73,7 +73,7 @@ struct segment_copies {
     struct segment_copy {
         uint8_t *p;
         uint32_t n_bytes, block;
-        int kind;
+        unsigned kind;
         bool is_made;
     } of[FLOW_COLUMN_TEXT];
 };
