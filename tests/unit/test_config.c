@@ -78,6 +78,35 @@ static void a_whole_file_is_read(void **state)
     config_free(c);
 }
 
+static void rules_files_and_exceptions_are_read(void **state)
+{
+    struct config *c;
+    struct fault f;
+    struct ip a;
+    (void)state;
+    assert_int_equal(read_text("intake:\n  logs:\n    - listen: 0.0.0.0:514\n      transport: tcp\n      silent_after: 15m\n"
+                               "  files:\n    - path: /var/log/auth.log\n    - path: /srv/logs/*.log\n"
+                               "rules: [/etc/vonggac/sigma, /srv/rules]\n"
+                               "exceptions:\n  - rule: '*'\n    host: scan*\n    user: an\n    addresses: [192.0.2.0/24]\n"
+                               "    reason: ours\n    author: nguyen.a\n    until: 2026-12-31T00:00:00Z\n",
+                               &c, &f),
+                     0);
+    assert_int_equal(c->n_logs, 1);
+    assert_true(c->logs[0].has_tcp && !c->logs[0].has_udp);
+    assert_int_equal(c->logs[0].silent_after_us, 900 * US_PER_SECOND);
+    assert_int_equal(c->n_files, 2);
+    assert_string_equal(c->files[1], "/srv/logs/*.log");
+    assert_int_equal(c->n_rules, 2);
+    assert_string_equal(c->rules[0], "/etc/vonggac/sigma");
+    assert_int_equal(c->n_exceptions, 1);
+    assert_string_equal(c->exceptions[0].host, "scan*");
+    assert_int_equal(c->exceptions[0].n_addresses, 1);
+    assert_int_equal(ip_parse("192.0.2.200", 11, &a), 0);
+    assert_true(ip_range_has(&c->exceptions[0].addresses[0], &a));
+    assert_int_equal(c->exceptions[0].until_us, INT64_C(1798675200000000)); /* date -d 2026-12-31Z +%s */
+    config_free(c);
+}
+
 static void nothing_means_the_defaults(void **state)
 {
     struct config *c;
@@ -118,6 +147,16 @@ static void what_is_wrong_is_named_with_its_line(void **state)
         {"intake:\n  capture:\n    - interface: a-name-too-long-for-linux\n", ":3:", "a-name-too-long"},
         {"zone: mars\n", ":1:", "mars"},
         {"findings:\n  max_pending: 0\n", ":2:", "0"},
+        {"rules: [sigma]\n", ":1:", "absolute"},
+        {"rules: /etc/sigma\n", ":1:", "list"},
+        {"intake:\n  files:\n    - path: auth.log\n", ":3:", "absolute"},
+        {"intake:\n  files: [/var/log/auth.log]\n", ":2:", "keys"},
+        {"intake:\n  logs:\n    - listen: 0.0.0.0:514\n      transport: tls\n", ":4:", "tls"},
+        {"exceptions:\n  - rule: x\n    author: a\n    until: 2026-12-31\n", ":2:", "reason"},
+        {"exceptions:\n  - rule: x\n    reason: r\n    until: 2026-12-31\n", ":2:", "author"},
+        {"exceptions:\n  - rule: x\n    reason: r\n    author: a\n", ":2:", "until"},
+        {"exceptions:\n  - reason: r\n    author: a\n    until: 2026-12-31\n", ":2:", "rule"},
+        {"exceptions:\n  - rule: x\n    until: some day\n", ":3:", "some day"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -176,6 +215,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_whole_file_is_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(rules_files_and_exceptions_are_read, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_means_the_defaults, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_wrong_is_named_with_its_line, setup, teardown),
         cmocka_unit_test_setup_teardown(a_missing_file_says_so, setup, teardown),

@@ -53,7 +53,7 @@ struct known_as_other {
 struct follow_inside {
     struct slot *slots;
     struct events *events;
-    uint8_t *bytes; /* FOLLOW_LINE_MAX */
+    uint8_t *bytes; /* what was read last, then FOLLOW_LINE_MAX */
     uint32_t look;
     uint32_t n_open;
     int64_t ticked_us;
@@ -267,13 +267,15 @@ static int take_lines(struct log_follower *f, struct slot *s, const uint8_t *p, 
 /* read_plain - one piece. Return: 1 (there may be more), 0, or <0. */
 static int read_plain(struct log_follower *f, struct slot *s, bool is_final)
 {
-    size_t taken;
-    ssize_t n = pread(s->fd, f->inside->bytes, FOLLOW_LINE_MAX, (off_t)s->note[NOTE_OFFSET]);
+    size_t taken, n_tail = s->n_tail;
+    const uint8_t *p = f->inside->bytes;
+    ssize_t n = pread(s->fd, f->inside->bytes, n_tail + FOLLOW_LINE_MAX, (off_t)(s->note[NOTE_OFFSET] - n_tail));
     if (n < 0)
         atomic_fetch_add(&f->refused, 1);
-    if (n <= 0)
+    if (n <= (ssize_t)n_tail || memcmp(p, s->tail, n_tail) != 0) /* written anew meanwhile: the next look says so */
         return 0;
-    int r = take_lines(f, s, f->inside->bytes, (size_t)n, is_final && (size_t)n < FOLLOW_LINE_MAX, &taken);
+    size_t n_new = (size_t)n - n_tail;
+    int r = take_lines(f, s, p + n_tail, n_new, is_final && n_new < FOLLOW_LINE_MAX, &taken);
     return r ? r : taken > 0;
 }
 
@@ -650,7 +652,7 @@ int log_follower_init(struct log_follower *f, const struct log_follow_options *o
     if (!x)
         return -ENOMEM;
     x->slots = calloc(FOLLOW_KNOWN_MAX, sizeof(*x->slots));
-    x->bytes = malloc(FOLLOW_LINE_MAX);
+    x->bytes = malloc(FOLLOW_LINE_MAX + TAIL_BYTES);
     x->events = events_new(o->names);
     x->shown = calloc(FOLLOW_FILES_MAX, sizeof(*x->shown));
     x->newest_us = calloc(o->n_patterns + 1, sizeof(*x->newest_us));
