@@ -15,14 +15,15 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { HEAD_BYTES = 1024, TAIL_BYTES = 256, TICK_US = 200000, RETRY_MS = 100, LAST_CHANCES = 5, PIECES_A_TURN = 16, SETTLED_US = 2000000, IDLE_US = 600000000,
-       IGNORED_MAX = 1024, PATHS_MAX = 4096 };
+enum { HEAD_BYTES = 1024, TAIL_BYTES = 256, TICK_US = 200000, RETRY_MS = 100, LAST_CHANCES = 5, PIECES_A_TURN = 16,
+       SETTLED_US = 2000000, IDLE_US = 600000000, IGNORED_MAX = 1024, PATHS_MAX = 4096 };
 
 /* fields of a slot that are notes */
 enum { NOTE_DEVICE, NOTE_INODE, NOTE_OFFSET, NOTE_HEAD, NOTE_TAIL, NOTE_PACKED_BYTES, NOTE_PATTERN, NOTE_WRITTEN, N_NOTES };
@@ -101,6 +102,11 @@ static void restart(struct slot *s)
     s->note[NOTE_OFFSET] = s->note[NOTE_PACKED_BYTES] = 0;
     s->n_head = s->n_tail = 0;
     set_marks(s);
+}
+
+static int64_t time_us(const struct timespec *t)
+{
+    return t->tv_sec * US_PER_SECOND + t->tv_nsec / 1000;
 }
 
 static size_t least(uint64_t a, size_t b)
@@ -436,7 +442,7 @@ static void note_newest(struct log_follower *f)
 static bool is_missed(const struct log_follower *f, const char *path, const struct stat *st)
 {
     static const char *const packed[] = {".gz", ".xz", ".zst"};
-    int64_t written_us = st->st_mtim.tv_sec * US_PER_SECOND + st->st_mtim.tv_nsec / 1000, newest_us = f->inside->newest_us[f->inside->pattern];
+    int64_t written_us = time_us(&st->st_mtim), newest_us = f->inside->newest_us[f->inside->pattern];
     const char *base = strrchr(path, '/'), *pattern = f->o.patterns[f->inside->pattern], *pattern_base = strrchr(pattern, '/');
     size_t n = strlen(base), at = n;
     for (size_t i = 0; i < sizeof(packed) / sizeof(*packed); i++)
@@ -448,14 +454,15 @@ static bool is_missed(const struct log_follower *f, const char *path, const stru
     while (at > 1 && strchr("0123456789.-_", base[at - 1]))
         at--;
     bool has_literal_base = !strpbrk(pattern_base, "*?[\\"); /* else the pattern says itself what of these it wants */
-    return newest_us && written_us > newest_us && end > at && has_literal_base && at == strlen(pattern_base) && !memcmp(base, pattern_base, at);
+    return newest_us && written_us > newest_us && end > at && has_literal_base && at == strlen(pattern_base) &&
+           !memcmp(base, pattern_base, at);
 }
 
 static void set_path(struct log_follower *f, struct slot *s, const char *path, const struct stat *st, bool is_wanted)
 {
     strncpy(s->path, path, sizeof(s->path) - 1);
     s->n_bytes = (uint64_t)st->st_size;
-    s->written_us = st->st_mtim.tv_sec * US_PER_SECOND + st->st_mtim.tv_nsec / 1000;
+    s->written_us = time_us(&st->st_mtim);
     s->is_wanted = is_wanted;
     s->note[NOTE_PATTERN] = pattern_hash(f, f->inside->pattern);
     s->note[NOTE_WRITTEN] = (uint64_t)s->written_us;
@@ -471,7 +478,7 @@ static int see_known(struct log_follower *f, const char *path, const struct stat
         return 1;
     if (s->look == f->inside->look)
         return 0;
-    bool is_changed = s->n_bytes != (uint64_t)st->st_size || s->written_us != st->st_mtim.tv_sec * US_PER_SECOND + st->st_mtim.tv_nsec / 1000;
+    bool is_changed = s->n_bytes != (uint64_t)st->st_size || s->written_us != time_us(&st->st_mtim);
     set_path(f, s, path, st, is_wanted);
     if (!is_changed && s->fd < 0)
         return 0;
@@ -559,7 +566,7 @@ static int see_new(struct log_follower *f, const char *path, const struct stat *
     }
     bool packed = !file_pread_full(fd, magic, sizeof(magic), 0) && is_packed(magic, sizeof(magic));
     struct slot *s = packed ? past_of_packed(f, fd) : past_of(f, fd, (uint64_t)st->st_size, false);
-    int64_t age_us = clock_now_us() - (st->st_ctim.tv_sec * US_PER_SECOND + st->st_ctim.tv_nsec / 1000);
+    int64_t age_us = clock_now_us() - time_us(&st->st_ctim);
     if (!s && age_us >= 0 && age_us < SETTLED_US && (packed || past_of(f, fd, (uint64_t)st->st_size, true))) {
         close(fd); /* a copy in the making: what it is a copy of is not gone yet */
         return 0;
@@ -587,7 +594,9 @@ static int see_new(struct log_follower *f, const char *path, const struct stat *
     return open_slot(f, s, fd, packed);
 }
 
-static int each_path(struct log_follower *f, const char *pattern, bool is_wanted, int (*see)(struct log_follower *, const char *, const struct stat *, bool))
+typedef int see_path(struct log_follower *f, const char *path, const struct stat *st, bool is_wanted);
+
+static int each_path(struct log_follower *f, const char *pattern, bool is_wanted, see_path *see)
 {
     glob_t found;
     struct stat st;
@@ -615,14 +624,12 @@ static int look(struct log_follower *f)
     f->inside->look++;
     for (unsigned pass = 0; pass < 4; pass++)
         for (size_t i = 0; !r && i < f->o.n_patterns; i++) {
-            char beside[FOLLOW_PATH_MAX + 2];
+            char beside[FOLLOW_PATH_MAX + 3];
             bool is_wanted = pass % 2 == 0;
             if (strlen(f->o.patterns[i]) >= FOLLOW_PATH_MAX)
                 continue;
             f->inside->pattern = i;
-            strcpy(beside, f->o.patterns[i]);
-            if (!is_wanted)
-                strcat(beside, "?*");
+            snprintf(beside, sizeof(beside), "%s%s", f->o.patterns[i], is_wanted ? "" : "?*");
             r = each_path(f, beside, is_wanted, pass < 2 ? see_known : see_new);
         }
     return r;
