@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the confined role may and may not do with files: tried in a child, which tells by its exit status. */
+#include "help_dir.h"
+#include "node/privileges.h"
+
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "cmocka_house.h"
+
+static struct help_dir data, logs, other;
+
+static int setup(void **state)
+{
+    (void)state;
+    data = help_dir_new();
+    logs = help_dir_new();
+    other = help_dir_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    help_dir_free(&data);
+    help_dir_free(&logs);
+    help_dir_free(&other);
+    return 0;
+}
+
+static int try_open(const char *dir, int flags)
+{
+    char path[300];
+    snprintf(path, sizeof(path), "%s/file", dir);
+    int fd = open(path, flags | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno;
+    close(fd);
+    return 0;
+}
+
+/* Each answers 1 when what it says does not hold. */
+#define CHECK(bit, condition) ((condition) ? 0 : 1 << (bit))
+
+static int confined(void)
+{
+    const char *const dirs[] = {logs.path, "/there/is/no/such/directory"};
+    enum landlock_state landlock;
+    struct fault f;
+    if (privileges_confine_watch(data.path, dirs, 2, &landlock, &f))
+        return 255;
+    if (landlock == LANDLOCK_ABSENT)
+        return 254;
+    return CHECK(0, try_open(data.path, O_RDWR) == 0) | CHECK(1, try_open(logs.path, O_RDONLY) == 0) |
+           CHECK(2, try_open(logs.path, O_WRONLY) == EACCES) | CHECK(3, try_open(other.path, O_RDONLY) == EACCES) |
+           CHECK(4, try_open("/etc", O_RDONLY | O_CREAT) != 0) | CHECK(5, fork() < 0 && errno == EPERM) |
+           CHECK(6, socket(AF_INET, SOCK_STREAM, 0) < 0 && errno == EPERM);
+}
+
+static void the_role_reads_the_named_directories_and_writes_its_own_only(void **state)
+{
+    int status;
+    const char *const all[] = {data.path, logs.path, other.path};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(all); i++)
+        assert_int_equal(try_open(all[i], O_RDWR | O_CREAT), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (!child)
+        _exit(confined());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 254) {
+        print_message("skipped: this kernel has no landlock\n");
+        skip();
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_role_reads_the_named_directories_and_writes_its_own_only, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
