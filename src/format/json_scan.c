@@ -244,7 +244,7 @@ static inline bool is_blank(char c)
 }
 
 /* scalar_kind - of a number or word of @n bytes. Return: a kind, or STRING when it is neither. */
-static inline enum json_kind scalar_kind(const char *p, size_t n)
+__attribute__((always_inline)) static inline enum json_kind scalar_kind(const char *p, size_t n)
 {
     uint32_t four;
     memcpy(&four, p, sizeof four); /* the padding is behind */
@@ -259,22 +259,10 @@ static inline enum json_kind scalar_kind(const char *p, size_t n)
     return n == 5 && !memcmp(p, "false", 5) ? JSON_KIND_FALSE : JSON_KIND_STRING;
 }
 
-/* give - one leaf; what is over the limits is left out. */
-#define GIVE(KIND, AT, N, ESCAPED)                                                                               \
-    do {                                                                                                         \
-        if (node == NO_NODE || item == item_end) {                                                               \
-            s->is_cut = true;                                                                                    \
-        } else {                                                                                                 \
-            *item++ = (struct json_item){.at = (AT), .n = (N), .node = (uint16_t)node, .kind = (uint8_t)(KIND),  \
-                                         .is_escaped = (ESCAPED), .is_listed = is_array};                        \
-            marks |= nodes[node].mark;                                                                           \
-        }                                                                                                        \
-    } while (0)
-
 /*
  * take_key - a key and its colon at @i, in an object at @parent. Return: its node, NO_NODE beyond a limit, or BAD_KEY.
  */
-static inline uint32_t take_key(struct json_scan *s, const char *p, const uint32_t *i, uint32_t parent, uint32_t *guess)
+__attribute__((always_inline)) static inline uint32_t take_key(struct json_scan *s, const char *p, const uint32_t *i, uint32_t parent, uint32_t *guess)
 {
     const char *k = p + i[0] + 1;
     uint32_t n = i[1] - i[0] - 1, g = *guess;
@@ -294,88 +282,121 @@ static inline uint32_t scalar_end(const char *p, uint32_t to)
     return to;
 }
 
+/* what a walk has in hand */
+struct walk {
+    struct json_item *item, *item_end;
+    uint64_t marks;
+    uint32_t node, *guess;
+    unsigned depth;
+    bool is_array;
+};
+
+/* give - one leaf at the node in hand; what is over the limits is left out. (Inlined by force: the walk lives in registers.) */
+__attribute__((always_inline)) static inline void give(struct json_scan *s, struct walk *w, enum json_kind kind, uint32_t at,
+                                                       uint32_t n, bool is_escaped)
+{
+    if (w->node == NO_NODE || w->item == w->item_end) {
+        s->is_cut = true;
+        return;
+    }
+    *w->item++ = (struct json_item){.at = at, .n = n, .node = (uint16_t)w->node, .kind = (uint8_t)kind, .is_escaped = is_escaped,
+                                    .is_listed = w->is_array};
+    w->marks |= s->nodes[w->node].mark;
+}
+
+/* take_scalar - give the string, number or word at @i. Return: how many places of the index it takes; 0 if it is none. */
+__attribute__((always_inline)) static inline unsigned take_scalar(struct json_scan *s, struct walk *w, const char *p,
+                                                                  const uint32_t *i)
+{
+    uint32_t at = *i, n;
+    if (p[at] == '"') {
+        n = i[1] - ++at;
+        bool is_escaped = s->has_escapes && has_escape(s, at, n);
+        if (is_escaped && !json_escapes_are_right((struct text){p + at, n}))
+            return 0;
+        give(s, w, JSON_KIND_STRING, at, n, is_escaped);
+        return 2;
+    }
+    n = scalar_end(p, i[1]) - at;
+    enum json_kind kind = scalar_kind(p + at, n);
+    if (kind == JSON_KIND_STRING)
+        return 0;
+    give(s, w, kind, at, n, false);
+    return 1;
+}
+
+__attribute__((always_inline)) static inline uint32_t *first_of(struct json_scan *s, uint32_t node)
+{
+    return node == NO_NODE ? &s->no_guess : &s->nodes[node].first;
+}
+
+__attribute__((always_inline)) static inline uint32_t *next_of(struct json_scan *s, uint32_t node)
+{
+    return node == NO_NODE ? &s->no_guess : &s->nodes[node].next;
+}
+
 /*
  * walk - the grammar along the index. Behind the last entry stand INDEX_SPARE ones that point to the end of the text, whose
  * byte may be anything: whoever takes one of them for real finds @i beyond @end before the array ends.
  */
 static int walk(struct json_scan *s, const char *p, const uint32_t *i, const uint32_t *end)
 {
-    struct json_node *const nodes = s->nodes;
-    struct json_item *item = s->items, *const item_end = s->items + JSON_ITEMS_MAX;
-    struct json_level *const levels = s->levels;
-    uint64_t marks = 0;
-    uint32_t node = JSON_ROOT, no_guess = 0, *guess = &no_guess, at, n, in;
-    enum json_kind kind;
-    unsigned depth = 0;
-    bool is_array = false, is_escaped;
-    char c;
+    struct walk w = {.item = s->items, .item_end = s->items + JSON_ITEMS_MAX, .node = JSON_ROOT};
+    w.guess = &s->no_guess;
     goto value;
 
 key: /* of the object that is levels[depth] */
     if (end - i < 4 || p[i[0]] != '"' || p[i[2]] != ':')
         return JSON_MALFORMED;
-    node = take_key(s, p, i, levels[depth].node, guess);
-    if (node == BAD_KEY)
+    w.node = take_key(s, p, i, s->levels[w.depth].node, w.guess);
+    if (w.node == BAD_KEY)
         return JSON_MALFORMED;
     i += 3;
-    guess = node == NO_NODE ? &no_guess : &nodes[node].next;
+    w.guess = next_of(s, w.node);
 
 value:
     if (i >= end)
         return JSON_MALFORMED;
-    at = *i;
-    c = p[at];
-    if (c == '"') {
-        n = i[1] - ++at;
-        i += 2;
-        is_escaped = s->has_escapes && has_escape(s, at, n);
-        if (is_escaped && !json_escapes_are_right((struct text){p + at, n}))
-            return JSON_MALFORMED;
-        GIVE(JSON_KIND_STRING, at, n, is_escaped);
-    } else if (c == '{' || c == '[') {
-        if (depth == JSON_MAX_DEPTH)
+    char c = p[*i];
+    if (c == '{' || c == '[') {
+        if (w.depth == JSON_MAX_DEPTH)
             return JSON_TOO_DEEP;
-        i++;
+        uint32_t at = *i++;
         if (i == end || p[*i] != (c == '{' ? '}' : ']')) {
-            is_array = c == '[';
-            levels[++depth] = (struct json_level){node, is_array};
-            guess = node == NO_NODE ? &no_guess : &nodes[node].first;
-            if (is_array)
+            w.is_array = c == '[';
+            s->levels[++w.depth] = (struct json_level){w.node, w.is_array};
+            w.guess = first_of(s, w.node);
+            if (w.is_array)
                 goto value;
             goto key;
         }
-        n = *i++ + 1 - at;
-        GIVE(c == '{' ? JSON_KIND_OBJECT : JSON_KIND_ARRAY, at, n, false);
+        uint32_t n = *i++ + 1 - at;
+        give(s, &w, c == '{' ? JSON_KIND_OBJECT : JSON_KIND_ARRAY, at, n, false);
     } else {
-        n = scalar_end(p, *++i) - at;
-        kind = scalar_kind(p + at, n);
-        if (kind == JSON_KIND_STRING)
+        unsigned n = take_scalar(s, &w, p, i);
+        if (!n)
             return JSON_MALFORMED;
-        GIVE(kind, at, n, false);
+        i += n;
     }
 
-    /* what follows a value: a comma, or the ends of its containers */
-    while (depth) {
+    while (w.depth) { /* a comma, or the ends of the containers */
+        uint32_t in = s->levels[w.depth].node;
         c = p[*i++];
-        in = levels[depth].node;
-        if (c == ',' && !is_array)
+        if (c == ',' && !w.is_array)
             goto key;
         if (c == ',') {
-            node = in;
-            guess = in == NO_NODE ? &no_guess : &nodes[in].first;
+            w.node = in;
+            w.guess = first_of(s, in);
             goto value;
         }
-        if (c != (is_array ? ']' : '}') || i > end)
+        if (c != (w.is_array ? ']' : '}') || i > end)
             return JSON_MALFORMED;
-        depth--;
-        is_array = depth && levels[depth].is_array;
-        guess = in == NO_NODE ? &no_guess : &nodes[in].next;
+        w.is_array = --w.depth && s->levels[w.depth].is_array;
+        w.guess = next_of(s, in);
     }
-    if (i != end)
-        return JSON_MALFORMED;
-    s->n_items = (uint32_t)(item - s->items);
-    s->marks = marks;
-    return 0;
+    s->n_items = (uint32_t)(w.item - s->items);
+    s->marks = w.marks;
+    return i == end ? 0 : JSON_MALFORMED;
 }
 
 /* --- the whole -------------------------------------------------------------------------------------- */
@@ -409,6 +430,7 @@ static int scan_fault(struct text t, int rc, size_t *ret_at)
 int json_scan(struct json_scan *s, struct text t, size_t *ret_at)
 {
     s->n_items = 0;
+    s->no_guess = 0;
     s->marks = 0;
     s->is_cut = false;
     if (t.n > JSON_SCAN_MAX)

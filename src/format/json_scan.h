@@ -65,6 +65,7 @@ struct json_scan {
     size_t (*index_text)(struct json_scan *s, const char *p, size_t n);
     struct json_node *nodes;
     uint32_t n_nodes;
+    uint32_t no_guess; /* where nothing is given: a guess that is never right */
     uint32_t *heads; /* hash table of nodes */
     struct buf keys;
     uint32_t *index; /* offsets of brackets, commas, colons, quotes and first bytes of numbers and words */
