@@ -262,7 +262,8 @@ __attribute__((always_inline)) static inline enum json_kind scalar_kind(const ch
 /*
  * take_key - a key and its colon at @i, in an object at @parent. Return: its node, NO_NODE beyond a limit, or BAD_KEY.
  */
-__attribute__((always_inline)) static inline uint32_t take_key(struct json_scan *s, const char *p, const uint32_t *i, uint32_t parent, uint32_t *guess)
+__attribute__((always_inline)) static inline uint32_t take_key(struct json_scan *s, const char *p, const uint32_t *i,
+                                                               uint32_t parent, uint32_t *guess)
 {
     const char *k = p + i[0] + 1;
     uint32_t n = i[1] - i[0] - 1, g = *guess;

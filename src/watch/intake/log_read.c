@@ -367,6 +367,30 @@ static int open_reading(struct log_reading *r, int fd, const struct line_decoder
     return unpack_new(fd, &r->unpack);
 }
 
+/* foreign_packing - of archives that we do not undo, by their magic. NULL: none of them. */
+static const char *foreign_packing(struct text t)
+{
+    static const struct {
+        const char *name, *magic;
+    } table[] = {{"bzip2", "BZh"}, {"zip", "PK\3\4"}, {"7z", "7z\xbc\xaf\x27\x1c"}, {"rar", "Rar!"}, {"lz4", "\x04\x22\x4d\x18"},
+                 {"compress", "\x1f\x9d"}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (begins(t, table[i].magic))
+            return table[i].name;
+    return NULL;
+}
+
+/* is_binary - a tenth of the first bytes are control characters; some zeros in a log are left by a crash of its writer. */
+static bool is_binary(struct text t)
+{
+    size_t n = t.n < 512 ? t.n : 512, n_control = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)t.p[i];
+        n_control += c < 0x20 && c != '\n' && c != '\r' && c != '\t' && c != 0x1b;
+    }
+    return n_control * 10 > n;
+}
+
 static int read_all(struct log_reading *r)
 {
     int rc = 0;
@@ -377,7 +401,12 @@ static int read_all(struct log_reading *r)
         rc = skip_mark(r);
     if (rc || r->at == r->bytes.n)
         return rc;
-    rc = read_kind(r, r->o->format == LOG_AUTO ? detect(r) : r->o->format);
+    enum log_format format = r->o->format == LOG_AUTO ? detect(r) : r->o->format;
+    r->foreign = foreign_packing(log_rest(r));
+    r->is_binary = format != LOG_EVTX && is_binary(log_rest(r));
+    if (r->foreign || r->is_binary)
+        return 0;
+    rc = read_kind(r, format);
     return rc ? rc : give_batch(r);
 }
 
@@ -408,6 +437,10 @@ int log_read(int fd, const struct log_options *o, struct event_names *names, con
         return FAULT(f, rc, no_memory, "reading logs");
     if (rc < 0)
         return FAULT(f, rc, log_cannot_read, o->path ? o->path : "-", strerror(-rc));
+    if (r.foreign)
+        return FAULT(f, LOG_REFUSED, import_foreign_packing, o->path ? o->path : "-", r.foreign);
+    if (r.is_binary)
+        return FAULT(f, LOG_REFUSED, import_binary, o->path ? o->path : "-");
     if (r.is_wrong)
         return FAULT(f, LOG_REFUSED, log_wrong_format, o->path ? o->path : "-", log_format_name(o->format));
     if (r.condition == UNPACK_CORRUPT)

@@ -3,7 +3,7 @@
  * watch/intake/log_read - any log file into batches of log events: the one door for decode, detect and import logs.
  *
  * In:     a descriptor, untrusted, read once from where it stands (a pipe will do); unpacked on the way when it is
- *         gzip, xz, zstd or bzip2.
+ *         gzip, xz or zstd.
  * Out:    batches of events through a sink, in the order of the file; what was refused, one by one, with its place
  *         and reason; an account: read = kept + sum of refused.
  * Kind:   told by content: .evtx by its magic; XML of Windows events; JSON lines, JSON arrays, documents one behind
@@ -74,7 +74,7 @@ enum { LOG_REASONS_MAX = 48 };
 
 struct log_account {
     const char *kind;    /* "evtx", "json", "lines" ...; "" of an empty file; static */
-    const char *packing; /* "", "gzip", "xz", "zstd", "bzip2"; static */
+    const char *packing; /* "", "gzip", "xz", "zstd"; static */
     uint64_t n_bytes_in, n_bytes; /* of the file; unpacked */
     uint64_t read, kept;          /* read = kept + sum of refused */
     uint64_t n_plain;             /* of kept: nobody understood more than its header (no event.decoder) */
@@ -103,7 +103,7 @@ typedef void (*log_refuse)(void *context, const struct log_refused *r);
  * @decoders: may be NULL; borrowed.   @refuse: may be NULL.   @context: of both.
  * @ret:     always written.   @f: filled unless 0 is returned.
  * Return: 0 (also with refusals or is_truncated: see @ret); LOG_REFUSED (wrong as a whole: a damaged archive, a bomb,
- *         not the format that was named; batches may have reached the sink before); <0: reading failed, memory is out,
+ *         packed otherwise, binary, not the format that was named; batches may have reached the sink before); <0: reading failed, memory is out,
  *         or what the sink answered.
  */
 #define LOG_REFUSED 1

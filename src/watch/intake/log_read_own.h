@@ -25,6 +25,8 @@ struct log_reading {
     uint64_t line;       /* of bytes.p[at], 1-based */
     bool has_ended;      /* nothing comes behind the window */
     bool is_wrong;       /* not the format that was named */
+    bool is_binary;      /* no log at all */
+    const char *foreign; /* a packing we do not undo; NULL */
     bool is_skipping;    /* a record over the limit has been refused: the rest of its line is passed over */
     int condition;       /* of unpack_read: what ended the content; 0 */
     uint8_t utf16;       /* 0, or 1 little-endian, 2 big-endian: turned into UTF-8 on the way */
