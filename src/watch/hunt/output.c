@@ -109,7 +109,7 @@ int hunt_output_hit(void *context, const struct hunt_hit *h)
         n_ports += (size_t)snprintf(ports + n_ports, sizeof(ports) - n_ports, i ? ";%u" : "%u", h->ports[i]);
     bool has_time = h->first_seen_us <= h->last_seen_us;
     struct query_value values[N_HIT_COLUMNS] = {
-        ip_of(&h->own, !ip_is_zero(&h->own)), /* a log that names one address only */
+        ip_of(&h->own, true),
         text_of(h->unit),
         ip_of(&h->remote, h->has_remote),
         text_of(h->list),

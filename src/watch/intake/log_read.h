@@ -103,8 +103,8 @@ typedef void (*log_refuse)(void *context, const struct log_refused *r);
  * @decoders: may be NULL; borrowed.   @refuse: may be NULL.   @context: of both.
  * @ret:     always written.   @f: filled unless 0 is returned.
  * Return: 0 (also with refusals or is_truncated: see @ret); LOG_REFUSED (wrong as a whole: a damaged archive, a bomb,
- *         packed otherwise, binary, not the format that was named; batches may have reached the sink before); <0: reading failed, memory is out,
- *         or what the sink answered.
+ *         packed otherwise, binary, not the format that was named; batches may have reached the sink before); <0: reading
+ *         failed, memory is out, or what the sink answered.
  */
 #define LOG_REFUSED 1
 int log_read(int fd, const struct log_options *o, struct event_names *names, const struct line_decoders *decoders,
