@@ -189,6 +189,8 @@ struct text zeek_log_of_path(struct text path)
         "packet_filter", "loaded_scripts", "traceroute", "quic", "ldap", "ldap_search", "ntp", "mqtt_publish", "mqtt_connect",
         "modbus", "dnp3", "ocsp",
         "analyzer", "telemetry", "websocket", "postgresql", "redis", "rfb"};
+    if (!path.n)
+        return TEXT("");
     size_t from = path.n;
     while (from && path.p[from - 1] != '/')
         from--;
