@@ -35,6 +35,10 @@ struct events *events_new(struct event_names *names)
         return NULL;
     e->names = names;
     e->heap.max = HEAP_MAX;
+    if (events_room(e, 1)) { /* never without a first place: readers may count from it */
+        events_free(e);
+        return NULL;
+    }
     return e;
 }
 

@@ -494,6 +494,8 @@ static size_t tai64n(struct text t, int64_t *ret_us)
 
 size_t line_time_parse(struct text t, const struct line_clock *clock, int64_t *ret_us, unsigned *ret_flags)
 {
+    if (!t.n)
+        return 0;
     struct scan s = {t.p, t.p + t.n, false};
     struct civil c = {0};
     int zone_s = clock->zone_s;
