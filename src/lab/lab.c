@@ -69,7 +69,8 @@ static int close_files(void)
 
 static int set_limit(int what, uint64_t v)
 {
-    struct rlimit l = {.rlim_cur = v, .rlim_max = v};
+    /* processor time: at the hard limit the kernel kills without a word, so the signal that names it must come before */
+    struct rlimit l = {.rlim_cur = v, .rlim_max = v + (what == RLIMIT_CPU)};
     return setrlimit((__rlimit_resource_t)what, &l) ? -errno : 0;
 }
 
