@@ -440,7 +440,7 @@ int log_read(int fd, const struct log_options *o, struct event_names *names, con
     if (r.foreign)
         return FAULT(f, LOG_REFUSED, import_foreign_packing, o->path ? o->path : "-", r.foreign);
     if (r.is_binary)
-        return FAULT(f, LOG_REFUSED, import_binary, o->path ? o->path : "-");
+        return FAULT(f, LOG_REFUSED, log_binary, o->path ? o->path : "-");
     if (r.is_wrong)
         return FAULT(f, LOG_REFUSED, log_wrong_format, o->path ? o->path : "-", log_format_name(o->format));
     if (r.condition == UNPACK_CORRUPT)

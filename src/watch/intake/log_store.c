@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "watch/intake/log_store.h"
 
+#include "watch/intake/unpack.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -98,6 +100,8 @@ int log_store_file(struct store *s, const struct log_store_options *o, int fd, c
 {
     *ret = (struct import_stored){.event_min_us = INT64_MAX, .event_max_us = INT64_MIN,
                                   .summary = {.kind = "", .unit = "events", .packing = ""}};
+    if (unpack_is_device(fd)) /* before all of it is read for its checksum */
+        return FAULT(f, -ENODEV, import_device, name);
     if (lseek(fd, 0, SEEK_CUR) >= 0)
         return import_one(s, o, fd, name, ret, f);
     int copy = import_spool(fd, o->spool_dir);
