@@ -45,20 +45,9 @@ int store_log_writer_new(struct store *s, struct store_log_writer **ret, struct 
 static int open_one(struct store_log_writer *w, struct fault *f)
 {
     struct store *s = w->store;
-    struct manifest_change c = {0};
-    bool is_uncertain = false;
-    int r = journal_create(s->journals_fd, store_new_id(s), MANIFEST_LOGS, &w->journal, f);
+    int r = store_open_journal(s, MANIFEST_LOGS, &w->journal, f);
     if (r)
         return r;
-    manifest_add_journal(&c, w->journal.id, MANIFEST_LOGS);
-    r = store_commit(s, &c, &is_uncertain, f);
-    manifest_change_fini(&c);
-    if (r) {
-        journal_close(&w->journal);
-        if (!is_uncertain)
-            store_unlink(s, STORE_JOURNAL, w->journal.id);
-        return r;
-    }
     w->builder = log_builder_new(s->names, LOG_SEGMENT_ROWS);
     w->opened_us = 0;
     w->is_open = true;

@@ -114,6 +114,24 @@ int store_commit(struct store *s, struct manifest_change *c, bool *ret_is_uncert
     return r;
 }
 
+int store_open_journal(struct store *s, int family, struct journal *ret, struct fault *f)
+{
+    struct manifest_change c = {0};
+    bool is_uncertain = false;
+    int r = journal_create(s->journals_fd, store_new_id(s), family, ret, f);
+    if (r)
+        return r;
+    manifest_add_journal(&c, ret->id, family);
+    r = store_commit(s, &c, &is_uncertain, f);
+    manifest_change_fini(&c);
+    if (r) {
+        journal_close(ret);
+        if (!is_uncertain)
+            store_unlink(s, STORE_JOURNAL, ret->id);
+    }
+    return r;
+}
+
 void store_take_notes(struct store *s, struct manifest_notes *notes)
 {
     pthread_mutex_lock(&s->notes_lock);

@@ -113,6 +113,8 @@ uint32_t store_segment_rows(const struct store *s);
 void store_seal_chain(struct store *s, const struct manifest_segment *segments, size_t n);
 /* store_commit - manifest_commit under the lock; the notes that changed go with it. */
 int store_commit(struct store *s, struct manifest_change *c, bool *ret_is_uncertain, struct fault *f);
+/* store_open_journal - a new one, named by the manifest. Return: 0 or <0 with the fault; then there is none. */
+int store_open_journal(struct store *s, int family, struct journal *ret, struct fault *f);
 
 /* --- building (build.c) ------------------------------------------------------------ */
 

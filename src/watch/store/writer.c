@@ -57,20 +57,9 @@ static uint32_t builder_rows(const struct store *s)
 static int open_one(struct store_writer *w, struct open_segment *o, int family, struct fault *f)
 {
     struct store *s = w->store;
-    struct manifest_change c = {0};
-    bool is_uncertain = false;
-    int r = journal_create(s->journals_fd, store_new_id(s), family, &o->journal, f);
+    int r = store_open_journal(s, family, &o->journal, f);
     if (r)
         return r;
-    manifest_add_journal(&c, o->journal.id, family);
-    r = store_commit(s, &c, &is_uncertain, f);
-    manifest_change_fini(&c);
-    if (r) {
-        journal_close(&o->journal);
-        if (!is_uncertain)
-            store_unlink(s, STORE_JOURNAL, o->journal.id);
-        return r;
-    }
     o->builder = segment_builder_new(family, builder_rows(s));
     o->opened_us = 0;
     o->is_open = true;
