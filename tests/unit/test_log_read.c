@@ -259,6 +259,13 @@ static void wrong_formats_and_sinks_are_said(void **state)
     static const char *const no_logs[] = {"BZh91AY&SY", "PK\3\4 something", "\x01\x02\x03\x04 binary \x05\x06"};
     for (size_t i = 0; i < COUNT_OF(no_logs); i++)
         assert_int_equal(read_text(no_logs[i], strlen(no_logs[i]), (struct log_options){0}, &s, &a), LOG_REFUSED);
+    uint32_t x = 1;
+    for (int round = 0; round < 200; round++) { /* evenly spread bytes, as of anything packed or encrypted */
+        char noise[4000];
+        for (size_t i = 0; i < sizeof noise; i++)
+            noise[i] = (char)((x = x * 1664525u + 1013904223u) >> 24);
+        assert_int_equal(read_text(noise, sizeof noise, (struct log_options){0}, &s, &a), LOG_REFUSED);
+    }
     s = (struct seen){.answer = -EPIPE};
     struct fault f = {0};
     int fd = file_of("{\"a\":1}\n", 8);
