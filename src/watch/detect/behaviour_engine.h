@@ -13,6 +13,7 @@
 
 #include "format/event.h"
 #include "watch/detect/behaviour.h"
+#include "watch/detect/behaviour_row.h"
 #include "watch/detect/behaviour_settings.h"
 #include "watch/flow_batch.h"
 #include "watch/indicator/space.h"
@@ -38,6 +39,7 @@ struct behaviour_base {
     void *context;              /* of emit */
     int64_t window_us;          /* of findings: alarm.window_us = behaviour_window(base, first_us), .window_length_us = this */
     int zone_s;                 /* windows begin at local midnight */
+    uint64_t seed;              /* of hashes: secret in a node, so that nobody can fill one set of a table on purpose */
 };
 
 /* behaviour_window - start of the window of findings that holds @us. */
@@ -61,7 +63,8 @@ struct behaviour_counters {
 /*
  * struct behaviour_detector - what a detector offers. flows or events may be NULL: it is not about them.
  * create: NULL when memory is out.
- * flows, events: one batch, borrowed for the call. Return: 0, or <0 (-ENOMEM, or what emit answered).
+ * flows: one batch, and the same rows (b->n) as behaviour reads them (behaviour_row.h). events: one batch. Borrowed for
+ *     the call. Return: 0, or <0 (-ENOMEM, or what emit answered).
  * flush: the time of the stream has reached @at_us: windows that have ended may be judged (INT64_MAX: nothing follows).
  *     Called every minute of the stream's time or less often.
  */
@@ -69,7 +72,7 @@ struct behaviour_detector {
     const char *name; /* in status */
     void *(*create)(const struct behaviour_base *base);
     void (*destroy)(void *detector);
-    int (*flows)(void *detector, const struct flow_batch *b, const struct behaviour_own *own);
+    int (*flows)(void *detector, const struct flow_batch *b, const struct behaviour_row *rows, const struct behaviour_own *own);
     int (*events)(void *detector, const struct events *e, const struct behaviour_own *own);
     int (*flush)(void *detector, int64_t at_us);
     void (*count)(const void *detector, struct behaviour_counters *ret);
