@@ -27,7 +27,7 @@ put 644 "$scratch/completion" "$prefix/share/bash-completion/completions/vonggac
 for f in README.md README.vi.md ARCHITECTURE.md THREATS.md CHANGELOG.md NOTICE; do
     put 644 "$root/$f" "$prefix/share/doc/vonggac/$f"
 done
-(cd "$root/content" && find . -type f -name '*.yaml' ! -path './i18n/*') | while read -r f; do
+(cd "$root/content" && find . -type f \( -name '*.yaml' -o -path './names/*.txt' \) ! -path './i18n/*') | while read -r f; do
     put 644 "$root/content/$f" "$prefix/share/vonggac/content/$f"
 done
 put 644 "$root/packaging/vonggac.yaml" "$prefix/share/doc/vonggac/examples/vonggac.yaml"

@@ -68,9 +68,29 @@
     X(SILENT_MISSED, "silent.missed", 4, 1, 60)                                               \
     /* dga, dns_tunnel, brute_force, password_spray: behaviour_names, behaviour_logins; append here */ \
     X(DGA_ENABLED, "dga.enabled", 1, 0, 1)                                                    \
+    X(DGA_WINDOW_S, "dga.window_s", 3600, 60, 86400)                                          \
+    X(DGA_SCORE, "dga.score_pct", 50, 1, 100)                                                 \
+    X(DGA_NAMES, "dga.names", 10, 3, 1000000)                                                 \
+    X(DGA_SHARE, "dga.share_pct", 30, 1, 100)                                                 \
+    X(DGA_UNANSWERED, "dga.unanswered_names", 25, 3, 1000000)                                 \
+    X(DGA_FAILED, "dga.failed_names", 60, 3, 1000000)                                         \
+    X(DGA_FAILED_SHARE, "dga.failed_pct", 50, 1, 100)                                         \
     X(DNS_TUNNEL_ENABLED, "dns_tunnel.enabled", 1, 0, 1)                                      \
+    X(DNS_TUNNEL_WINDOW_S, "dns_tunnel.window_s", 3600, 60, 86400)                            \
+    X(DNS_TUNNEL_NAMES, "dns_tunnel.names", 60, 3, 1000000)                                   \
+    X(DNS_TUNNEL_BYTES, "dns_tunnel.bytes", 2000, 100, 1e9)                                   \
+    X(DNS_TUNNEL_LENGTH, "dns_tunnel.length", 18, 4, 250)                                     \
     X(BRUTE_FORCE_ENABLED, "brute_force.enabled", 1, 0, 1)                                    \
-    X(PASSWORD_SPRAY_ENABLED, "password_spray.enabled", 1, 0, 1)
+    X(BRUTE_FORCE_FAILURES, "brute_force.failures", 10, 2, 1000000)                           \
+    X(BRUTE_FORCE_WINDOW_S, "brute_force.window_s", 600, 10, 86400)                           \
+    X(BRUTE_FORCE_SLOW_FAILURES, "brute_force.slow_failures", 40, 2, 1000000)                 \
+    X(BRUTE_FORCE_SLOW_WINDOW_S, "brute_force.slow_window_s", 21600, 60, 604800)              \
+    X(BRUTE_FORCE_SOURCES, "brute_force.sources", 10, 2, 1000000)                             \
+    X(BRUTE_FORCE_CONNECTIONS, "brute_force.connections", 20, 5, 1000000)                     \
+    X(PASSWORD_SPRAY_ENABLED, "password_spray.enabled", 1, 0, 1)                              \
+    X(PASSWORD_SPRAY_ACCOUNTS, "password_spray.accounts", 8, 3, 1000000)                      \
+    X(PASSWORD_SPRAY_TRIES, "password_spray.tries", 3, 1, 100)                                \
+    X(PASSWORD_SPRAY_WINDOW_S, "password_spray.window_s", 3600, 60, 604800)
 
 enum behaviour_setting {
 #define X(id, name, value, least, most) BEHAVIOUR_SET_##id,
