@@ -17,7 +17,7 @@ build    libvectorscan-dev libpcre2-dev
 run      +build
 test     +build xz-utils codespell procps iproute2 nfdump
 fuzz     +build clang libclang-rt-14-dev llvm-14 xz-utils
-bench    +build nfdump xz-utils g++ libsimdjson-dev
+bench    +build nfdump xz-utils g++ libsimdjson-dev rsyslog
 lint     +build clang-tidy
 deb      +build dpkg-dev
 console  @node=nodejs @npm=npm
