@@ -35,7 +35,7 @@ static void check_state(const struct manifest *m)
         assert(m->segments[i - 1].id < m->segments[i].id);
     assert(!manifest_live(m, &live, &n) && n == m->n_segments - m->n_gone);
     for (size_t i = 0; i < n; i++) {
-        assert(live[i].family == 4 || live[i].family == 6 || live[i].family == MANIFEST_LOGS);
+        assert(live[i].family == 4 || live[i].family == 6 || live[i].family == MANIFEST_LOGS || live[i].family == MANIFEST_LEASES);
         assert(manifest_find_segment(m, live[i].id) && (i == 0 || live[i - 1].order <= live[i].order));
     }
     free(live);

@@ -58,7 +58,7 @@ static int64_t next_time(struct words *w)
 static int next_family(struct words *w)
 {
     uint64_t v = next_number(w);
-    w->is_bad |= v != 4 && v != 6 && v != MANIFEST_LOGS;
+    w->is_bad |= v != 4 && v != 6 && v != MANIFEST_LOGS && v != MANIFEST_LEASES;
     return (int)v;
 }
 

@@ -25,7 +25,8 @@
 #define MANIFEST_MAX_BYTES ((size_t)1 << 30)
 #define MANIFEST_LINE_MAX ((size_t)64 << 20)
 
-#define MANIFEST_LOGS 1 /* the family of log events; 4 and 6: flows */
+#define MANIFEST_LOGS 1   /* the family of log events; 4 and 6: flows */
+#define MANIFEST_LEASES 2 /* in the manifest of watch/lease only */
 
 struct manifest_segment {
     uint64_t id, order; /* order: by arrival; unique per family */

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "watch/lease/lease.h"
+
+#include "base/clock.h"
+
+#include <string.h>
+
+static const char *const names[] = {
+#define X(ID, name) [LEASE_##ID] = name,
+    LEASE_KINDS(X)
+#undef X
+};
+
+const char *lease_kind_name(enum lease_kind kind)
+{
+    return names[kind];
+}
+
+int lease_kind_parse(const char *p, size_t n, enum lease_kind *ret)
+{
+    for (int i = 0; i < LEASE_N_KINDS; i++) {
+        if (strlen(names[i]) != n || memcmp(names[i], p, n))
+            continue;
+        *ret = (enum lease_kind)i;
+        return 0;
+    }
+    return 1;
+}
+
+static bool is_time(int64_t us)
+{
+    return us >= 0 && us < INT64_C(253402300800) * US_PER_SECOND; /* year 10000 */
+}
+
+bool lease_is_sane(const struct lease *l)
+{
+    bool has_from = l->from_us != LEASE_UNKNOWN, has_to = l->to_us != LEASE_UNKNOWN;
+    if (l->kind >= LEASE_N_KINDS || l->port_first > l->port_last || l->mac >> 48 || (!has_from && !has_to))
+        return false;
+    if ((has_from && !is_time(l->from_us)) || (has_to && !is_time(l->to_us)) || (has_from && has_to && l->to_us < l->from_us))
+        return false;
+    return l->kind == LEASE_RESTART ? ip_is_zero(&l->outside) && has_from : !ip_is_zero(&l->outside);
+}
