@@ -22,7 +22,7 @@ struct event_decoder {
     struct line_scratch *scratch;
     struct event_windows *windows;
     struct winxml *xml;
-    struct event_json *json;
+    struct event_json *json; /* made when the first JSON comes: it is large, and an .evtx file has none */
     struct line_file file; /* of the source in hand: see event_decoder_source */
     const struct event_source *source;
 };
@@ -45,6 +45,10 @@ const char *event_refusal_name(enum event_refusal reason)
 static int put_json(struct event_decoder *d, struct events *e, size_t at, size_t n, const struct event_source *source,
                     enum event_refusal *ret_reason, size_t *ret_at)
 {
+    if (!d->json)
+        d->json = event_json_new(d->names, d->windows, d->xml);
+    if (!d->json)
+        return -ENOMEM;
     int rc = event_json_put(d->json, e, at, n, source, ret_at);
     if (rc > 0)
         *ret_reason = rc == JSON_TOO_DEEP ? EVENT_REFUSED_JSON_DEEP
@@ -114,9 +118,8 @@ struct event_decoder *event_decoder_new(struct event_names *names, const struct 
     d->lines = lines;
     d->windows = event_windows_new(names);
     d->xml = winxml_new();
-    d->json = d->windows && d->xml ? event_json_new(names, d->windows, d->xml) : NULL;
     d->scratch = lines ? line_scratch_new(lines) : NULL;
-    if (!d->json || (lines && !d->scratch)) {
+    if (!d->windows || !d->xml || (lines && !d->scratch)) {
         event_decoder_free(d);
         return NULL;
     }
@@ -152,6 +155,8 @@ void event_record_source(struct events *e, const struct event_source *source)
         event_put_text(e, EV_LOG_FILE_PATH, source->path);
     if (source->address.n)
         event_put_text(e, EV_LOG_SOURCE_ADDRESS, source->address);
+    if (source->sender.n)
+        event_put_name(e, TEXT("log.source.name"), source->sender);
     if (source->has_offset)
         event_put_long(e, EV_LOG_OFFSET, source->offset > INT64_MAX ? INT64_MAX : (int64_t)source->offset);
 }

@@ -9,14 +9,15 @@
 #include "base/clock.h"
 #include "format/event_windows_own.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAMES = 4096, SLOTS_MAX = 256, PLANS = 1024, PLAN_NONE = UINT16_MAX };
+enum { NAMES = 4096, SLOTS_MAX = 256, SLOT_PLACES = 1024, PLANS = 1024, PLAN_NONE = UINT16_MAX };
 #define NO_VALUE UINT32_MAX
 
 struct name {
-    uint32_t hash; /* 0: empty */
+    uint32_t hash;
     uint16_t field, slot;
     uint8_t section, n;
     char text[62];
@@ -39,26 +40,41 @@ struct event_windows {
     uint32_t system_at[EVTX_N_SYSTEM];
     uint32_t n_names, n_plans, n_rows, n_slots;
     const char *slot_names[SLOTS_MAX];
+    uint16_t slot_place[SLOT_PLACES];  /* slots by the hash of their names; 0: empty */
     uint16_t row_slots[SLOTS_MAX * 2]; /* of each row of windows_copies */
     struct plan plans[PLANS];
     uint16_t rows[PLANS * 8];
-    struct name table[NAMES];
+    uint16_t place[NAMES]; /* of `table`, from 1, by hash; 0: empty */
+    struct name table[NAMES / 2]; /* not cleared: the first n_names count */
 };
+
+_Static_assert(SLOT_PLACES >= 2 * SLOTS_MAX, "an empty place is always near");
+
+/* slot_place - where the slot of @name stands or would stand. */
+static uint16_t *slot_place(struct event_windows *w, struct text name)
+{
+    uint32_t i = evtx_name_hash(name.p, name.n) % SLOT_PLACES;
+    while (w->slot_place[i] && !text_is(name, w->slot_names[w->slot_place[i]]))
+        i = (i + 1) % SLOT_PLACES;
+    return &w->slot_place[i];
+}
 
 static uint16_t slot_of(struct event_windows *w, const char *name)
 {
-    for (uint16_t i = 1; i < w->n_slots; i++)
-        if (!strcmp(w->slot_names[i], name))
-            return i;
-    w->slot_names[w->n_slots] = name;
-    return (uint16_t)w->n_slots++;
+    uint16_t *place = slot_place(w, (struct text){name, strlen(name)});
+    if (!*place) {
+        w->slot_names[w->n_slots] = name;
+        *place = (uint16_t)w->n_slots++;
+    }
+    return *place;
 }
 
 struct event_windows *event_windows_new(struct event_names *names)
 {
-    struct event_windows *w = calloc(1, sizeof *w);
+    struct event_windows *w = malloc(sizeof *w);
     if (!w)
         return NULL;
+    memset(w, 0, offsetof(struct event_windows, table));
     w->names = names;
     w->n_slots = 1;
     for (unsigned i = 0; i < windows_n_copies; i++) {
@@ -235,25 +251,18 @@ static uint16_t field_of(struct event_windows *w, enum evtx_section section, str
     return event_names_add(w->names, (struct text){full, prefix.n + name.n});
 }
 
-static uint16_t known_slot(const struct event_windows *w, enum evtx_section section, struct text name)
+static uint16_t known_slot(struct event_windows *w, enum evtx_section section, struct text name)
 {
-    if (section != EVTX_IN_EVENT_DATA && section != EVTX_IN_USER_DATA)
-        return 0;
-    for (uint16_t i = 1; i < w->n_slots; i++)
-        if (text_is(name, w->slot_names[i]))
-            return i;
-    return 0;
+    return section == EVTX_IN_EVENT_DATA || section == EVTX_IN_USER_DATA ? *slot_place(w, name) : 0;
 }
 
 /* look_up - the field and slot of a name; the table takes what fits. */
 static struct name look_up(struct event_windows *w, enum evtx_section section, struct text name)
 {
-    uint32_t hash = (evtx_name_hash(name.p, name.n) * 5 + (uint32_t)section) | 1;
-    uint32_t i = hash >> 8;
-    for (unsigned steps = 0; steps < NAMES; steps++, i++) {
-        const struct name *k = &w->table[i % NAMES];
-        if (!k->hash)
-            break;
+    uint32_t hash = evtx_name_hash(name.p, name.n) * 5 + (uint32_t)section;
+    uint32_t i = hash >> 8; /* half of the places stay empty: the search ends */
+    for (; w->place[i % NAMES]; i++) {
+        const struct name *k = &w->table[w->place[i % NAMES] - 1];
         if (k->hash == hash && k->section == section && k->n == name.n && !memcmp(k->text, name.p, name.n))
             return *k;
     }
@@ -262,8 +271,8 @@ static struct name look_up(struct event_windows *w, enum evtx_section section, s
     if (name.n > sizeof found.text || w->n_names >= NAMES / 2)
         return found;
     memcpy(found.text, name.p, name.n);
-    w->table[i % NAMES] = found;
-    w->n_names++;
+    w->table[w->n_names++] = found;
+    w->place[i % NAMES] = (uint16_t)w->n_names;
     return found;
 }
 
