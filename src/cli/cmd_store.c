@@ -141,8 +141,8 @@ static int verify_chain(const struct cli_args *a)
     if (r == STORE_EMPTY)
         return EXIT_DONE;
     sha256_format(&report.head, hex);
-    SAY(stdout, chain_verified, message_count(report.n_lines), message_count(report.n_present), message_count(report.n_gone),
-        message_count(report.n_unchained), hex);
+    SAY(stdout, chain_verified, message_count(report.n_lines), message_count(report.n_present),
+        message_count(report.n_merged), message_count(report.n_gone), message_count(report.n_unchained), hex);
     if (given && report.has_head)
         SAY(stdout, chain_head_is_there);
     else if (given)

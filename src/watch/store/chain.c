@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "watch/store/chain.h"
+#include "watch/store/chain_inside.h"
 
 #include "base/file.h"
-#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,17 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAGIC_LINE "VGCHAIN 1\n"
-#define CHAIN_BYTES_MAX ((size_t)1 << 30)
-enum { LINE_MAX_BYTES = 256 };
+enum { LINE_BYTES_MAX = 512 + 21 * CHAIN_PARTS_MAX };
 
-struct line {
-    uint64_t id, n_rows;
-    struct sha256 content, link;
-    size_t n_said; /* bytes the link covers */
-};
-
-static struct sha256 link_of(const struct sha256 *before, const char *said, size_t n)
+struct sha256 chain_link(const struct sha256 *before, const char *said, size_t n)
 {
     struct sha256_state s;
     sha256_init(&s);
@@ -30,6 +21,8 @@ static struct sha256 link_of(const struct sha256 *before, const char *said, size
     sha256_add(&s, said, n);
     return sha256_end(&s);
 }
+
+/* --- lines ------------------------------------------------------------------------------------------------------- */
 
 static struct text word(struct text *rest)
 {
@@ -40,17 +33,42 @@ static struct text word(struct text *rest)
     return w;
 }
 
-/* parse_line - without its line end. Return: 0 or 1. */
-static int parse_line(struct text t, struct line *ret)
+/* behind - what stands behind @name at the begin of @w; .n 0: something else. */
+static struct text behind(struct text w, const char *name)
 {
-    struct text rest = t, id = word(&rest), rows = word(&rest), content = word(&rest), link = word(&rest);
-    ret->n_said = (size_t)(content.p + content.n - t.p);
-    return text_u64(id, UINT64_MAX, &ret->id) || text_u64(rows, UINT64_MAX, &ret->n_rows) ||
-           sha256_parse(content.p, content.n, &ret->content) || sha256_parse(link.p, link.n, &ret->link) || rest.n;
+    size_t n = strlen(name);
+    return w.n > n && !memcmp(w.p, name, n) ? (struct text){w.p + n, w.n - n} : (struct text){"", 0};
 }
 
-/* next_line - of @rest. Return: false when no whole line is left. */
-static bool next_line(struct text *rest, struct text *ret)
+static int parse_digest(struct text hex, struct log_digest *ret)
+{
+    struct sha256 bytes; /* as long, and written the same way */
+    if (sha256_parse(hex.p, hex.n, &bytes))
+        return 1;
+    memcpy(ret->b, bytes.b, sizeof(ret->b));
+    return 0;
+}
+
+int chain_parse(struct text t, struct chain_line *ret)
+{
+    struct text rest = t, id = word(&rest), rows = word(&rest), content = word(&rest), w = word(&rest), value;
+    *ret = (struct chain_line){.from = {"", 0}};
+    if ((value = behind(w, "rows=")).n) {
+        if (parse_digest(value, &ret->rows))
+            return 1;
+        ret->has_rows = true;
+        w = word(&rest);
+    }
+    if ((value = behind(w, "from=")).n) {
+        ret->from = value;
+        w = word(&rest);
+    }
+    ret->n_said = w.p > t.p ? (size_t)(w.p - t.p) - 1 : 0;
+    return text_u64(id, UINT64_MAX, &ret->id) || text_u64(rows, UINT64_MAX, &ret->n_rows) ||
+           sha256_parse(content.p, content.n, &ret->content) || sha256_parse(w.p, w.n, &ret->link) || rest.n;
+}
+
+bool chain_next(struct text *rest, struct text *ret)
 {
     const char *end = rest->n ? memchr(rest->p, '\n', rest->n) : NULL;
     if (!end)
@@ -61,13 +79,29 @@ static bool next_line(struct text *rest, struct text *ret)
     return true;
 }
 
+bool chain_is_magic(struct text t)
+{
+    return text_is(t, CHAIN_MAGIC) || text_is(t, CHAIN_MAGIC_1);
+}
+
+int chain_next_id(struct text *rest, uint64_t *ret)
+{
+    const char *comma = rest->n ? memchr(rest->p, ',', rest->n) : NULL;
+    struct text one = {rest->p, comma ? (size_t)(comma - rest->p) : rest->n};
+    rest->p += one.n + (comma != NULL);
+    rest->n -= one.n + (comma != NULL);
+    return text_u64(one, UINT64_MAX, ret);
+}
+
+/* --- ids ----------------------------------------------------------------------------------------------------------- */
+
 static int by_number(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return (x > y) - (x < y);
 }
 
-static int add_id(struct chain *c, uint64_t id)
+int chain_add_id(struct chain *c, uint64_t id)
 {
     if (c->n == c->room) {
         size_t room = c->room ? 2 * c->room : 64;
@@ -93,22 +127,22 @@ static int load(struct chain *c, struct text all, uint64_t *ret_line)
 {
     struct text rest = all, t;
     *ret_line = 1;
-    if (!next_line(&rest, &t))
+    if (!chain_next(&rest, &t))
         return 0;
-    if (!text_is(t, "VGCHAIN 1"))
+    if (!chain_is_magic(t))
         return -EBADMSG;
     c->n_bytes = (uint64_t)(rest.p - all.p);
-    while (next_line(&rest, &t)) {
-        struct line x;
+    while (chain_next(&rest, &t)) {
+        struct chain_line x;
         ++*ret_line;
-        if (parse_line(t, &x))
+        if (chain_parse(t, &x))
             return -EBADMSG;
-        struct sha256 expected = link_of(&c->head, t.p, x.n_said);
+        struct sha256 expected = chain_link(&c->head, t.p, x.n_said);
         if (memcmp(expected.b, x.link.b, sizeof(expected.b)))
             return -EBADMSG;
         c->head = x.link;
         c->n_bytes = (uint64_t)(rest.p - all.p);
-        if (add_id(c, x.id))
+        if (chain_add_id(c, x.id))
             return -ENOMEM;
     }
     return 0;
@@ -124,12 +158,12 @@ static int begin_file(struct chain *c)
 {
     int r = file_step("chain-write");
     if (!r)
-        r = file_write_full(c->fd, MAGIC_LINE, strlen(MAGIC_LINE));
+        r = file_write_full(c->fd, CHAIN_MAGIC "\n", strlen(CHAIN_MAGIC "\n"));
     if (!r)
         r = sync_file(c->fd);
     if (!r)
         r = file_sync_dir(c->dir_fd);
-    c->n_bytes = strlen(MAGIC_LINE);
+    c->n_bytes = strlen(CHAIN_MAGIC "\n");
     return r;
 }
 
@@ -151,6 +185,8 @@ int chain_open(struct chain *c, int dir_fd, int segments_fd, struct fault *f)
         r = -errno;
     if (!r && !c->n_bytes)
         r = begin_file(c);
+    else if (!r && n > strlen(CHAIN_MAGIC_1) && !memcmp(bytes, CHAIN_MAGIC_1, strlen(CHAIN_MAGIC_1)))
+        r = pwrite(c->fd, CHAIN_MAGIC, strlen(CHAIN_MAGIC), 0) < 0 ? -errno : 0; /* one byte differs */
     free(bytes);
     if (!r)
         return 0;
@@ -165,7 +201,7 @@ void chain_close(struct chain *c)
     *c = (struct chain){.fd = -1};
 }
 
-static int hash_segment(int segments_fd, uint64_t id, struct sha256 *ret)
+int chain_hash_segment(int segments_fd, uint64_t id, struct sha256 *ret)
 {
     char name[32];
     snprintf(name, sizeof(name), "%llu.seg", (unsigned long long)id);
@@ -173,119 +209,54 @@ static int hash_segment(int segments_fd, uint64_t id, struct sha256 *ret)
     return fd < 0 ? -errno : sha256_of_fd(fd, ret, NULL);
 }
 
-int chain_add(struct chain *c, uint64_t id, uint64_t n_rows, struct fault *f)
+/* say - the line but for its link. */
+static void say(struct buf *b, const struct chain_segment *s, const struct sha256 *content)
 {
-    struct sha256 content, link;
-    char line[LINE_MAX_BYTES], hex[SHA256_TEXT_MAX];
-    int r = hash_segment(c->segments_fd, id, &content);
+    char hex[SHA256_TEXT_MAX];
+    sha256_format(content, hex);
+    buf_printf(b, "%llu %llu %s", (unsigned long long)s->id, (unsigned long long)s->n_rows, hex);
+    if (s->rows) {
+        struct sha256 bytes;
+        memcpy(bytes.b, s->rows->b, sizeof(bytes.b));
+        sha256_format(&bytes, hex);
+        buf_printf(b, " rows=%s", hex);
+    }
+    for (size_t i = 0; i < s->n_from; i++)
+        buf_printf(b, i ? ",%llu" : " from=%llu", (unsigned long long)s->from[i]);
+}
+
+/* write_line - behind the last; what of it a failure leaves is overwritten by the next. */
+static int write_line(struct chain *c, const struct buf *line)
+{
+    ssize_t put = pwrite(c->fd, line->p, line->n, (off_t)c->n_bytes);
+    if (put < 0)
+        return -errno;
+    return (size_t)put == line->n ? sync_file(c->fd) : -ENOSPC;
+}
+
+int chain_add(struct chain *c, const struct chain_segment *s, struct fault *f)
+{
+    struct sha256 content, link = {{0}};
+    struct buf line = {.max = LINE_BYTES_MAX};
+    char hex[SHA256_TEXT_MAX];
+    int r = s->n_from > CHAIN_PARTS_MAX ? -EINVAL : chain_hash_segment(c->segments_fd, s->id, &content);
     if (!r)
         r = file_step("chain-write");
-    if (r)
-        return FAULT(f, r, store_write_failed, "store/" CHAIN_NAME, strerrordesc_np(-r));
-    sha256_format(&content, hex);
-    int said = snprintf(line, sizeof(line), "%llu %llu %s", (unsigned long long)id, (unsigned long long)n_rows, hex);
-    link = link_of(&c->head, line, (size_t)said);
-    sha256_format(&link, hex);
-    int n = said + snprintf(line + said, sizeof(line) - (size_t)said, " %s\n", hex);
-    if (pwrite(c->fd, line, (size_t)n, (off_t)c->n_bytes) != n)
-        r = errno ? -errno : -EIO; /* half a line is overwritten by the next */
-    if (!r)
-        r = sync_file(c->fd);
-    if (!r)
-        r = add_id(c, id);
-    if (r) {
-        (void)!ftruncate(c->fd, (off_t)c->n_bytes);
-        return FAULT(f, r, store_write_failed, "store/" CHAIN_NAME, strerrordesc_np(-r));
+    if (!r) {
+        say(&line, s, &content);
+        link = chain_link(&c->head, (const char *)line.p, line.n);
+        sha256_format(&link, hex);
+        buf_printf(&line, " %s\n", hex);
+        r = line.is_bad ? -ENOMEM : write_line(c, &line);
+        if (!r)
+            r = chain_add_id(c, s->id);
+        if (r)
+            (void)!ftruncate(c->fd, (off_t)c->n_bytes);
     }
-    c->head = link;
-    c->n_bytes += (uint64_t)n;
-    return 0;
-}
-
-/* --- verification --------------------------------------------------------------------------------------------- */
-
-struct check {
-    int segments_fd;
-    const struct manifest *manifest;
-    const struct sha256 *wanted;
-    int (*wrong)(void *context, uint64_t id, const char *reason);
-    void *context;
-    struct chain_report *report;
-    struct chain seen; /* only its ids and head */
-};
-
-static int check_line(struct check *x, const struct line *l)
-{
-    struct sha256 now;
-    x->report->n_lines++;
-    x->report->has_head |= x->wanted && !memcmp(x->wanted->b, l->link.b, sizeof(now.b));
-    if (!manifest_find_segment(x->manifest, l->id)) {
-        x->report->n_gone++;
-        return 0;
+    if (!r) {
+        c->head = link;
+        c->n_bytes += line.n;
     }
-    int r = hash_segment(x->segments_fd, l->id, &now);
-    if (!r && !memcmp(now.b, l->content.b, sizeof(now.b))) {
-        x->report->n_present++;
-        return 0;
-    }
-    return x->wrong(x->context, l->id, message_text(r ? MSG_store_segment_missing : MSG_chain_changed));
-}
-
-static int check_lines(struct check *x, struct text all)
-{
-    struct text rest = all, t;
-    char reason[160];
-    bool is_first = true;
-    for (uint64_t number = 1; next_line(&rest, &t); number++) {
-        struct line l;
-        bool is_bad = is_first ? !text_is(t, "VGCHAIN 1") : parse_line(t, &l) != 0;
-        struct sha256 expected = is_first || is_bad ? (struct sha256){{0}} : link_of(&x->seen.head, t.p, l.n_said);
-        if (is_bad || (!is_first && memcmp(expected.b, l.link.b, sizeof(expected.b)))) {
-            SAY_TO(reason, sizeof(reason), chain_broken, (unsigned long long)number);
-            return x->wrong(x->context, 0, reason); /* what follows proves nothing */
-        }
-        if (!is_first) {
-            x->seen.head = l.link;
-            int r = add_id(&x->seen, l.id);
-            r = r ? r : check_line(x, &l);
-            if (r)
-                return r;
-        }
-        is_first = false;
-    }
-    return 0;
-}
-
-static void count_unchained(struct check *x)
-{
-    for (size_t i = 0; i < x->manifest->n_segments; i++) {
-        const struct manifest_segment *s = &x->manifest->segments[i];
-        x->report->n_unchained += !s->is_gone && s->family == MANIFEST_LOGS && !chain_has(&x->seen, s->id);
-    }
-}
-
-int chain_verify(int store_fd, const struct manifest *m, const struct sha256 *head,
-                 int (*wrong)(void *context, uint64_t id, const char *reason), void *context, struct chain_report *ret,
-                 struct fault *f)
-{
-    struct check x = {.manifest = m, .wanted = head, .wrong = wrong, .context = context, .report = ret};
-    *ret = (struct chain_report){0};
-    _cleanup_close_ int segments_fd = openat(store_fd, "segments", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_close_ int fd = openat(store_fd, CHAIN_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    x.segments_fd = segments_fd;
-    if (fd < 0 && errno == ENOENT) {
-        count_unchained(&x);
-        return -ENOENT;
-    }
-    uint8_t *bytes = NULL;
-    size_t n = 0;
-    int r = fd < 0 ? -errno : file_read_all(fd, CHAIN_BYTES_MAX, &bytes, &n);
-    if (r)
-        return FAULT(f, r, store_read_failed, "store/" CHAIN_NAME, strerrordesc_np(-r));
-    r = check_lines(&x, (struct text){(const char *)bytes, n});
-    count_unchained(&x);
-    ret->head = x.seen.head;
-    free(bytes);
-    free(x.seen.ids);
-    return r == -ENOMEM ? FAULT(f, r, store_no_memory, "store/" CHAIN_NAME) : r;
+    buf_fini(&line);
+    return r ? FAULT(f, r, store_write_failed, "store/" CHAIN_NAME, strerrordesc_np(-r)) : 0;
 }

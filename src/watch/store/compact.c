@@ -5,9 +5,9 @@
  * dropped, paired or sorted. Old files go after the transaction that no longer names them; readers
  * that have them open keep their mappings.
  */
+#include "watch/store/compact.h"
 #include "watch/store/merged.h"
 #include "watch/store/segment_format.h"
-#include "watch/store/store_impl.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -21,22 +21,7 @@
 #define HOUR_US (INT64_C(3600) * US_PER_SECOND)
 #define SMALL_PART 4u /* a segment is small below a quarter of a full one */
 
-/* neighbours in one array: a run to merge, or the members of a dictionary */
-struct run {
-    size_t from, n;
-};
-
-struct compaction {
-    struct store *store;
-    struct store_compaction *report;
-    int (*progress)(void *context, uint64_t done, uint64_t total);
-    void *context;
-    uint64_t done, total;
-    bool is_stopped;
-    struct fault *fault;
-};
-
-static void step_done(struct compaction *c)
+void compact_step_done(struct compaction *c)
 {
     c->done++;
     if (c->total < c->done)
@@ -64,8 +49,7 @@ int store_open_segment(struct store *s, uint64_t id, struct segment **ret, struc
     return segment_open(fd, id, false, ret, f);
 }
 
-/* live_of_family - the segments of one family in order of arrival; caller frees. */
-static int live_of_family(struct store *s, int family, struct manifest_segment **ret, size_t *ret_n, struct fault *f)
+int compact_live(struct store *s, int family, struct manifest_segment **ret, size_t *ret_n, struct fault *f)
 {
     struct manifest_segment *all;
     size_t n, kept = 0;
@@ -135,6 +119,21 @@ static int copy_rows(const struct segment *from, struct flow_batch *batch, struc
     return 0;
 }
 
+int compact_unreadable(struct compaction *c, uint64_t id, int r, const struct fault *why)
+{
+    if (r == -EBADMSG || r == -ENOENT) {
+        char reason[160];
+        SAY_TO(reason, sizeof(reason), store_unreadable);
+        int e = store_quarantine(c->store, STORE_SEGMENT, id, why->text[0] ? why->text : reason, c->fault);
+        return e ? e : -EBADMSG;
+    }
+    if (r == -ENOMEM)
+        return FAULT(c->fault, r, store_no_memory, "store/segments");
+    if (c->fault)
+        *c->fault = *why;
+    return r;
+}
+
 /*
  * copy_segment - Return: 0, -EBADMSG (it was set aside: the run is not merged this time), -EOVERFLOW (together
  * they do not fit one segment, for example in observers: they stay apart), or another failure.
@@ -149,16 +148,8 @@ static int copy_segment(struct compaction *c, const struct manifest_segment *m, 
         r = copy_rows(from, batch, to);
     if (from)
         segment_close(from);
-    if (r == -EBADMSG || r == -ENOENT) {
-        char reason[160];
-        SAY_TO(reason, sizeof(reason), store_unreadable);
-        int e = store_quarantine(c->store, STORE_SEGMENT, m->id, why.text[0] ? why.text : reason, c->fault);
-        return e ? e : -EBADMSG;
-    }
-    if (r == -ENOMEM)
-        return FAULT(c->fault, r, store_no_memory, "store/segments");
-    if (r && r != -EOVERFLOW && c->fault)
-        *c->fault = why;
+    if (r && r != -EOVERFLOW)
+        return compact_unreadable(c, m->id, r, &why);
     c->report->bytes_read += m->n_bytes;
     return r;
 }
@@ -173,9 +164,8 @@ static bool are_all_live(struct store *s, const struct manifest_segment *m, size
     return are;
 }
 
-/* swap_segments - the one transaction: @merged instead of @m. */
-static int swap_segments(struct compaction *c, const struct manifest_segment *m, size_t n,
-                         const struct manifest_segment *merged)
+int compact_swap(struct compaction *c, const struct manifest_segment *m, size_t n, const struct manifest_segment *merged,
+                 const struct log_digest *rows)
 {
     struct store *s = c->store;
     struct manifest_change change = {0};
@@ -188,6 +178,8 @@ static int swap_segments(struct compaction *c, const struct manifest_segment *m,
     manifest_add_segment(&change, merged);
     for (size_t i = 0; i < n; i++)
         manifest_del_segment(&change, m[i].id);
+    if (!r && !is_gone && rows)
+        r = store_chain_merged(s, m, n, merged, rows, c->fault);
     if (!r && !is_gone)
         r = store_commit(s, &change, &is_uncertain, c->fault);
     pthread_mutex_unlock(&s->upkeep_lock);
@@ -204,7 +196,7 @@ static int swap_segments(struct compaction *c, const struct manifest_segment *m,
     return r;
 }
 
-static struct manifest_segment merged_of(struct store *s, const struct manifest_segment *m, size_t n)
+struct manifest_segment compact_merged(struct store *s, const struct manifest_segment *m, size_t n)
 {
     struct manifest_segment merged = m[0]; /* its place in the order of arrival */
     merged.id = store_new_id(s);
@@ -222,7 +214,7 @@ static struct manifest_segment merged_of(struct store *s, const struct manifest_
 /* merge_run - Return: 0 (also when a damaged member was set aside and the run left as it is) or <0. */
 static int merge_run(struct compaction *c, const struct manifest_segment *m, size_t n)
 {
-    struct manifest_segment merged = merged_of(c->store, m, n);
+    struct manifest_segment merged = compact_merged(c->store, m, n);
     uint64_t n_rows = merged.n_rows;
     struct flow_batch *batch = flow_batch_new(merged.family);
     struct segment_builder *builder = segment_builder_new(merged.family, (uint32_t)n_rows);
@@ -242,7 +234,7 @@ static int merge_run(struct compaction *c, const struct manifest_segment *m, siz
         return FAULT(c->fault, -EIO, store_merge_lost_rows, (unsigned long long)merged.n_rows,
                      (unsigned long long)n_rows);
     }
-    return swap_segments(c, m, n, &merged);
+    return compact_swap(c, m, n, &merged, NULL);
 }
 
 /* is_old_format - written by an earlier major version: readers take the one before, so that it gets rewritten. */
@@ -263,7 +255,7 @@ static int upgrade_family(struct compaction *c, int family)
 {
     struct manifest_segment *s;
     size_t n;
-    int r = live_of_family(c->store, family, &s, &n, c->fault);
+    int r = compact_live(c->store, family, &s, &n, c->fault);
     if (r)
         return r;
     for (size_t i = 0; !r && !c->is_stopped && i < n; i++) {
@@ -271,7 +263,7 @@ static int upgrade_family(struct compaction *c, int family)
             continue;
         r = merge_run(c, &s[i], 1);
         if (!r)
-            step_done(c);
+            compact_step_done(c);
     }
     free(s);
     return r;
@@ -281,7 +273,7 @@ static int merge_family(struct compaction *c, int family)
 {
     struct manifest_segment *s;
     size_t n, at = 0;
-    int r = live_of_family(c->store, family, &s, &n, c->fault);
+    int r = compact_live(c->store, family, &s, &n, c->fault);
     if (r)
         return r;
     uint64_t max_rows = store_segment_rows(c->store);
@@ -291,7 +283,7 @@ static int merge_family(struct compaction *c, int family)
     for (struct run run; !r && !c->is_stopped && (run = next_run(s, n, &at, max_rows)).n;) {
         r = merge_run(c, s + run.from, run.n);
         if (!r)
-            step_done(c);
+            compact_step_done(c);
     }
     free(s);
     return r;
@@ -468,7 +460,7 @@ static int build_level(struct compaction *c, const struct manifest_segment *m, s
             continue;
         r = build_dictionary(c, m + from, to - from, level);
         if (!r)
-            step_done(c);
+            compact_step_done(c);
     }
     return r;
 }
@@ -477,7 +469,7 @@ static int build_dictionaries(struct compaction *c, int family, int64_t now_us)
 {
     struct manifest_segment *m;
     size_t n;
-    int r = live_of_family(c->store, family, &m, &n, c->fault);
+    int r = compact_live(c->store, family, &m, &n, c->fault);
     if (r)
         return r;
     r = build_level(c, m, n, MANIFEST_DAY, US_PER_DAY, now_us);
@@ -504,5 +496,7 @@ int store_compact(struct store *s, struct store_compaction *ret,
         r = build_dictionaries(&c, family, now_us);
     if (!r && !c.is_stopped)
         r = swap_dictionary(&c, NULL);
+    if (!r && !c.is_stopped)
+        r = compact_logs(&c);
     return r;
 }

@@ -137,7 +137,12 @@ int log_segment_open(int fd, uint64_t id, bool is_unsealed, struct log_segment *
     s->mapped_bytes = (size_t)st.st_size;
     memcpy(&s->header, p, sizeof(s->header));
     const struct log_segment_header *h = &s->header;
+    struct log_segment_tail tail;
+    memcpy(&tail, s->p + LOG_SEGMENT_TAIL_AT, sizeof(tail));
     int r = check_header(h, id, (uint64_t)st.st_size, f);
+    bool has_digest = !r && h->major == LOG_SEGMENT_MAJOR && h->minor >= 1;
+    if (has_digest && tail.checksum != checksum(&tail, offsetof(struct log_segment_tail, checksum)))
+        r = FAULT(f, -EBADMSG, segment_bad_header, (unsigned long long)id, "digest");
     if (!r)
         r = open_parts(s, id, f);
     if (r) {
@@ -147,7 +152,10 @@ int log_segment_open(int fd, uint64_t id, bool is_unsealed, struct log_segment *
     s->info = (struct log_segment_info){.id = id, .n_rows = h->n_rows, .n_blocks = h->n_blocks, .n_addresses = h->n_addresses,
                                         .n_fields = h->n_fields, .event_min_us = h->event_min_us, .event_max_us = h->event_max_us,
                                         .arrived_min_us = h->arrived_min_us, .arrived_max_us = h->arrived_max_us,
-                                        .n_bytes = h->n_bytes, .text_bytes = h->text_bytes, .is_unsealed = is_unsealed};
+                                        .n_bytes = h->n_bytes, .text_bytes = h->text_bytes, .is_unsealed = is_unsealed,
+                                        .n_terms = h->sections[LOG_SECTION_TERM_HEADS].n_bytes / 4 * TERM_GROUP,
+                                        .terms_bytes = h->sections[LOG_SECTION_TERMS].n_bytes, .has_digest = has_digest,
+                                        .rows = tail.rows};
     *ret = s;
     return 0;
 }
@@ -295,9 +303,12 @@ static int check_words(const struct log_segment *s, const struct events *e, uint
     return r;
 }
 
-static int check_block(const struct log_segment *s, uint32_t block, struct log_scratch *scratch, struct events *e, uint64_t *bitmap)
+static int check_block(const struct log_segment *s, uint32_t block, struct log_scratch *scratch, struct events *e, uint64_t *bitmap,
+                       struct log_rows *digest)
 {
     int r = log_segment_read(s, block, scratch, e);
+    for (uint32_t i = 0; !r && i < e->n; i++)
+        log_rows_add(digest, e, i);
     const struct log_block_entry *x = &s->blocks[block];
     for (uint32_t i = 0; !r && i < e->n; i++)
         if (e->time_us[i] < x->event_min_us || e->time_us[i] > x->event_max_us || e->arrived_us[i] < x->arrived_min_us ||
@@ -320,14 +331,20 @@ int log_segment_verify(const struct log_segment *s, struct event_names *names, s
     struct log_scratch *scratch = log_scratch_new();
     struct events *e = events_new(names);
     uint64_t *bitmap = calloc(s->header.n_blocks / 64 + 1, sizeof(*bitmap));
-    int r = scratch && e && bitmap ? 0 : -ENOMEM;
+    struct log_rows *digest = log_rows_new();
+    int r = scratch && e && bitmap && digest ? 0 : -ENOMEM;
     uint32_t block = 0;
     for (; !r && block < s->header.n_blocks; block++)
-        r = check_block(s, block, scratch, e, bitmap);
+        r = check_block(s, block, scratch, e, bitmap, digest);
+    struct log_digest rows = digest ? log_rows_end(digest) : s->info.rows;
+    log_rows_free(digest);
     free(bitmap);
     events_free(e);
     log_scratch_free(scratch);
     if (r == -ENOMEM)
         return FAULT(f, r, segment_no_memory, id, (unsigned long long)LOG_BLOCK_BYTES);
-    return r ? FAULT(f, r, segment_bad_part, id, "block", block - 1) : 0;
+    if (r)
+        return FAULT(f, r, segment_bad_part, id, "block", block - 1);
+    bool is_same = !s->info.has_digest || log_digest_equal(&rows, &s->info.rows);
+    return is_same ? 0 : FAULT(f, -EBADMSG, segment_bad_part, id, "rows", 0u);
 }

@@ -2,7 +2,7 @@
 /*
  * watch/store/log_segment - an immutable file of log events: blocks, a word index, addresses with postings.
  *
- *   header     LOG_SEGMENT_HEADER_BYTES, zero-padded, with its own checksum
+ *   header     LOG_SEGMENT_HEADER_BYTES, zero-padded, with its own checksum; behind it the digest of the rows (log_rows.h)
  *   blocks     log_block.h, one behind the other, each under the checksum its directory entry holds
  *   index      the sections below, each aligned to 8, under checksums by piece (sealed.h)
  *   checksums  of the index; their own checksum stands in the header
@@ -17,11 +17,12 @@
 #include "base/fault.h"
 #include "base/ip.h"
 #include "watch/store/log_block.h"
+#include "watch/store/log_rows.h"
 #include "watch/store/terms.h"
 
 #define LOG_SEGMENT_MAGIC "VGLOGSEG"
 #define LOG_SEGMENT_MAJOR 1u
-#define LOG_SEGMENT_MINOR 0u
+#define LOG_SEGMENT_MINOR 1u /* 1: with a digest of the rows */
 #define LOG_SEGMENT_BYTE_ORDER UINT32_C(0x01020304)
 #define LOG_SEGMENT_HEADER_BYTES 512u
 #define LOG_SEGMENT_ROWS (1u << 20)
@@ -54,7 +55,9 @@ struct log_segment_info {
     uint32_t n_rows, n_blocks, n_addresses, n_fields;
     int64_t event_min_us, event_max_us, arrived_min_us, arrived_max_us;
     uint64_t n_bytes, text_bytes; /* of the file; of the originals */
-    bool is_unsealed;
+    uint64_t n_terms, terms_bytes; /* of the word index: about as many terms, bytes packed */
+    struct log_digest rows;
+    bool is_unsealed, has_digest;
 };
 
 struct log_block_info {

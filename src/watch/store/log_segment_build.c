@@ -30,6 +30,7 @@ struct log_builder {
     uint64_t text_bytes;
     struct log_scratch *scratch;
     struct terms_builder *terms;
+    struct log_rows *digest;
     struct buf packed, blocks; /* blocks: struct log_block_entry */
     struct pair *pairs;
     size_t n_pairs, pairs_capacity;
@@ -49,9 +50,10 @@ struct log_builder *log_builder_new(struct event_names *names, uint32_t max_rows
     b->pending = events_new(names);
     b->scratch = log_scratch_new();
     b->terms = terms_builder_new();
+    b->digest = log_rows_new();
     b->event_min_us = b->arrived_min_us = INT64_MAX;
     b->event_max_us = b->arrived_max_us = INT64_MIN;
-    if (b->pending && b->scratch && b->terms)
+    if (b->pending && b->scratch && b->terms && b->digest)
         return b;
     log_builder_free(b);
     return NULL;
@@ -64,6 +66,7 @@ void log_builder_free(struct log_builder *b)
     events_free(b->pending);
     log_scratch_free(b->scratch);
     terms_builder_free(b->terms);
+    log_rows_free(b->digest);
     buf_fini(&b->packed);
     buf_fini(&b->blocks);
     free(b->pairs);
@@ -176,6 +179,8 @@ static int close_block(struct log_builder *b, const struct events *e, uint32_t f
         b->packed.n = x.offset;
         return -ENOMEM;
     }
+    for (uint32_t row = from; row < from + n; row++)
+        log_rows_add(b->digest, e, row);
     b->n_rows += n;
     widen(b, &x);
     return 0;
@@ -331,7 +336,10 @@ static int write_all(struct file_writer *w, int fd)
         const void *p;
         size_t n;
     } parts[] = {{first, sizeof(first)}, {w->b->packed.p, w->b->packed.n}, {w->index.p, w->index.n}};
+    struct log_segment_tail tail = {.rows = log_rows_end(w->b->digest)};
+    tail.checksum = checksum(&tail, offsetof(struct log_segment_tail, checksum));
     memcpy(first, &w->header, sizeof(w->header));
+    memcpy(first + LOG_SEGMENT_TAIL_AT, &tail, sizeof(tail));
     for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
         int r = file_step("write segment");
         if (!r)

@@ -37,6 +37,14 @@ struct log_segment_header {
 };
 _Static_assert(sizeof(struct log_segment_header) == 112 + N_LOG_SECTIONS * 16 + 8, "stored as it is");
 
+#define LOG_SEGMENT_TAIL_AT 256u
+struct log_segment_tail { /* of the header's bytes, since minor 1 */
+    struct log_digest rows;
+    uint64_t checksum; /* of it */
+};
+_Static_assert(sizeof(struct log_segment_tail) == 40, "stored as it is");
+_Static_assert(sizeof(struct log_segment_header) <= LOG_SEGMENT_TAIL_AT, "one behind the other");
+
 struct log_block_entry {
     uint64_t offset; /* in the file */
     uint32_t n_bytes, first_row, n_rows, reserved;

@@ -346,25 +346,67 @@ static int recover(struct store *s, struct fault *f)
     return r;
 }
 
+/* seal_one - the line of one segment. Return: 0 or <0. */
+static int seal_one(struct store *s, const struct manifest_segment *m)
+{
+    struct log_segment *segment;
+    int r = s->chain.fd < 0 ? -EBADF : store_open_log_segment(s, m->id, &segment, NULL);
+    if (r)
+        return r;
+    const struct log_segment_info *info = log_segment_info(segment);
+    struct log_digest rows = info->rows;
+    struct chain_segment said = {.id = m->id, .n_rows = m->n_rows, .rows = info->has_digest ? &rows : NULL};
+    log_segment_close(segment);
+    return chain_add(&s->chain, &said, NULL);
+}
+
+int store_chain_merged(struct store *s, const struct manifest_segment *m, size_t n, const struct manifest_segment *merged,
+                       const struct log_digest *rows, struct fault *f)
+{
+    uint64_t from[CHAIN_PARTS_MAX];
+    struct chain_segment said = {.id = merged->id, .n_rows = merged->n_rows, .rows = rows, .from = from, .n_from = n};
+    for (size_t i = 0; i < n && i < CHAIN_PARTS_MAX; i++)
+        from[i] = m[i].id;
+    pthread_mutex_lock(&s->chain_lock);
+    int r = s->chain.fd < 0 ? FAULT(f, -EBADF, store_write_failed, "store/" CHAIN_NAME, strerrordesc_np(EBADF)) : 0;
+    for (size_t i = 0; !r && i < n; i++) /* a part without a line of its own could not be proved */
+        if (!chain_has(&s->chain, m[i].id))
+            r = seal_one(s, &m[i]);
+    if (!r)
+        r = chain_add(&s->chain, &said, f);
+    pthread_mutex_unlock(&s->chain_lock);
+    return r;
+}
+
 void store_seal_chain(struct store *s, const struct manifest_segment *segments, size_t n)
 {
     pthread_mutex_lock(&s->chain_lock);
     for (size_t i = 0; i < n; i++) {
         if (segments[i].family != MANIFEST_LOGS || (s->chain.fd >= 0 && chain_has(&s->chain, segments[i].id)))
             continue;
-        if (s->chain.fd < 0 || chain_add(&s->chain, segments[i].id, segments[i].n_rows, NULL))
+        if (seal_one(s, &segments[i]))
             STORE_COUNT(s, chain_failures, 1);
     }
     pthread_mutex_unlock(&s->chain_lock);
 }
 
-/* open_chain - and what a crash left without a line gets one. A broken chain is left as it is: verify tells. */
+/* open_chain - a broken one is left as it is: verify tells. An id that has a line is never given again. */
 static void open_chain(struct store *s)
+{
+    if (chain_open(&s->chain, s->dir_fd, s->segments_fd, NULL)) {
+        s->chain.fd = -1;
+        return;
+    }
+    uint64_t last = s->chain.n ? s->chain.ids[s->chain.n - 1] : 0;
+    if (s->manifest.next_id <= last && last < UINT64_MAX - 1)
+        s->manifest.next_id = last + 1;
+}
+
+/* seal_left - what a crash left without a line gets one. */
+static void seal_left(struct store *s)
 {
     struct manifest_segment *live;
     size_t n;
-    if (chain_open(&s->chain, s->dir_fd, s->segments_fd, NULL))
-        s->chain.fd = -1;
     if (manifest_live(&s->manifest, &live, &n))
         return;
     store_seal_chain(s, live, n);
@@ -383,10 +425,12 @@ static int open_all(struct store *s, struct fault *f)
     if (r)
         return FAULT(f, r, store_create_failed, s->data_dir, strerrordesc_np(-r));
     r = read_manifest(s, f);
-    if (!r)
-        r = recover(s, f);
-    if (!r)
+    if (!r) {
         open_chain(s);
+        r = recover(s, f);
+    }
+    if (!r)
+        seal_left(s);
     return r ? r : build_start(s, f);
 }
 

@@ -111,6 +111,12 @@ uint32_t store_segment_rows(const struct store *s);
  * and made up for at the next open: the rows are safe without.
  */
 void store_seal_chain(struct store *s, const struct manifest_segment *segments, size_t n);
+/*
+ * store_chain_merged - the line of @merged, made of @m, before its transaction; under upkeep_lock.
+ * Return: 0, or <0 with the fault: then they must stay apart.
+ */
+int store_chain_merged(struct store *s, const struct manifest_segment *m, size_t n, const struct manifest_segment *merged,
+                       const struct log_digest *rows, struct fault *f);
 /* store_commit - manifest_commit under the lock; the notes that changed go with it. */
 int store_commit(struct store *s, struct manifest_change *c, bool *ret_is_uncertain, struct fault *f);
 /* store_open_journal - a new one, named by the manifest. Return: 0 or <0 with the fault; then there is none. */
@@ -177,6 +183,8 @@ int replay_to_segments(struct store *s, uint64_t id, int family, bool is_recover
 int store_live(struct store *s, struct manifest_segment **ret, size_t *ret_n, struct fault *f);
 /* store_open_segment - one the manifest names. Return: as segment_open, -ENOENT. */
 int store_open_segment(struct store *s, uint64_t id, struct segment **ret, struct fault *f);
+/* store_open_log_segment - the same for log events. */
+int store_open_log_segment(struct store *s, uint64_t id, struct log_segment **ret, struct fault *f);
 /* store_quarantine - set a damaged file aside and record it, in one transaction; nothing if it is no longer named. */
 int store_quarantine(struct store *s, enum store_kind kind, uint64_t id, const char *reason, struct fault *f);
 

@@ -197,6 +197,66 @@ static int verify_all(struct verification *v)
     return r;
 }
 
+/* --- the chain ------------------------------------------------------------------------------- */
+
+struct chain_job {
+    int dir_fd;
+    int (*wrong)(void *context, uint64_t id, const char *reason);
+    void *context;
+};
+
+static int tell_wrong(void *context, uint64_t id, const char *reason)
+{
+    struct chain_job *j = context;
+    return j->wrong(j->context, id, reason);
+}
+
+/* compare_parts - the digest of every part's rows, in order. Return: 0, 1 (another), -EBADMSG or -ENOMEM. */
+static int compare_parts(const struct log_segment *s, const struct chain_part *parts, size_t n, struct log_scratch *scratch,
+                         struct events *e, struct log_rows *digest)
+{
+    size_t at = 0;
+    uint64_t left = n ? parts[0].n_rows : 0;
+    for (uint32_t b = 0; b < log_segment_info(s)->n_blocks; b++) {
+        int r = log_segment_read(s, b, scratch, e);
+        if (r)
+            return r;
+        for (uint32_t row = 0; row < e->n; row++) {
+            if (at == n)
+                return 1;
+            log_rows_add(digest, e, row);
+            if (left && --left)
+                continue;
+            struct log_digest found = log_rows_end(digest);
+            if (!log_digest_equal(&found, &parts[at].rows))
+                return 1;
+            left = ++at < n ? parts[at].n_rows : 0;
+        }
+    }
+    return at == n ? 0 : 1;
+}
+
+static int check_parts(void *context, uint64_t id, const struct chain_part *parts, size_t n)
+{
+    struct chain_job *j = context;
+    struct verification v = {.dir_fd = j->dir_fd};
+    struct log_segment *s = NULL;
+    _cleanup_close_ int fd = open_named(&v, STORE_SEGMENT, id);
+    int r = fd < 0 ? 1 : log_segment_open(fd, id, false, &s, NULL);
+    struct event_names *names = event_names_new();
+    struct events *e = names ? events_new(names) : NULL;
+    struct log_scratch *scratch = log_scratch_new();
+    struct log_rows *digest = log_rows_new();
+    if (!r)
+        r = e && scratch && digest ? compare_parts(s, parts, n, scratch, e, digest) : -ENOMEM;
+    log_rows_free(digest);
+    log_scratch_free(scratch);
+    events_free(e);
+    event_names_free(names);
+    log_segment_close(s);
+    return r == -ENOMEM ? r : r != 0;
+}
+
 int store_verify_chain(const char *data_dir, const struct sha256 *head, int (*wrong)(void *context, uint64_t id, const char *reason),
                        void *context, struct chain_report *ret, struct fault *f)
 {
@@ -208,11 +268,13 @@ int store_verify_chain(const char *data_dir, const struct sha256 *head, int (*wr
     if (dir_fd < 0)
         return errno == ENOENT ? FAULT(f, STORE_EMPTY, store_none, data_dir)
                                : FAULT(f, -errno, store_read_failed, path, strerrordesc_np(errno));
+    struct chain_job job = {dir_fd, wrong, context};
+    struct chain_check check = {.manifest = &m, .head = head, .wrong = tell_wrong, .merged = check_parts, .context = &job};
     int r = manifest_load(dir_fd, &m, f);
     if (r == MANIFEST_NONE)
         r = FAULT(f, STORE_EMPTY, store_none, data_dir);
     if (!r)
-        r = chain_verify(dir_fd, &m, head, wrong, context, ret, f);
+        r = chain_verify(dir_fd, &check, ret, f);
     manifest_fini(&m);
     return r == -ENOENT && !ret->n_lines ? 0 : r;
 }
