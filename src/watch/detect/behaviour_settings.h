@@ -22,7 +22,7 @@
     X(BEACON_SCORE, "beacon.score_pct", 80, 1, 100)                                           \
     X(BEACON_CONNECTIONS, "beacon.connections", 12, 4, 100000)                                \
     X(BEACON_SPAN_S, "beacon.span_s", 3600, 60, 604800)                                       \
-    X(BEACON_PREVALENCE, "beacon.prevalence", 10, 1, 1000000)                                 \
+    X(BEACON_PREVALENCE, "beacon.prevalence", 10, 1, 15)                                 \
     X(BEACON_LONG_S, "beacon.long_s", 14400, 600, 604800)                                     \
     /* port_scan, host_scan */                                                                \
     X(PORT_SCAN_ENABLED, "port_scan.enabled", 1, 0, 1)                                        \
@@ -42,6 +42,7 @@
     X(DDOS_IN_FACTOR, "ddos_in.factor", 10, 2, 1000000)                                       \
     X(DDOS_OUT_ENABLED, "ddos_out.enabled", 1, 0, 1)                                          \
     X(DDOS_OUT_PACKETS, "ddos_out.packets_per_s", 100, 1, 1000000000)                         \
+    X(DDOS_OUT_STREAM, "ddos_out.stream_packets_per_s", 1000, 1, 1000000000)                  \
     X(DDOS_OUT_FLOWS, "ddos_out.flows_per_s", 50, 1, 1000000000)                              \
     X(DDOS_OUT_FACTOR, "ddos_out.factor", 10, 2, 1000000)                                     \
     X(DDOS_OUT_SECONDS, "ddos_out.seconds", 30, 1, 3600)                                      \
@@ -54,7 +55,7 @@
     X(EXFILTRATION_BYTES, "exfiltration.bytes", 500e6, 1e3, 1e15)                             \
     X(EXFILTRATION_RATIO, "exfiltration.ratio", 5, 1, 1e6)                                    \
     X(EXFILTRATION_FACTOR, "exfiltration.factor", 5, 1, 1e6)                                  \
-    X(EXFILTRATION_PREVALENCE, "exfiltration.prevalence", 10, 1, 1e6)                         \
+    X(EXFILTRATION_PREVALENCE, "exfiltration.prevalence", 10, 1, 15)                         \
     /* new_destination */                                                                     \
     X(NEW_DESTINATION_ENABLED, "new_destination.enabled", 1, 0, 1)                            \
     X(NEW_DESTINATION_LEARN_S, "new_destination.learn_s", 86400, 60, 31536000)                \
@@ -62,10 +63,10 @@
     X(NEW_DESTINATION_BYTES, "new_destination.bytes", 10e6, 1, 1e15)                          \
     /* silent */                                                                              \
     X(SILENT_ENABLED, "silent.enabled", 1, 0, 1)                                              \
-    X(SILENT_BINS, "silent.bins", 48, 4, 64)                                                  \
+    X(SILENT_BINS, "silent.bins", 48, 4, 50)                                                  \
     X(SILENT_BIN_S, "silent.bin_s", 1800, 60, 86400)                                          \
     X(SILENT_PRESENT_PCT, "silent.present_pct", 95, 50, 100)                                  \
-    X(SILENT_MISSED, "silent.missed", 4, 1, 60)                                               \
+    X(SILENT_MISSED, "silent.missed", 4, 1, 12)                                               \
     /* dga, dns_tunnel, brute_force, password_spray: behaviour_names, behaviour_logins; append here */ \
     X(DGA_ENABLED, "dga.enabled", 1, 0, 1)                                                    \
     X(DGA_WINDOW_S, "dga.window_s", 3600, 60, 86400)                                          \

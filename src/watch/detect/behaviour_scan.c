@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Scans. A machine that tries many hosts on one port (host scan, horizontal), or many ports of one host (port scan,
+ * vertical), and mostly meets nothing: refused, unanswered, or a connection in which nothing is said. Two windows: a short
+ * one for the quick, the window of findings for the slow. Entry of the tables: one (who, port) or one (who, host).
+ */
+#include "watch/detect/behaviour_tell.h"
+
+#include <stdlib.h>
+
+enum { ENTRIES = 16384, TCP = 6, UDP = 17, BARE_PACKET = 64, TRACEROUTE_FIRST = 33434, TRACEROUTE_LAST = 33534 };
+
+struct tries {
+    struct distinct tried, met; /* met: who answered and was talked to */
+};
+
+struct scan {
+    struct table_entry head;
+    struct ip from, to; /* to: of a port scan */
+    uint16_t port, marks; /* port: of a host scan */
+    uint8_t protocol;
+    int64_t short_us, day_us, first_us, last_us;
+    struct tries brief, day;
+    uint64_t n;
+    double told, best; /* most distinct targets told in this window; most in a short window */
+    struct series series;
+    struct tell_peers peers;
+};
+
+struct scanner {
+    const struct behaviour_base *base;
+    struct behaviour_counters counters;
+    struct table hosts, ports;
+};
+
+static void destroy(void *detector)
+{
+    struct scanner *s = detector;
+    table_fini(&s->hosts);
+    table_fini(&s->ports);
+    free(s);
+}
+
+static void *create(const struct behaviour_base *base)
+{
+    struct scanner *s = calloc(1, sizeof(*s));
+    if (!s)
+        return NULL;
+    s->base = base;
+    if (!table_make(&s->hosts, ENTRIES, sizeof(struct scan), base->window_us) &&
+        !table_make(&s->ports, ENTRIES, sizeof(struct scan), base->window_us))
+        return s;
+    destroy(s);
+    return NULL;
+}
+
+static void begin_brief(struct scan *e, int64_t us)
+{
+    e->short_us = us;
+    distinct_clear(&e->brief.tried);
+    distinct_clear(&e->brief.met);
+}
+
+static void begin_day(struct scan *e, int64_t day_us, int64_t us)
+{
+    e->day_us = day_us;
+    e->first_us = e->last_us = us;
+    e->n = 0;
+    e->told = e->best = 0;
+    e->series = (struct series){0};
+    e->peers.n = 0;
+    distinct_clear(&e->day.tried);
+    distinct_clear(&e->day.met);
+    begin_brief(e, us);
+}
+
+static uint32_t severity(const struct scan *e)
+{
+    return e->marks & ROW_FROM_OWN ? 3 : 1; /* our machine scans; or the Internet's weather */
+}
+
+static int say(struct scanner *s, const struct scan *e, bool is_host, double tried, double failed_pct, bool is_slow)
+{
+    const double *v = s->base->settings->v;
+    struct behaviour_alarm a;
+    char query[TELL_QUERY_BYTES];
+    bool is_ours = e->marks & ROW_FROM_OWN;
+    tell_begin(&a, s->base, is_host ? BEHAVIOUR_HOST_SCAN : BEHAVIOUR_PORT_SCAN, e->first_us, e->last_us, e->n);
+    a.own = is_ours ? e->from : is_host ? (struct ip){{0}} : e->to;
+    a.peer = !is_ours ? e->from : is_host ? (struct ip){{0}} : e->to;
+    a.peer_port = is_host ? e->port : 0;
+    const char *name = flow_transport_name(e->protocol);
+    a.name = is_host && name ? (struct text){name, strlen(name)} : (struct text){NULL, 0};
+    a.severity = severity(e);
+    double over = tried / (is_host ? v[is_slow ? BEHAVIOUR_SET_HOST_SCAN_SLOW_HOSTS : BEHAVIOUR_SET_HOST_SCAN_HOSTS]
+                                   : v[is_slow ? BEHAVIOUR_SET_PORT_SCAN_SLOW_PORTS : BEHAVIOUR_SET_PORT_SCAN_PORTS]);
+    a.confidence_pct = (uint32_t)fmin(99, 60 + 20 * log2(fmax(1, over)) + (failed_pct > 90 ? 10 : 0));
+    if (is_host)
+        behaviour_put_number(&a, is_slow ? "hosts" : "hosts_in_window", tried,
+                             v[is_slow ? BEHAVIOUR_SET_HOST_SCAN_SLOW_HOSTS : BEHAVIOUR_SET_HOST_SCAN_HOSTS]);
+    else
+        behaviour_put_number(&a, is_slow ? "ports" : "ports_in_window", tried,
+                             v[is_slow ? BEHAVIOUR_SET_PORT_SCAN_SLOW_PORTS : BEHAVIOUR_SET_PORT_SCAN_PORTS]);
+    behaviour_put_number(&a, "scan_window_s",
+                         is_slow ? (double)s->base->window_us / 1e6
+                                 : v[is_host ? BEHAVIOUR_SET_HOST_SCAN_WINDOW_S : BEHAVIOUR_SET_PORT_SCAN_WINDOW_S], NAN);
+    behaviour_put_number(&a, "failed_pct", failed_pct, v[BEHAVIOUR_SET_SCAN_FAILED_PCT]);
+    behaviour_put_number(&a, is_host ? "hosts_in_all" : "ports_in_all", distinct_count(&e->day.tried), NAN);
+    behaviour_put_number(&a, "answered_in_all", distinct_count(&e->day.met), NAN);
+    tell_peers(&a, &e->peers);
+    tell_series(&a, &e->series, "flows");
+    tell_query(&a, query, &e->from, is_host ? NULL : &e->to, e->port, e->protocol);
+    return tell(s->base, &s->counters, &a);
+}
+
+/* judge - tried and met of one window against its limit. */
+static int judge(struct scanner *s, struct scan *e, bool is_host, bool is_slow)
+{
+    const double *v = s->base->settings->v;
+    const struct tries *t = is_slow ? &e->day : &e->brief;
+    double limit = is_host ? v[is_slow ? BEHAVIOUR_SET_HOST_SCAN_SLOW_HOSTS : BEHAVIOUR_SET_HOST_SCAN_HOSTS]
+                           : v[is_slow ? BEHAVIOUR_SET_PORT_SCAN_SLOW_PORTS : BEHAVIOUR_SET_PORT_SCAN_PORTS];
+    double tried = distinct_count(&t->tried), met = distinct_count(&t->met);
+    double failed_pct = tell_share_pct(tried - met, tried);
+    if (tried < limit || failed_pct < v[BEHAVIOUR_SET_SCAN_FAILED_PCT] || !tell_is_more(tried, e->told))
+        return 0;
+    e->told = tried;
+    return say(s, e, is_host, tried, failed_pct, is_slow);
+}
+
+/* attempt - of a row, towards @target. Return: 0 or <0. */
+static int attempt(struct scanner *s, struct scan *e, const struct behaviour_row *x, bool is_host, uint64_t target)
+{
+    const double *v = s->base->settings->v;
+    int64_t day_us = behaviour_window(s->base, x->start_us);
+    double brief_s = v[is_host ? BEHAVIOUR_SET_HOST_SCAN_WINDOW_S : BEHAVIOUR_SET_PORT_SCAN_WINDOW_S];
+    if (day_us > e->day_us)
+        begin_day(e, day_us, x->start_us);
+    if (x->start_us - e->short_us > (int64_t)(brief_s * 1e6))
+        begin_brief(e, x->start_us);
+    bool is_met = !tell_is_probe(x);
+    e->first_us = x->start_us < e->first_us ? x->start_us : e->first_us;
+    e->last_us = x->end_us > e->last_us ? x->end_us : e->last_us;
+    e->head.last_us = e->last_us;
+    e->n++;
+    series_add(&e->series, x->start_us, 1, 1000000);
+    bool is_new = distinct_add(&e->day.tried, target);
+    bool is_newly = distinct_add(&e->brief.tried, target);
+    if (is_met) {
+        distinct_add(&e->day.met, target);
+        distinct_add(&e->brief.met, target);
+    }
+    if (is_host && is_new)
+        tell_peer(&e->peers, &x->to);
+    e->head.weight += is_new;
+    int r = is_newly ? judge(s, e, is_host, false) : 0;
+    return !r && is_new ? judge(s, e, is_host, true) : r;
+}
+
+static int look(struct scanner *s, const struct behaviour_row *x, bool is_host)
+{
+    struct table *t = is_host ? &s->hosts : &s->ports;
+    uint64_t key = sketch_mix(x->from_hash, is_host ? (uint64_t)x->to_port << 8 | x->protocol : x->to_hash ^ x->protocol);
+    uint64_t target = is_host ? x->to_hash : sketch_mix(x->to_port, x->protocol);
+    if (x->marks & ROW_REPLY) {
+        struct scan *e = x->marks & ROW_UNASKED ? NULL : table_find(t, key);
+        if (e && (x->protocol != TCP || x->back_bytes > BARE_PACKET * x->back_packets)) { /* not a reset */
+            distinct_add(&e->day.met, target);
+            distinct_add(&e->brief.met, target);
+        }
+        return 0;
+    }
+    bool is_new;
+    struct scan *e = table_take(t, key, x->start_us, &is_new);
+    if (is_new) {
+        e->from = x->from;
+        e->to = is_host ? (struct ip){{0}} : x->to;
+        e->port = is_host ? x->to_port : 0;
+        e->protocol = x->protocol;
+        e->marks = x->marks;
+        begin_day(e, behaviour_window(s->base, x->start_us), x->start_us);
+    }
+    return attempt(s, e, x, is_host, target);
+}
+
+static int flows(void *detector, const struct flow_batch *b, const struct behaviour_row *rows, const struct behaviour_own *own)
+{
+    struct scanner *s = detector;
+    bool is_host_on = tell_is_on(s->base, BEHAVIOUR_SET_HOST_SCAN_ENABLED);
+    bool is_port_on = tell_is_on(s->base, BEHAVIOUR_SET_PORT_SCAN_ENABLED);
+    int r = 0;
+    (void)own;
+    for (uint32_t i = 0; i < b->n && r >= 0; i++) {
+        const struct behaviour_row *x = &rows[i];
+        if (!tell_concerns(&s->counters, x))
+            continue;
+        if (!(x->marks & (ROW_FROM_OWN | ROW_TO_OWN)) || x->marks & (ROW_GROUP | ROW_PIECE)) {
+            s->counters.skipped++;
+            continue;
+        }
+        s->counters.used++;
+        bool is_trace = x->protocol == UDP && x->to_port >= TRACEROUTE_FIRST && x->to_port <= TRACEROUTE_LAST;
+        r = is_host_on ? look(s, x, true) : 0;
+        if (r >= 0 && is_port_on && x->to_port && !is_trace)
+            r = look(s, x, false);
+    }
+    return r;
+}
+
+static void count(const void *detector, struct behaviour_counters *ret)
+{
+    const struct scanner *s = detector;
+    *ret = s->counters;
+    ret->evicted = s->hosts.evicted + s->ports.evicted;
+}
+
+extern const struct behaviour_detector behaviour_scan_detector;
+const struct behaviour_detector behaviour_scan_detector = {
+    .name = "scan", .create = create, .destroy = destroy, .flows = flows, .count = count,
+};
