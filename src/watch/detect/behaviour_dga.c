@@ -136,7 +136,8 @@ static bool count(struct names *n, struct machine *m, const struct names_questio
         *flags |= EXISTS;
     }
     bool is_example = (is_new || has_failed) && (*flags & (DRAWN | FAILED)) && q->name->n < NAMES_HOST_BYTES;
-    if (is_example && m->n_examples < NAMES_EXAMPLES && !memchr(q->name->name, '"', q->name->n) && !memchr(q->name->name, '\\', q->name->n) &&
+    bool is_plain = !memchr(q->name->name, '"', q->name->n) && !memchr(q->name->name, '\\', q->name->n);
+    if (is_example && is_plain && m->n_examples < NAMES_EXAMPLES &&
         (!m->n_examples || strcmp(m->examples[m->n_examples - 1], q->name->name) != 0))
         memcpy(m->examples[m->n_examples++], q->name->name, q->name->n + 1);
     return is_new || has_failed;

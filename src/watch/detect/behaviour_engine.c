@@ -14,11 +14,13 @@
 #define FLUSH_EVERY_US (60 * US_PER_SECOND)
 
 extern const struct behaviour_detector behaviour_beacon_detector, behaviour_scan_detector, behaviour_flood_detector,
-    behaviour_spam_detector, behaviour_volume_detector, behaviour_destination_detector, behaviour_silent_detector;
+    behaviour_spam_detector, behaviour_volume_detector, behaviour_destination_detector, behaviour_silent_detector,
+    behaviour_names_detector, behaviour_logins_detector;
 
 const struct behaviour_detector *const behaviour_detectors[] = {
     &behaviour_beacon_detector, &behaviour_scan_detector,        &behaviour_flood_detector,  &behaviour_spam_detector,
-    &behaviour_volume_detector, &behaviour_destination_detector, &behaviour_silent_detector, NULL,
+    &behaviour_volume_detector, &behaviour_destination_detector, &behaviour_silent_detector,
+    &behaviour_names_detector,  &behaviour_logins_detector,      NULL,
 };
 
 #define N_DETECTORS (sizeof(behaviour_detectors) / sizeof(*behaviour_detectors) - 1)

@@ -31,8 +31,9 @@ static int read_content(const char *name, uint8_t **ret, size_t *ret_n, struct f
     return r < 0 ? FAULT(f, r, store_read_failed, path, strerror(-r)) : 0;
 }
 
-static int read_rules(const char *name, struct domain_rules **rules, int (*parse)(struct domain_rules *, struct text, struct domain_rules_read *),
-                      struct domain_rules_read *ret, struct fault *f)
+typedef int parse_fn(struct domain_rules *, struct text, struct domain_rules_read *);
+
+static int read_rules(const char *name, struct domain_rules **rules, parse_fn *parse, struct domain_rules_read *ret, struct fault *f)
 {
     uint8_t *p = NULL;
     size_t n = 0;
@@ -261,7 +262,8 @@ static struct text host_of(const struct events *e, uint32_t row, char out[EVENT_
 }
 
 /* remember - who asked, for answers that do not say it; or recall it. Return: whether @asker is known now. */
-static bool remember(struct names *n, const struct domain_name *name, struct text host, int64_t time_us, bool has_ip, struct names_asker *asker)
+static bool remember(struct names *n, const struct domain_name *name, struct text host, int64_t time_us, bool has_ip,
+                     struct names_asker *asker)
 {
     bool is_new;
     uint64_t key = names_hash(n, (struct text){name->name, name->n}, names_hash(n, host, 3));
