@@ -219,7 +219,8 @@ static int header_and_document(struct event_decoder *d, struct text record, cons
     enum event_refusal reason;
     struct line_clock clock = {.arrived_us = source->known_us ? source->known_us : source->arrived_us, .zone_s = source->zone_s,
                                .year = source->year, .years = &d->file.years};
-    if (!memchr(record.p, '{', record.n) && !memmem(record.p, record.n, "<Event", 6))
+    bool has_sign = record.n > 1 && memchr(record.p + 1, '<', record.n - 1); /* that of the priority aside */
+    if (!memchr(record.p, '{', record.n) && !(has_sign && memmem(record.p, record.n, "<Event", 6)))
         return 1;
     syslog_parse(record, &clock, &h);
     struct text t = text_trim(h.message);

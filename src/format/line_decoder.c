@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One line: its header; one Vectorscan pass that finds which anchors it holds; of the patterns behind them, in the order
- * of the files, the first that fits the whole message wins. Then the event is written.
+ * What the decoders of all files become together, and the event of one line: its header, whose it is (line_choose), what
+ * its pattern took.
  */
 #include "format/line_impl.h"
 
@@ -9,10 +9,6 @@
 #include <hs.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define STEPS_OF_LINE 20000u
-#define STEPS_PER_BYTE 8u
-#define MATCHED_MAX ((size_t)1 << 20) /* a longer line is kept, not matched */
 
 struct line_decoders *line_decoders_new(struct event_names *names)
 {
@@ -35,6 +31,7 @@ void line_decoders_free(struct line_decoders *d)
     if (!d)
         return;
     hs_free_database(d->database);
+    hs_free_database(d->general);
     hs_free_scratch(d->prototype);
     arena_fini(&d->arena);
     free(d->decoders);
@@ -64,11 +61,6 @@ unsigned line_decoders_count(const struct line_decoders *d, unsigned *ret_n_patt
 static void set_bit(uint64_t *bits, uint32_t i)
 {
     bits[i / 64] |= UINT64_C(1) << (i % 64);
-}
-
-static bool has_bit(const uint64_t *bits, uint32_t i)
-{
-    return bits[i / 64] >> (i % 64) & 1;
 }
 
 /* is_sure - enough to tell whose line it is when the line names no program. */
@@ -180,7 +172,9 @@ static int prepare_all(struct line_decoders *d)
     return r;
 }
 
-static int compile_database(struct line_decoders *d, const struct text *literals, uint32_t n, struct fault *f)
+/* compile_database - of those of the @n literals that @is_wanted names (NULL: all), by their numbers. */
+static int compile_database(struct line_decoders *d, const struct text *literals, uint32_t n, const uint64_t *is_wanted,
+    struct hs_database **ret, struct fault *f)
 {
     const char **p = calloc(n, sizeof *p);
     size_t *lengths = calloc(n, sizeof *lengths);
@@ -190,11 +184,13 @@ static int compile_database(struct line_decoders *d, const struct text *literals
     if (!p || !lengths || !flags || !ids) {
         r = FAULT(f, -ENOMEM, no_memory, message_text(MSG_decoder_reading));
     } else {
+        uint32_t k = 0;
         for (uint32_t i = 0; i < n; i++)
-            p[i] = literals[i].p, lengths[i] = literals[i].n, flags[i] = HS_FLAG_SINGLEMATCH, ids[i] = i;
-        if (hs_compile_lit_multi(p, flags, ids, lengths, n, HS_MODE_BLOCK, NULL, &d->database, &error) != HS_SUCCESS)
+            if (!is_wanted || line_has_bit(is_wanted, i))
+                p[k] = literals[i].p, lengths[k] = literals[i].n, flags[k] = HS_FLAG_SINGLEMATCH, ids[k++] = i;
+        if (k && hs_compile_lit_multi(p, flags, ids, lengths, k, HS_MODE_BLOCK, NULL, ret, &error) != HS_SUCCESS)
             r = FAULT(f, -EINVAL, decoder_database, error && error->message ? error->message : "");
-        else if (hs_alloc_scratch(d->database, &d->prototype) != HS_SUCCESS)
+        else if (k && hs_alloc_scratch(*ret, &d->prototype) != HS_SUCCESS)
             r = FAULT(f, -ENOMEM, no_memory, message_text(MSG_decoder_reading));
     }
     hs_free_compile_error(error);
@@ -202,6 +198,26 @@ static int compile_database(struct line_decoders *d, const struct text *literals
     free(lengths);
     free(flags);
     free(ids);
+    return r;
+}
+
+/* compile_databases - one of all literals, and one of those that patterns of no program need. */
+static int compile_databases(struct line_decoders *d, const struct text *literals, struct fault *f)
+{
+    uint64_t *is_wanted = calloc(d->n_anchors / 64 + 1, sizeof *is_wanted);
+    if (!is_wanted)
+        return FAULT(f, -ENOMEM, no_memory, message_text(MSG_decoder_reading));
+    for (uint32_t i = 0; i < d->n_anchors; i++)
+        for (uint32_t k = d->anchor_from[i]; k < d->anchor_from[i + 1]; k++)
+            if (!d->patterns[d->anchor_patterns[k]]->decoder->apps.n)
+                set_bit(is_wanted, i);
+    for (uint32_t i = 0; i < d->n_patterns; i++)
+        for (uint32_t k = 0; !d->patterns[i]->decoder->apps.n && k < d->patterns[i]->n_secondary; k++)
+            set_bit(is_wanted, d->patterns[i]->anchors[k]);
+    int r = compile_database(d, literals, d->n_anchors, NULL, &d->database, f);
+    if (!r)
+        r = compile_database(d, literals, d->n_anchors, is_wanted, &d->general, f);
+    free(is_wanted);
     return r;
 }
 
@@ -250,6 +266,8 @@ static int make_tables(struct line_decoders *d, uint32_t most)
     if (!d->always || !d->anchor_from || !d->anchor_patterns || !d->first)
         return -ENOMEM;
     int r = compile_apps(d);
+    for (uint32_t i = 0; !r && i < d->n_patterns; i++)
+        r = line_choose_prepare(d, d->patterns[i]);
     return r ? r : prepare_all(d);
 }
 
@@ -266,7 +284,7 @@ int line_decoders_compile(struct line_decoders *d, struct fault *f)
     } else {
         d->n_anchors = gather_anchors(d, all, list_anchors(d, all), literals);
         if (d->n_anchors)
-            r = compile_database(d, literals, d->n_anchors, f);
+            r = compile_databases(d, literals, f);
         d->is_compiled = !r;
     }
     free(all);
@@ -300,6 +318,11 @@ void line_scratch_set_json(struct line_scratch *s, line_json_fn *json, void *con
     s->json_context = context;
 }
 
+void line_scratch_set_plain(struct line_scratch *s)
+{
+    s->is_plain = true;
+}
+
 void line_scratch_free(struct line_scratch *s)
 {
     if (!s)
@@ -313,143 +336,6 @@ void line_scratch_free(struct line_scratch *s)
 const struct line_counts *line_scratch_counts(const struct line_scratch *s)
 {
     return &s->counts;
-}
-
-/* --- which patterns --------------------------------------------------------------------------------- */
-
-/* app_name - "/usr/sbin/cron", "(systemd)", "sshd(pam_unix)" by their bare names. */
-static struct text app_name(struct text t)
-{
-    if (t.n && t.p[0] == '/') {
-        const char *slash = memrchr(t.p, '/', t.n);
-        t = (struct text){slash + 1, t.n - (size_t)(slash + 1 - t.p)};
-    }
-    if (t.n > 2 && t.p[0] == '(' && t.p[t.n - 1] == ')')
-        return (struct text){t.p + 1, t.n - 2};
-    const char *paren = t.n ? memchr(t.p, '(', t.n) : NULL;
-    if (paren && paren > t.p)
-        t.n = (size_t)(paren - t.p);
-    return t;
-}
-
-static bool app_fits(const struct line_app *a, struct text name)
-{
-    struct text known = a->name;
-    if (name.n < known.n || (!a->is_prefix && name.n != known.n))
-        return false;
-    for (size_t i = 0; i < known.n; i++) {
-        char x = known.p[i], y = name.p[i];
-        if (x != y && ((x | 32) != (y | 32) || (x | 32) < 'a' || (x | 32) > 'z'))
-            return false;
-    }
-    return true;
-}
-
-/* allowed_of - the patterns that a line of program @app may be for. */
-static const uint64_t *allowed_of(struct line_scratch *s, struct text app)
-{
-    const struct line_decoders *d = s->decoders;
-    uint32_t h = 2166136261u;
-    for (size_t i = 0; i < app.n; i++)
-        h = (h ^ (uint8_t)app.p[i]) * 16777619u;
-    struct line_app_cache *c = &s->apps[(h >> 8) % LINE_APP_CACHE];
-    if (app.n && c->n == app.n && !memcmp(c->name, app.p, app.n))
-        return c->allowed;
-    c->n = app.n <= sizeof c->name ? (uint32_t)app.n : 0; /* longer: not remembered */
-    memcpy(c->name, app.p, c->n);
-    memcpy(c->allowed, d->without_app, sizeof c->allowed);
-    for (uint32_t i = 0; i < d->n_apps; i++) {
-        if (!app_fits(&d->apps[i], app))
-            continue;
-        for (uint32_t k = 0; k < d->n_patterns; k++)
-            if (d->patterns[k]->decoder->number == d->apps[i].decoder)
-                set_bit(c->allowed, k);
-    }
-    return c->allowed;
-}
-
-static int found_anchor(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *context)
-{
-    struct line_scratch *s = context;
-    (void)from, (void)to, (void)flags;
-    set_bit(s->found, id);
-    const struct line_decoders *d = s->decoders;
-    for (uint32_t i = d->anchor_from[id]; i < d->anchor_from[id + 1]; i++)
-        set_bit(s->candidates, d->anchor_patterns[i]);
-    return 0;
-}
-
-static bool has_all(const struct line_list *l, struct text t)
-{
-    for (uint32_t i = 0; i < l->n; i++)
-        if (!memmem(t.p, t.n, l->items[i].p, l->items[i].n))
-            return false;
-    return true;
-}
-
-static bool fits(struct line_scratch *s, const struct line_pattern *p, const struct syslog *h)
-{
-    if (!has_all(&p->decoder->require, h->body) || !has_all(&p->require, h->body))
-        return false;
-    return line_match(p, s, p->decoder->is_on_line ? h->body : h->message);
-}
-
-static bool has_literals(const struct line_scratch *s, const struct line_pattern *p)
-{
-    for (uint32_t i = 0; i < p->n_secondary; i++)
-        if (!has_bit(s->found, p->anchors[i]))
-            return false;
-    return true;
-}
-
-static const struct line_pattern *choose_first(struct line_scratch *s, const struct syslog *h)
-{
-    const struct line_decoders *d = s->decoders;
-    for (uint32_t i = 0; i < d->n_first; i++)
-        if (fits(s, d->patterns[d->first[i]], h))
-            return d->patterns[d->first[i]];
-    return NULL;
-}
-
-/* best_of - the first candidate that fits, of those that name the program (@is_named) or of all others. */
-static const struct line_pattern *best_of(struct line_scratch *s, const struct syslog *h, const uint64_t *allowed, bool is_named)
-{
-    const struct line_decoders *d = s->decoders;
-    bool has_name = h->appname.n > 0;
-    for (uint32_t w = 0; w < (d->n_patterns + 63) / 64; w++) {
-        uint64_t general = d->without_app[w];
-        uint64_t bits = s->candidates[w] & allowed[w] & (!has_name ? ~UINT64_C(0) : is_named ? ~general : general);
-        for (; bits; bits &= bits - 1) {
-            const struct line_pattern *p = d->patterns[w * 64 + (uint32_t)__builtin_ctzll(bits)];
-            if (has_literals(s, p) && fits(s, p, h))
-                return p;
-            if (!s->steps) {
-                s->counts.n_exhausted++;
-                return NULL;
-            }
-        }
-    }
-    return NULL;
-}
-
-static const struct line_pattern *choose(struct line_scratch *s, const struct syslog *h)
-{
-    const struct line_decoders *d = s->decoders;
-    uint32_t words = (d->n_patterns + 63) / 64;
-    if (h->body.n > MATCHED_MAX)
-        return NULL;
-    s->steps = STEPS_OF_LINE + STEPS_PER_BYTE * (uint32_t)h->body.n;
-    const struct line_pattern *first = choose_first(s, h);
-    if (first)
-        return first;
-    memcpy(s->candidates, d->always, words * 8);
-    memset(s->found, 0, (d->n_anchors + 63) / 64 * 8);
-    if (d->database)
-        hs_scan(d->database, h->body.p, (unsigned)h->body.n, 0, s->hs, found_anchor, s);
-    struct text app = app_name(h->appname);
-    const uint64_t *allowed = app.n ? allowed_of(s, app) : d->for_nameless;
-    const struct line_pattern *p = app.n ? best_of(s, h, allowed, true) : NULL;
-    return p || !s->steps ? p : best_of(s, h, allowed, false);
 }
 
 /* --- writing the event ------------------------------------------------------------------------------ */
@@ -596,12 +482,12 @@ static const struct line_decoder *understand(struct line_scratch *s, struct even
             return w;
         }
     }
-    if (file && file->w3c && h->priority < 0 && h->body.n <= MATCHED_MAX) {
+    if (file && file->w3c && h->priority < 0 && h->body.n <= LINE_MATCHED_MAX) {
         put_constants(e, &file->w3c->ready);
         line_w3c(s, e, file, h->body);
         return file->w3c;
     }
-    const struct line_pattern *p = choose(s, h);
+    const struct line_pattern *p = line_choose(s, h);
     if (p) {
         put_constants(e, &p->ready);
         put_captures(s, e, p);

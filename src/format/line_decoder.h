@@ -72,6 +72,8 @@ unsigned line_decoders_count(const struct line_decoders *d, unsigned *ret_n_patt
 struct line_scratch *line_scratch_new(const struct line_decoders *d);
 /* line_scratch_set_json - who reads JSON and XML behind a header for this thread, instead of the decoders' own. */
 void line_scratch_set_json(struct line_scratch *s, line_json_fn *json, void *context);
+/* line_scratch_set_plain - from now on every pattern is tried on every line: the slow way, which tests compare with. */
+void line_scratch_set_plain(struct line_scratch *s);
 void line_scratch_free(struct line_scratch *s);
 const struct line_counts *line_scratch_counts(const struct line_scratch *s);
 

@@ -22,6 +22,7 @@
 #define LINE_APPS_MAX 32u
 #define LINE_SURE_ANCHOR 8u /* bytes of an anchor that tells a program by itself, where the line names none */
 #define LINE_LIST_MAX 600u /* columns, keys, values of one map */
+#define LINE_MATCHED_MAX ((size_t)1 << 20) /* a longer line is kept, not matched */
 
 enum line_type {
     LINE_WORD,   /* no blanks; as short as the rest allows */
@@ -146,6 +147,11 @@ struct line_decoder {
     uint16_t number;
 };
 
+struct line_needle {
+    struct text text;
+    uint32_t rare; /* its byte that logs hold least often */
+};
+
 struct line_pattern {
     const struct line_decoder *decoder;
     struct text source;
@@ -165,6 +171,13 @@ struct line_pattern {
     struct text secondary[LINE_SECONDARY_MAX]; /* further literals that it must hold */
     uint32_t n_secondary, anchors[LINE_SECONDARY_MAX];
     int line;                     /* in its file */
+    /* line_choose.c: what is looked at before the matcher runs */
+    struct text lead;             /* the literal that it begins with; empty: none, or it begins with the line */
+    uint32_t begins;              /* bit b: it may begin with a byte whose low five bits are b */
+    struct line_needle *needles;  /* that the line must hold: [0 .. n_required) after the pass for literals, else all */
+    uint32_t n_needles, n_required;
+    struct line_needle *any;      /* its choices, of which the line must hold one */
+    uint32_t n_any;
 };
 
 struct line_test {
@@ -200,6 +213,7 @@ struct line_decoders {
     uint32_t *anchor_from, *anchor_patterns; /* literal i of the database: anchor_patterns[anchor_from[i] .. anchor_from[i + 1]) */
     uint32_t n_anchors;
     struct hs_database *database;
+    struct hs_database *general;  /* literals of the patterns whose decoder names no app */
     struct hs_scratch *prototype;
     bool is_compiled;
     line_json_fn *json;
@@ -214,9 +228,13 @@ struct line_capture {
 };
 
 #define LINE_APP_CACHE 64u
+#define LINE_NAMED_MAX 1024u
+/* the patterns of one program, in their order; more than LINE_NAMED_MAX: by .allowed and the pass for literals */
 struct line_app_cache {
     char name[56];
-    uint32_t n;
+    uint32_t n, n_named;
+    uint16_t named[LINE_NAMED_MAX];
+    uint32_t begins[LINE_NAMED_MAX]; /* .begins of each */
     uint64_t allowed[LINE_PATTERNS_MAX / 64];
 };
 
@@ -228,6 +246,7 @@ struct line_scratch {
     uint64_t candidates[LINE_PATTERNS_MAX / 64];
     uint64_t found[(LINE_ANCHORS_MAX) / 64]; /* literals of this line */
     struct line_app_cache *apps;
+    bool is_plain;                /* every pattern is tried, nothing is looked for before */
     struct line_capture slots[LINE_SLOTS_MAX];
     uint32_t steps;
     char *work;                   /* unescaped, lowered texts of one value */
@@ -254,6 +273,16 @@ struct line_target *line_target_new(struct line_decoders *d, const struct line_d
 int line_pattern_compile(struct line_decoders *d, struct line_pattern *p, const char **ret_why, size_t *ret_at);
 /* line_type_named - LINE_N_TYPES when there is none of that name. */
 enum line_type line_type_named(struct text name);
+
+/* line_choose.c */
+static inline bool line_has_bit(const uint64_t *bits, uint32_t i)
+{
+    return bits[i / 64] >> (i % 64) & 1;
+}
+/* line_choose_prepare - what is looked at before the matcher runs; anchors and secondaries are known. Return: 0 or -ENOMEM. */
+int line_choose_prepare(struct line_decoders *d, struct line_pattern *p);
+/* line_choose - the pattern that fits, its captures in the slots; NULL: none. */
+const struct line_pattern *line_choose(struct line_scratch *s, const struct syslog *h);
 
 /* line_match.c */
 /* line_match - @t as a whole against @p; the slots are in @s. */

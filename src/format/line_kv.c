@@ -20,9 +20,14 @@ struct pairs {
     unsigned n;
 };
 
+/* letters, digits, '_', '-', '.' */
+static const bool of_keys[256] = {
+    ['-'] = true, ['.'] = true, ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['_'] = true, ['a' ... 'z'] = true,
+};
+
 static bool is_key(char c)
 {
-    return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '_' || c == '-' || c == '.';
+    return of_keys[(uint8_t)c];
 }
 
 static bool is_separator(const struct pairs *k, char c)
@@ -112,7 +117,8 @@ static void pairs(struct pairs *k)
         if (!is_quoted && !k->separator && t.n && value[t.n - 1] == ',')
             t.n--;
         k->n++;
-        put_pair(k, key, is_quoted ? t : text_trim(t), is_quoted);
+        bool is_bare = is_quoted || (t.n && *t.p > ' ' && t.p[t.n - 1] > ' '); /* nothing to trim */
+        put_pair(k, key, is_bare ? t : text_trim(t), is_quoted);
         k->p = end + is_quoted;
         while (k->p < k->end && is_separator(k, *k->p))
             k->p++;

@@ -268,6 +268,46 @@ static bool plain_stamp(struct text t, struct civil *c)
     return c->month && c->day > 0 && c->hour >= 0 && c->minute >= 0 && c->second >= 0 && p[7] != ' ' && p[10] != ' ' && p[13] != ' ';
 }
 
+/* decimals - six at most, as microseconds; digits beyond are passed over. Return: bytes taken. */
+static size_t decimals(const char *p, size_t n, int *ret_us)
+{
+    size_t i = 0;
+    int us = 0, scale = 100000;
+    for (; i < n && is_digit(p[i]); i++, scale /= 10)
+        us += (p[i] - '0') * scale;
+    *ret_us = us;
+    return i;
+}
+
+/* full_stamp - "YYYY-MM-DDTHH:MM:SS[.decimals]Z" or with +HH:MM, all of @t: RFC 5424 6.2.3. Return: its bytes, or 0. */
+static size_t full_stamp(struct text t, int64_t *ret_us)
+{
+    const char *p = t.p;
+    if (t.n < 20 || p[4] != '-' || p[7] != '-' || p[10] != 'T' || p[13] != ':' || p[16] != ':')
+        return 0;
+    int high = two(p), low = two(p + 2), month = two(p + 5), day = two(p + 8), hour = two(p + 11), minute = two(p + 14);
+    struct civil c = {high * 100 + low, month, day, hour, minute, two(p + 17), 0};
+    if ((high | low | month | day | hour | minute | c.second) < 0 || memchr(p, ' ', 19))
+        return 0;
+    size_t at = 19;
+    if (p[at] == '.') {
+        size_t n = decimals(p + 20, t.n - 20, &c.microsecond);
+        if (!n)
+            return 0;
+        at += 1 + n;
+    }
+    int zone_s = 0;
+    if (t.n == at + 6 && (p[at] == '+' || p[at] == '-') && p[at + 3] == ':' && is_digit(p[at + 1]) && is_digit(p[at + 4])) {
+        int hours = two(p + at + 1), minutes = two(p + at + 4);
+        if (hours < 0 || hours > 15 || minutes < 0 || minutes > 59)
+            return 0;
+        zone_s = (hours * 60 + minutes) * (p[at] == '-' ? -60 : 60);
+    } else if (t.n != at + 1 || p[at] != 'Z') {
+        return 0;
+    }
+    return clock_from_civil(&c, zone_s, ret_us) ? 0 : t.n;
+}
+
 /* --- the forms -------------------------------------------------------------------------------------- */
 
 /* the rest behind "Mmm ": "dd HH:MM:SS", "dd yyyy HH:MM:SS", "dd HH:MM:SS yyyy", "dd, yyyy H:MM:SS AM" */
@@ -505,6 +545,11 @@ size_t line_time_parse(struct text t, const struct line_clock *clock, int64_t *r
     *ret_flags = LINE_TIME_YEAR_GUESSED;
     if (plain_stamp(t, &c) && line_time_zone((struct text){t.p + 16, t.n - 16}, &zone_s) == 0)
         return missing_year(&c, clock, zone_s, ret_us) ? 0 : 15;
+    size_t n_full = full_stamp(t, ret_us);
+    if (n_full) {
+        *ret_flags = LINE_TIME_HAS_ZONE;
+        return n_full;
+    }
     c = (struct civil){0};
     zone_s = clock->zone_s;
     if (is_letter(t.p[0]))
