@@ -41,7 +41,7 @@ static enum reason judge(const struct names *n, const struct machine *m, double 
     if (m->drawn_failed >= limit(n, BEHAVIOUR_SET_DGA_NAMES) && tell_share_pct(m->drawn_failed, m->failed) >= share)
         return DRAWN_FAILED;
     *ret_strength = m->drawn;
-    if (m->drawn >= limit(n, BEHAVIOUR_SET_DGA_UNANSWERED) && tell_share_pct(m->drawn, m->names) >= share)
+    if (m->drawn >= limit(n, BEHAVIOUR_SET_DGA_UNANSWERED) && tell_share_pct(m->drawn, m->names) >= limit(n, BEHAVIOUR_SET_DGA_UNANSWERED_SHARE))
         return DRAWN_MANY;
     *ret_strength = m->failed;
     if (m->failed >= limit(n, BEHAVIOUR_SET_DGA_FAILED) && tell_share_pct(m->failed, m->names) >= limit(n, BEHAVIOUR_SET_DGA_FAILED_SHARE))
@@ -86,7 +86,7 @@ static int tell_machine(struct names *n, struct machine *m, enum reason why, dou
     behaviour_put_number(&a, "failed_names", m->failed, limit(n, BEHAVIOUR_SET_DGA_FAILED));
     behaviour_put_number(&a, "names", m->names, NAN);
     behaviour_put_number(&a, "existing_names", m->existing, NAN);
-    behaviour_put_number(&a, "drawn_share_pct", tell_share_pct(m->drawn, m->names), limit(n, BEHAVIOUR_SET_DGA_SHARE));
+    behaviour_put_number(&a, "drawn_share_pct", tell_share_pct(m->drawn, m->names), limit(n, BEHAVIOUR_SET_DGA_UNANSWERED_SHARE));
     behaviour_put_number(&a, "drawn_share_of_failed_pct", tell_share_pct(m->drawn_failed, m->failed), limit(n, BEHAVIOUR_SET_DGA_SHARE));
     behaviour_put_number(&a, "failed_share_pct", tell_share_pct(m->failed, m->names), limit(n, BEHAVIOUR_SET_DGA_FAILED_SHARE));
     behaviour_put_number(&a, "mean_score_pct", m->names ? m->score_sum * 100 / m->names : 0, NAN);

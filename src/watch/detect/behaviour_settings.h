@@ -74,8 +74,9 @@
     X(DGA_NAMES, "dga.names", 10, 3, 1000000)                                                 \
     X(DGA_SHARE, "dga.share_pct", 30, 1, 100)                                                 \
     X(DGA_UNANSWERED, "dga.unanswered_names", 25, 3, 1000000)                                 \
+    X(DGA_UNANSWERED_SHARE, "dga.unanswered_pct", 15, 1, 100)                                 \
     X(DGA_FAILED, "dga.failed_names", 60, 3, 1000000)                                         \
-    X(DGA_FAILED_SHARE, "dga.failed_pct", 50, 1, 100)                                         \
+    X(DGA_FAILED_SHARE, "dga.failed_pct", 20, 1, 100)                                         \
     X(DNS_TUNNEL_ENABLED, "dns_tunnel.enabled", 1, 0, 1)                                      \
     X(DNS_TUNNEL_WINDOW_S, "dns_tunnel.window_s", 3600, 60, 86400)                            \
     X(DNS_TUNNEL_NAMES, "dns_tunnel.names", 60, 3, 1000000)                                   \
