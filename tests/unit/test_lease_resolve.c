@@ -102,7 +102,7 @@ static struct lease_answer ask(struct world *w, uint32_t v4, int port, int64_t a
 static struct row block(uint32_t inside, int first, int last, int64_t from, int64_t to)
 {
     return (struct row){.l = {.outside = ip_from_v4(PUBLIC), .inside = ip_from_v4(INSIDE + inside), .from_us = from, .to_us = to,
-                              .port_first = (uint16_t)first, .port_last = (uint16_t)last, .kind = LEASE_PORT_BLOCK},
+                              .port_first = (uint16_t)first, .port_last = (uint16_t)last, .kind = LEASE_PORT_BLOCK, .prefix = 128},
                         .gateway = "cgn1"};
 }
 
@@ -166,7 +166,7 @@ static void an_open_row_ends_where_later_rows_say(void **state)
     (void)state;
     struct row stop = block(1, 1024, 2047, NEVER, SECONDS(40));
     struct row next = block(2, 1024, 2047, SECONDS(60), SECONDS(70));
-    struct row restart = {.l = {.from_us = SECONDS(30), .to_us = NEVER, .kind = LEASE_RESTART}, .gateway = "cgn1"};
+    struct row restart = {.l = {.from_us = SECONDS(30), .to_us = NEVER, .kind = LEASE_RESTART, .prefix = 128}, .gateway = "cgn1"};
     const struct row open = block(1, 1024, 2047, SECONDS(0), NEVER);
     struct world w;
     open_world(&w, &open, 1);
@@ -226,10 +226,10 @@ static void a_chain_is_followed_within_its_realm(void **state)
     struct world w;
     struct row rows[] = {
         block(1, 1024, 2047, SECONDS(0), SECONDS(100)),
-        {.l = {.outside = ip_from_v4(INSIDE + 1), .from_us = SECONDS(-50), .to_us = SECONDS(500), .port_last = ALL, .kind = LEASE_RADIUS,
+        {.l = {.outside = ip_from_v4(INSIDE + 1), .from_us = SECONDS(-50), .to_us = SECONDS(500), .port_last = ALL, .prefix = 128, .kind = LEASE_RADIUS,
                .mac = 0x001122334455},
          .gateway = "bras7", .realm = "hn", .subscriber = "hn_0123"},
-        {.l = {.outside = ip_from_v4(INSIDE + 1), .from_us = SECONDS(-50), .to_us = SECONDS(500), .port_last = ALL, .kind = LEASE_RADIUS},
+        {.l = {.outside = ip_from_v4(INSIDE + 1), .from_us = SECONDS(-50), .to_us = SECONDS(500), .port_last = ALL, .prefix = 128, .kind = LEASE_RADIUS},
          .gateway = "bras9", .realm = "dn", .subscriber = "dn_9"},
     };
     rows[0].realm = "hn";
@@ -276,7 +276,7 @@ static void a_renewed_lease_is_one_holder_all_along(void **state)
     struct row rows[3];
     for (int i = 0; i < 3; i++)
         rows[i] = (struct row){.l = {.outside = ip_from_v4(0x0a000005), .from_us = SECONDS(i * 1800), .to_us = SECONDS(i * 1800 + 3600),
-                                     .port_last = ALL, .kind = LEASE_DHCP, .flags = LEASE_TO_PLANNED, .mac = 0x5254001234},
+                                     .port_last = ALL, .kind = LEASE_DHCP, .prefix = 128, .flags = LEASE_TO_PLANNED, .mac = 0x5254001234},
                                .gateway = "dhcp", .host = "PC-12"};
     struct world w;
     open_world(&w, rows, 3);
@@ -355,7 +355,7 @@ static struct row random_row(void)
         break;
     case 3:
         if (!below(4))
-            r = (struct row){.l = {.from_us = r.l.from_us, .to_us = NEVER, .kind = LEASE_RESTART}, .gateway = "cgn1"};
+            r = (struct row){.l = {.from_us = r.l.from_us, .to_us = NEVER, .kind = LEASE_RESTART, .prefix = 128}, .gateway = "cgn1"};
         break;
     default:
         break;

@@ -85,7 +85,7 @@ static struct lease random_lease(void)
 {
     const int64_t base = INT64_C(1700000000) * US_PER_SECOND;
     uint16_t block = (uint16_t)(below(8) * 64), size = (uint16_t)(below(3) ? 63 : 127);
-    struct lease l = {.outside = random_address(), .kind = (uint8_t)below(LEASE_RESTART), .port_last = UINT16_MAX,
+    struct lease l = {.outside = random_address(), .kind = (uint8_t)below(LEASE_RESTART), .port_last = UINT16_MAX, .prefix = 128,
                       .gateway = below(5), .source = below(3), .subscriber = below(N_TEXTS), .realm = below(2), .host = below(4)};
     int64_t from = base + (int64_t)below(100000) * (below(2) ? US_PER_SECOND : 1), to = from + (int64_t)below(4000) * US_PER_SECOND;
     l.from_us = below(10) ? from : LEASE_UNKNOWN;
@@ -97,13 +97,18 @@ static struct lease random_lease(void)
     if (below(2))
         l.inside = ip_from_v4(0x64400000u + below(1000));
     l.mac = below(3) ? 0 : next_random() >> 16;
+    if (!below(4)) {
+        l.prefix = (uint8_t)(ip_is_v4(&l.outside) ? 126 : 40 + below(89));
+        l.outside = lease_mask(&l.outside, l.prefix);
+    }
     l.protocol = (uint8_t)(below(2) ? 0 : 6);
     return l;
 }
 
 static bool touches(const struct lease *l, const struct ip *a, int64_t since_us, int64_t until_us)
 {
-    return ip_equal(&l->outside, a) && (l->from_us == LEASE_UNKNOWN || l->from_us <= until_us) &&
+    struct ip base = lease_mask(a, l->prefix);
+    return ip_equal(&l->outside, &base) && (l->from_us == LEASE_UNKNOWN || l->from_us <= until_us) &&
            (l->to_us == LEASE_UNKNOWN || l->to_us >= since_us);
 }
 
@@ -407,8 +412,8 @@ static void hours_tell_when_a_gateway_was_heard(void **state)
     struct lease_store *s = open_store(0);
     const int64_t hour = 3600 * US_PER_SECOND;
     struct lease rows[2] = {
-        {.outside = ip_from_v4(0x01020304), .from_us = 10 * hour, .to_us = 12 * hour + 1, .port_last = 9, .gateway = 3},
-        {.outside = ip_from_v4(0x01020304), .from_us = 10 * hour + 5, .to_us = 20 * hour, .port_first = 10, .port_last = 19, .gateway = 3,
+        {.outside = ip_from_v4(0x01020304), .from_us = 10 * hour, .to_us = 12 * hour + 1, .port_last = 9, .gateway = 3, .prefix = 128},
+        {.outside = ip_from_v4(0x01020304), .from_us = 10 * hour + 5, .to_us = 20 * hour, .port_first = 10, .port_last = 19, .gateway = 3, .prefix = 128,
          .flags = LEASE_TO_PLANNED, .kind = LEASE_DHCP},
     };
     struct lease_import_result result;

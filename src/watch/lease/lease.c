@@ -32,10 +32,25 @@ static bool is_time(int64_t us)
     return us >= 0 && us < INT64_C(253402300800) * US_PER_SECOND; /* year 10000 */
 }
 
+struct ip lease_mask(const struct ip *a, unsigned prefix)
+{
+    struct ip out = *a;
+    for (unsigned i = prefix / 8; i < sizeof(out.b); i++)
+        out.b[i] = (uint8_t)(i == prefix / 8 ? out.b[i] & ~(0xff >> prefix % 8) : 0);
+    return out;
+}
+
+static bool is_prefix(const struct lease *l)
+{
+    struct ip base = lease_mask(&l->outside, l->prefix);
+    return l->prefix >= 1 && l->prefix <= 128 && (l->prefix == 128 || ip_equal(&base, &l->outside)) &&
+           (!ip_is_v4(&l->outside) || l->prefix > 96);
+}
+
 bool lease_is_sane(const struct lease *l)
 {
     bool has_from = l->from_us != LEASE_UNKNOWN, has_to = l->to_us != LEASE_UNKNOWN;
-    if (l->kind >= LEASE_N_KINDS || l->port_first > l->port_last || l->mac >> 48 || (!has_from && !has_to))
+    if (l->kind >= LEASE_N_KINDS || l->port_first > l->port_last || l->mac >> 48 || !is_prefix(l) || (!has_from && !has_to))
         return false;
     if ((has_from && !is_time(l->from_us)) || (has_to && !is_time(l->to_us)) || (has_from && has_to && l->to_us < l->from_us))
         return false;

@@ -49,6 +49,7 @@ struct lease {
     uint16_t inside_port;          /* of a session; 0: none */
     uint8_t protocol;              /* 0: any */
     uint8_t kind, flags;
+    uint8_t prefix;                /* 1..128 bits of outside that count, the rest is zero (an IPv4 address: 97..128); 128: one address */
     uint64_t mac;                  /* 48 bits; 0: none */
     /* numbers of texts (texts.h), 0: none. realm: within which private addresses are one (a VRF, a province's NAT) */
     uint32_t gateway, realm, source, subscriber, host;
@@ -66,3 +67,5 @@ static inline int64_t lease_begin_us(const struct lease *l)
 
 /* lease_is_sane - what the store takes. */
 bool lease_is_sane(const struct lease *l);
+/* lease_mask - @a with all bits behind the first @prefix cleared. */
+struct ip lease_mask(const struct ip *a, unsigned prefix);

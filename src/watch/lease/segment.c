@@ -240,7 +240,7 @@ static int row_of(const uint64_t v[LEASE_N_COLUMNS], struct lease *l)
         .from_us = bits & LEASE_NO_FROM ? LEASE_UNKNOWN : begin, .to_us = bits & LEASE_NO_TO ? LEASE_UNKNOWN : end,
         .port_first = (uint16_t)v[LEASE_PORT], .port_last = (uint16_t)(v[LEASE_PORT] + v[LEASE_PORTS]),
         .inside_port = (uint16_t)v[LEASE_INSIDE_PORT], .kind = (uint8_t)bits, .protocol = (uint8_t)(bits >> 8),
-        .flags = (uint8_t)(bits >> 16), .mac = v[LEASE_MAC], .gateway = (uint32_t)v[LEASE_GATEWAY], .realm = (uint32_t)v[LEASE_REALM],
+        .flags = (uint8_t)(bits >> 16), .prefix = (uint8_t)(128 - (bits >> 32 & 255)), .mac = v[LEASE_MAC], .gateway = (uint32_t)v[LEASE_GATEWAY], .realm = (uint32_t)v[LEASE_REALM],
         .source = (uint32_t)v[LEASE_SOURCE], .subscriber = (uint32_t)v[LEASE_SUBSCRIBER], .host = (uint32_t)v[LEASE_HOST],
     };
     return lease_is_sane(l) ? 0 : -EBADMSG;
@@ -329,7 +329,7 @@ static bool may_touch(const struct lease_reader *r, uint32_t i, int64_t since_us
 struct wanted {
     const struct lease_segment *s;
     struct lease_reader *r;
-    uint64_t high, low;
+    uint64_t high, low, prefix;
     int64_t since_us, until_us;
     int (*each)(void *context, const struct lease_segment *s, const struct lease *l);
     void *context;
@@ -348,7 +348,7 @@ static int visit_block(const struct wanted *w, uint32_t i)
         uint64_t v[LEASE_N_COLUMNS] = {[LEASE_HIGH] = w->high, [LEASE_LOW] = w->low, [LEASE_BEGIN] = r->begin[row],
                                        [LEASE_SPAN] = r->span[row], [LEASE_BITS] = r->bits[row]};
         struct lease l;
-        if (!may_touch(r, row, w->since_us, w->until_us))
+        if (128 - (r->bits[row] >> 32 & 255) != w->prefix || !may_touch(r, row, w->since_us, w->until_us))
             continue;
         for (unsigned c = LEASE_BITS + 1; !rc && c < LEASE_N_COLUMNS; c++)
             rc = get_value(&b, (enum lease_column)c, row, &v[c]);
@@ -362,23 +362,40 @@ static int visit_block(const struct wanted *w, uint32_t i)
     return 0;
 }
 
+/* visit_prefix - rows whose first @prefix bits are those of @outside, and count. */
+static int visit_prefix(struct wanted *w, const struct ip *outside, unsigned prefix)
+{
+    const struct lease_segment *s = w->s;
+    struct ip base = prefix == 128 ? *outside : lease_mask(outside, prefix);
+    w->high = lease_ip_high(&base);
+    w->low = lease_ip_low(&base);
+    w->prefix = prefix;
+    for (uint32_t i = first_block(s, &base); i < s->header.n_blocks; i++) {
+        const struct lease_block_entry *e = &s->blocks[i];
+        if (ip_compare(&e->first, &base) > 0)
+            break;
+        if (e->begin_min_us > w->until_us || e->end_max_us < w->since_us)
+            continue;
+        int rc = visit_block(w, i);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
 int lease_segment_visit(const struct lease_segment *s, struct lease_reader *r, const struct ip *outside, int64_t since_us,
                         int64_t until_us, int (*each)(void *context, const struct lease_segment *s, const struct lease *l),
                         void *context)
 {
-    const struct wanted w = {.s = s, .r = r, .high = lease_ip_high(outside), .low = lease_ip_low(outside), .since_us = since_us,
-                             .until_us = until_us, .each = each, .context = context};
-    if (s->header.begin_min_us > until_us || s->header.end_max_us < since_us)
+    const struct lease_header *h = &s->header;
+    struct wanted w = {.s = s, .r = r, .since_us = since_us, .until_us = until_us, .each = each, .context = context};
+    if (h->begin_min_us > until_us || h->end_max_us < since_us)
         return 0;
-    for (uint32_t i = first_block(s, outside); i < s->header.n_blocks; i++) {
-        const struct lease_block_entry *e = &s->blocks[i];
-        if (ip_compare(&e->first, outside) > 0)
-            break;
-        if (e->begin_min_us > until_us || e->end_max_us < since_us)
-            continue;
-        int rc = visit_block(&w, i);
-        if (rc)
-            return rc;
-    }
+    for (unsigned word = 3; word--;)
+        for (uint64_t left = h->prefixes[word]; left; left &= ~(UINT64_C(1) << (63 - __builtin_clzll(left)))) {
+            int rc = visit_prefix(&w, outside, word * 64 + 63 - (unsigned)__builtin_clzll(left));
+            if (rc)
+                return rc;
+        }
     return 0;
 }

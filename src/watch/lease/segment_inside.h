@@ -19,7 +19,7 @@ enum lease_column {
     LEASE_N_COLUMNS
 };
 
-/* of LEASE_BITS: kind in 0..7, protocol in 8..15, flags in 16..23 */
+/* of LEASE_BITS: kind in 0..7, protocol in 8..15, flags in 16..23, 128 - prefix in 32..39 */
 #define LEASE_NO_FROM (UINT64_C(1) << 24)
 #define LEASE_NO_TO (UINT64_C(1) << 25)
 
@@ -32,6 +32,7 @@ struct lease_header {
     uint32_t n_blocks, n_texts; /* n_texts: with the empty one */
     uint64_t n_hours;
     int64_t begin_min_us, begin_max_us, end_max_us;
+    uint64_t prefixes[3]; /* bit n: some row has prefix n */
     uint64_t checksum; /* of everything before */
 };
 _Static_assert(sizeof(struct lease_header) <= LEASE_HEADER_BYTES, "the header fits its place");

@@ -56,6 +56,7 @@ int lease_compare(const struct lease *a, const struct lease *b)
     COMPARE(a->to_us, b->to_us);
     COMPARE(a->mac, b->mac);
     COMPARE(a->flags, b->flags);
+    COMPARE(a->prefix, b->prefix);
     return 0;
 }
 
@@ -178,6 +179,7 @@ static void take_bounds(struct lease_writer *w, const struct lease *l)
     w->open.begin_min_us = least < w->open.begin_min_us ? least : w->open.begin_min_us;
     w->open.end_max_us = end > w->open.end_max_us ? end : w->open.end_max_us;
     struct lease_header *h = &w->header;
+    h->prefixes[l->prefix / 64] |= UINT64_C(1) << l->prefix % 64;
     h->begin_min_us = least < h->begin_min_us ? least : h->begin_min_us;
     h->begin_max_us = begin > h->begin_max_us ? begin : h->begin_max_us;
     h->end_max_us = end > h->end_max_us ? end : h->end_max_us;
@@ -194,7 +196,7 @@ int lease_writer_add(struct lease_writer *w, const struct lease *l)
     const uint64_t values[LEASE_N_COLUMNS] = {
         [LEASE_HIGH] = lease_ip_high(&l->outside), [LEASE_LOW] = lease_ip_low(&l->outside),
         [LEASE_BEGIN] = (uint64_t)lease_begin_us(l), [LEASE_SPAN] = has_from && has_to ? (uint64_t)(l->to_us - l->from_us) : 0,
-        [LEASE_BITS] = (uint64_t)l->kind | (uint64_t)l->protocol << 8 | (uint64_t)l->flags << 16 |
+        [LEASE_BITS] = (uint64_t)l->kind | (uint64_t)l->protocol << 8 | (uint64_t)l->flags << 16 | (uint64_t)(128 - l->prefix) << 32 |
                        (has_from ? 0 : LEASE_NO_FROM) | (has_to ? 0 : LEASE_NO_TO),
         [LEASE_PORT] = l->port_first, [LEASE_PORTS] = (uint64_t)(l->port_last - l->port_first),
         [LEASE_INSIDE_HIGH] = lease_ip_high(&l->inside), [LEASE_INSIDE_LOW] = lease_ip_low(&l->inside),
