@@ -28,6 +28,7 @@ struct event_source {
     int year;            /* of times without one; 0: guessed */
     struct text path;    /* log.file.path; empty: not put */
     struct text address; /* log.source.address; empty: not put */
+    struct text sender;  /* log.source.name: proved by a certificate or a token; empty: not put */
     bool has_offset;     /* put log.offset */
     uint64_t offset;
 };
