@@ -194,14 +194,19 @@ static const struct table_column entry_columns[] = {
 };
 enum { N_ENTRY_COLUMNS = sizeof(entry_columns) / sizeof(*entry_columns) };
 
+/* value_of - the address, range or name; @scratch holds an address. */
+static struct text value_of(const struct list_entry *e, char scratch[2 * IP_TEXT_MAX])
+{
+    return e->kind != NAME_NONE ? e->name : (struct text){scratch, ip_range_format(&e->range, scratch)};
+}
+
 /* put_entry - one entry; @change is NULL where the table has no such column. */
 static void put_entry(struct table *t, const char *change, const struct list_entry *e)
 {
     char range[2 * IP_TEXT_MAX];
-    size_t n = ip_range_format(&e->range, range);
     if (change)
         table_text(t, (struct text){change, strlen(change)});
-    table_text(t, (struct text){range, n});
+    table_text(t, value_of(e, range));
     table_text(t, e->role == LIST_C2 ? TEXT("c2") : TEXT("bot"));
     table_port(t, e->port);
     table_text(t, e->family);
@@ -305,17 +310,25 @@ static const struct table_column check_columns[] = {
     {"row", MSG_col_row, true, false},
 };
 
-static void put_checked(struct table *t, const struct list *l, const struct ip *ip)
+/* what is asked for: an address or a name, and both in the form it is compared in */
+struct asked {
+    bool is_address;
+    struct ip ip;
+    enum name_kind kind;
+    struct text name;
+    char bytes[LIST_NAME_BYTES];
+};
+
+static void put_checked(struct table *t, const struct list *l, const struct asked *a)
 {
     enum { MOST = 64 };
     struct list_entry e[MOST];
-    size_t n = list_find(l, ip, e, MOST);
+    size_t n = a->is_address ? list_find(l, &a->ip, e, MOST) : list_find_name(l, a->kind, a->name, e, MOST);
     for (size_t i = 0; i < n && i < MOST; i++) {
         char range[2 * IP_TEXT_MAX];
-        size_t length = ip_range_format(&e[i].range, range);
         table_text(t, list_about(l)->name);
         table_number(t, list_about(l)->version);
-        table_text(t, (struct text){range, length});
+        table_text(t, value_of(&e[i], range));
         table_text(t, e[i].role == LIST_C2 ? TEXT("c2") : TEXT("bot"));
         table_text(t, e[i].family);
         table_text(t, e[i].unit);
@@ -354,31 +367,52 @@ static int read_address(const char *text, struct ip *ret)
     return 0;
 }
 
+/* read_asked - @shown: as it is compared. Return: 0 or 1 (neither address nor name). */
+static int read_asked(const char *text, struct asked *ret, char *shown, size_t n_shown)
+{
+    ret->is_address = !read_address(text, &ret->ip);
+    if (ret->is_address) {
+        ip_format(&ret->ip, shown);
+        return 0;
+    }
+    struct ip_range range;
+    uint16_t port;
+    bool bits;
+    struct text t = {text, strlen(text)};
+    ret->kind = NAME_NONE;
+    ret->name.p = ret->bytes;
+    if (!list_address_parse(t, &range, &port, &bits)) /* a prefix or a range */
+        return 1;
+    ret->kind = name_parse(t, ret->bytes, &ret->name.n);
+    text_escape(ret->bytes, ret->kind == NAME_NONE ? 0 : ret->name.n, shown, n_shown);
+    return ret->kind == NAME_NONE;
+}
+
 int cli_list_check(const struct cli_args *a)
 {
     enum cli_format format;
     struct fault f = {0};
     struct list **lists;
     struct table t;
-    struct ip ip;
+    struct asked asked;
     size_t n;
-    char shown[IP_TEXT_MAX];
+    char shown[300];
     if (cli_format(a, &format))
         return EXIT_FAILED;
-    if (read_address(a->operands[0], &ip)) {
+    if (read_asked(a->operands[0], &asked, shown, sizeof(shown))) {
         SAY(stderr, list_check_bad_address, a->operands[0]);
         return EXIT_FAILED;
     }
-    ip_format(&ip, shown);
     if (lists_open_all(a->data_dir, &lists, &n, &f))
         return cli_fail(&f);
     table_begin(&t, format, check_columns, sizeof(check_columns) / sizeof(*check_columns));
     for (size_t i = 0; i < n; i++) {
-        put_checked(&t, lists[i], &ip);
+        put_checked(&t, lists[i], &asked);
         list_close(lists[i]);
     }
     file_free(&lists);
-    say_owner(a->data_dir, &ip, shown);
+    if (asked.is_address)
+        say_owner(a->data_dir, &asked.ip, shown);
     if (!t.n_rows)
         SAY(stderr, list_check_nowhere, shown, (unsigned)n);
     return table_end(&t) ? EXIT_FAILED : EXIT_DONE;

@@ -275,7 +275,9 @@ static bool where_of(struct text path, enum stix_where *ret)
         const char *path;
         enum stix_where where;
     } paths[] = {{"ipv4-addr:value", STIX_ADDRESS}, {"ipv6-addr:value", STIX_ADDRESS},
-                 {"network-traffic:dst_ref.value", STIX_DESTINATION}, {"network-traffic:src_ref.value", STIX_SOURCE}};
+                 {"network-traffic:dst_ref.value", STIX_DESTINATION}, {"network-traffic:src_ref.value", STIX_SOURCE},
+                 {"domain-name:value", STIX_NAME}, {"url:value", STIX_NAME}, {"file:hashes.MD5", STIX_NAME},
+                 {"file:hashes.SHA-1", STIX_NAME}, {"file:hashes.SHA-256", STIX_NAME}};
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
         if (path_is(path, paths[i].path)) {
             *ret = paths[i].where;
@@ -296,7 +298,7 @@ static void give(struct walk *w, struct text path, struct text value)
         plain[n++] = value.p[i];
     }
     enum stix_where side = a.where == STIX_SOURCE ? STIX_SOURCE : STIX_DESTINATION;
-    a.port = w->n_ports[side] == 1 ? w->port[side] : 0;
+    a.port = w->n_ports[side] == 1 && a.where != STIX_NAME ? w->port[side] : 0;
     a.value = (struct text){plain, n};
     w->rc = w->each(w->context, &a);
 }
@@ -338,6 +340,7 @@ static bool take_order(struct walk *w)
 static bool take_comparison(struct walk *w)
 {
     struct text path, value;
+    enum stix_where where;
     bool is_not = take_word(w, "NOT");
     if (take_word(w, "EXISTS"))
         return take_path(w, &path);
@@ -352,7 +355,7 @@ static bool take_comparison(struct walk *w)
     if (is_subset || take_word(w, "ISSUPERSET") || take_word(w, "LIKE") || take_word(w, "MATCHES")) {
         if (!take_string(w, &value))
             return bad(w);
-        if (is_subset && !is_not)
+        if (is_subset && !is_not && (!where_of(path, &where) || where != STIX_NAME))
             give(w, path, value);
         return true;
     }

@@ -4,7 +4,8 @@
  *
  * In:     one pattern, untrusted text.
  * Out:    each comparison with an IP address that makes the pattern match: =, IN and ISSUBSET on
- *         ipv4-addr:value, ipv6-addr:value, network-traffic:src_ref.value and dst_ref.value, never under NOT.
+ *         ipv4-addr:value, ipv6-addr:value, network-traffic:src_ref.value and dst_ref.value, never under NOT;
+ *         and each = and IN with a name (STIX_NAME): domain-name:value, url:value, file:hashes.MD5, .'SHA-1', .'SHA-256'.
  * Limits: brackets nested to STIX_MAX_DEPTH. No I/O, no allocation, no logging, no global state; reentrant.
  * Source: OASIS STIX 2.1, section 9 (patterning); the 2.0 grammar is contained.
  * Fuzz:   tests/fuzz/stix.c
@@ -13,9 +14,9 @@
 
 #include "base/text.h"
 
-enum { STIX_MAX_DEPTH = 64, STIX_VALUE_MAX = 128 };
+enum { STIX_MAX_DEPTH = 64, STIX_VALUE_MAX = 2048 };
 
-enum stix_where { STIX_ADDRESS, STIX_SOURCE, STIX_DESTINATION };
+enum stix_where { STIX_ADDRESS, STIX_SOURCE, STIX_DESTINATION, STIX_NAME };
 
 struct stix_address {
     enum stix_where where;

@@ -33,7 +33,10 @@ static int put_row(void *context, const struct list_row *row)
     struct buf *b = context;
     char range[2 * IP_TEXT_MAX];
     ip_range_format(&row->range, range);
-    buf_printf(b, "%llu %s", (unsigned long long)row->row, range);
+    if (row->kind != NAME_NONE)
+        buf_printf(b, "%llu %s %.*s", (unsigned long long)row->row, name_kind_text(row->kind), (int)row->name.n, row->name.p);
+    else
+        buf_printf(b, "%llu %s", (unsigned long long)row->row, range);
     if (row->port)
         buf_printf(b, " port=%u", row->port);
     if (row->role == LIST_C2)
@@ -109,8 +112,24 @@ static const struct one_case cases[] = {
      "6 refused bad_address\n7 2606:4700::/32\n8 1.2.3.1-1.2.3.10\n", false},
     {"what is no address is named by kind", "999.1.1.1\n1.2.3\nexample.com\nhttp://evil.example/x\nnot an address\n1.2.3.4\n01.2.3.4\n"
      "d41d8cd98f00b204e9800998ecf8427e\n",
-     "1 refused bad_address\n2 refused bad_address\n3 refused other_kind\n4 refused other_kind\n5 refused bad_address\n6 1.2.3.4\n"
-     "7 refused bad_address\n8 refused other_kind\n", false},
+     "1 refused bad_address\n2 refused bad_address\n3 domain example.com\n4 url evil.example/x\n5 refused bad_address\n6 1.2.3.4\n"
+     "7 refused bad_address\n8 hash d41d8cd98f00b204e9800998ecf8427e\n", false},
+    {"names as people write them", "Evil[.]Example.\n*.Bad.example\nhxxp://user@A.example:80/P?q=1#f\nhxxps[://]b.example:8443/x;y,z#w seen\nhttp://c.example/\n"
+     "https://d.example:444\nD41D8CD98F00B204E9800998ECF8427E\nda39a3ee5e6b4b0d3255bfef95601890afd80709\n/gate.php\nlocalhost\nhttp://1.2.3.4/x\n",
+     "1 domain evil.example\n2 domain bad.example\n3 url a.example/P?q=1\n4 url b.example:8443/x;y,z note=seen\n5 domain c.example\n"
+     "6 domain d.example\n7 hash d41d8cd98f00b204e9800998ecf8427e\n8 hash da39a3ee5e6b4b0d3255bfef95601890afd80709\n"
+     "9 refused other_kind\n10 refused bad_address\n11 1.2.3.4\n", false},
+    {"columns of names count where no address stands", "domain,url,md5,sha256,malware,ip\na.example,http://a.example/x,,,Mirai,\nb.example,,,,Mozi,1.2.3.4\n"
+     ",,d41d8cd98f00b204e9800998ecf8427e,x,Mozi,\n,,,x,Mozi,\n",
+     "2 domain a.example family=Mirai\n2 url a.example/x family=Mirai\n3 1.2.3.4 family=Mozi\n4 hash d41d8cd98f00b204e9800998ecf8427e family=Mozi\n"
+     "5 refused other_kind\n", false},
+    {"ThreatFox' layout", "# \"first_seen_utc\",\"ioc_id\",\"ioc_value\",\"ioc_type\",\"threat_type\",\"malware_printable\"\n"
+     "\"2024-03-01 00:00:00\", \"17\", \"evil.example\", \"domain\", \"botnet_cc\", \"Mirai\"\n"
+     "\"2024-03-01 00:00:00\", \"18\", \"https://evil.example/a.exe\", \"url\", \"payload_delivery\", \"Mirai\"\n",
+     "2 domain evil.example c2 family=Mirai first=2024-03-01T00:00:00\n3 url evil.example/a.exe family=Mirai first=2024-03-01T00:00:00\n", false},
+    {"a warning list of MISP", "{\"name\":\"x\",\"version\":1,\"references\":[\"https://ref.example/\"],\"list\":[\"a.example\",\".b.example\"],\"matching_attributes\":[\"domain\"]}",
+     "1 domain a.example\n2 domain b.example\n", false},
+    {"names are no own space", "example.com\n1.2.3.0/24\n", "1 refused other_kind\n2 1.2.3.0/24\n", true},
     {"private and bogon addresses are warned about", "10.0.0.1\n127.0.0.1\n100.64.0.1\n8.8.8.8\n",
      "1 warned private_address\n1 10.0.0.1\n2 warned bogon\n2 127.0.0.1\n3 warned private_address\n3 100.64.0.1\n4 8.8.8.8\n", false},
     {"malformed bytes in a text become U+FFFD and the row stays", "ip,malware,note\n1.2.3.4,Mir\xe1i,x\xff\xfey\n1.2.3.5,Mirai,ok\n999.1.1.1\xff,Mirai,x\n",
@@ -131,7 +150,7 @@ static const struct one_case cases[] = {
     {"a control server column is an entry of its own", "IP nguồn,IP C&C,Cổng đích,Tên mã độc\n1.2.3.4,5.6.7.8,443,Emotet\n1.2.3.5,,,Emotet\n,5.6.7.9,80,Emotet\n"
      "1.2.3.6,evil.example.com,80,Emotet\n1.2.3.7,5.6.7.300,80,Emotet\n",
      "2 1.2.3.4 family=Emotet\n2 5.6.7.8 port=443 c2 family=Emotet\n3 1.2.3.5 family=Emotet\n4 5.6.7.9 port=80 c2 family=Emotet\n"
-     "5 1.2.3.6 family=Emotet\n6 refused bad_address\n", false},
+     "5 1.2.3.6 family=Emotet\n5 domain evil.example.com port=80 c2 family=Emotet\n6 refused bad_address\n", false},
     {"a role column says which rows are control servers", "ip,role\n1.2.3.4,bot\n1.2.3.5,c2\n1.2.3.6,C&C\n1.2.3.7,\n",
      "2 1.2.3.4\n3 1.2.3.5 c2\n4 1.2.3.6 c2\n5 1.2.3.7\n", false},
     {"a broken cell refuses the row and names it", "ip,port,time\n1.2.3.4,http,2024-03-01\n1.2.3.5,80,yesterday\n1.2.3.6,80\n1.2.3.7,80,2024-03-01,x\n1.2.3.8,80,-\n",
@@ -171,7 +190,7 @@ static const struct one_case cases[] = {
      "{\"type\":\"indicator\",\"id\":\"indicator--5\",\"pattern_type\":\"sigma\",\"pattern\":\"x\"},"
      "{\"type\":\"relationship\",\"relationship_type\":\"indicates\",\"source_ref\":\"indicator--1\",\"target_ref\":\"malware--1\"}]}",
      "2 1.2.3.4 family=Mozi note=n first=2024-03-01T00:00:00\n2 5.6.7.0/24 family=Mozi note=n first=2024-03-01T00:00:00\n"
-     "3 9.9.9.9 port=443 c2\n4 refused other_kind\n5 refused bad_pattern\n6 refused other_kind\n", false},
+     "3 9.9.9.9 port=443 c2\n4 domain a.example\n5 refused bad_pattern\n6 refused other_kind\n", false},
     {"own space with names of both languages", "Dải địa chỉ;Đơn vị;Hiệu lực từ;Hiệu lực đến\n10.0.0.0/8;Sở A;01/01/2024;31/12/2024\n203.162.0.0/24;Sở B;;\n",
      "2 10.0.0.0/8 unit=Sở A first=2023-12-31T17:00:00 last=2024-12-31T16:59:59\n3 203.162.0.0/24 unit=Sở B\n", true},
     {"own space from a routing list", "asn,operator,prefix\n7552,\"Viettel Group\",27.64.0.0/12\n", "2 27.64.0.0/12 unit=Viettel Group asn=7552\n", true},

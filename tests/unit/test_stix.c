@@ -11,7 +11,7 @@
 
 static int put(void *context, const struct stix_address *a)
 {
-    static const char *const where[] = {"", "from ", "to "};
+    static const char *const where[] = {"", "from ", "to ", "name "};
     buf_printf(context, "%s%.*s", where[a->where], (int)a->value.n, a->value.p);
     if (a->port)
         buf_printf(context, ":%u", a->port);
@@ -36,7 +36,10 @@ static void addresses_are_given_as_the_pattern_means_them(void **state)
         {"[ipv4-addr:value NOT IN ('1.2.3.4')]", ""},
         {"[ipv4-addr:value ISSUPERSET '1.2.3.0/24']", ""},
         {"[ipv4-addr:value LIKE '1.2.3.%']", ""},
-        {"[domain-name:value = '1.2.3.4']", ""},
+        {"[domain-name:value = 'evil.example']", "name evil.example\n"},
+        {"[domain-name:value != 'evil.example' OR url:value LIKE 'http://%' OR url:value ISSUBSET 'http://a/']", ""},
+        {"[file:hashes.'SHA-256' = 'aa' OR file:hashes.MD5 IN ('bb', 'cc')]", "name aa\nname bb\nname cc\n"},
+        {"[url:value = 'http://evil.example/x?y' AND network-traffic:dst_port = 443]", "name http://evil.example/x?y\n"},
         {"[network-traffic:dst_ref.value = '9.9.9.9' AND network-traffic:dst_port = 443]", "to 9.9.9.9:443\n"},
         {"[network-traffic:dst_port = 443 AND network-traffic:src_ref.value = '9.9.9.9']", "from 9.9.9.9\n"},
         {"[network-traffic:src_port = 25 AND network-traffic:src_ref.value = '9.9.9.9']", "from 9.9.9.9:25\n"},

@@ -26,6 +26,8 @@ static const size_t item_bytes[IMAGE_N_SECTIONS] = {
     [IMAGE_MAX6] = sizeof(struct ip),
     [IMAGE_EXTRA] = sizeof(struct image_extra),
     [IMAGE_HEAP] = 1,
+    [IMAGE_NAME_BUCKETS] = sizeof(uint32_t),
+    [IMAGE_NAMES] = sizeof(struct image_name),
 };
 
 static int check_header(const struct image_header *h, const char *magic, size_t n_bytes)
@@ -41,15 +43,19 @@ static int check_header(const struct image_header *h, const char *magic, size_t 
         if (__builtin_mul_overflow(h->sections[i].count, item_bytes[i], &size) ||
             __builtin_add_overflow(h->sections[i].offset, size, &end) || end > n_bytes)
             return 1;
-        if (h->sections[i].offset % IMAGE_ALIGN || h->sections[i].offset < sizeof(*h))
+        bool is_none = i >= IMAGE_NAME_BUCKETS && !h->sections[i].offset && !h->sections[i].count; /* of minor 0 */
+        if (h->sections[i].offset % IMAGE_ALIGN || (h->sections[i].offset < sizeof(*h) && !is_none))
             return 1;
     }
     uint64_t n4 = h->sections[IMAGE_RANGE4].count, n6 = h->sections[IMAGE_ENTRY6].count;
     if (h->sections[IMAGE_MAX4].count != (n4 + IMAGE_BLOCK - 1) / IMAGE_BLOCK ||
         h->sections[IMAGE_MAX6].count != (n6 + IMAGE_BLOCK - 1) / IMAGE_BLOCK)
         return 1;
+    uint64_t n_names = h->sections[IMAGE_NAMES].count, n_buckets = h->sections[IMAGE_NAME_BUCKETS].count;
+    if (n_names ? n_buckets < 2 || ((n_buckets - 1) & (n_buckets - 2)) : n_buckets != 0) /* a power of two and the end */
+        return 1;
     if (!h->sections[IMAGE_EXTRA].count || h->sections[IMAGE_HEAP].count < 2 ||
-        h->n_entries != h->sections[IMAGE_SINGLE4].count + n4 + n6)
+        h->n_entries != h->sections[IMAGE_SINGLE4].count + n4 + n6 + n_names)
         return 1;
     const uint8_t *body = (const uint8_t *)(h + 1);
     return h->body_checksum == XXH3_64bits(body, n_bytes - sizeof(*h)) ? 0 : 1;
@@ -141,13 +147,25 @@ static void fill(const struct image *im, struct list_entry *e, uint32_t extra, u
 
 static void fill4(const struct image *im, const struct image_entry4 *s, struct list_entry *e)
 {
+    e->kind = NAME_NONE;
+    e->name = (struct text){"", 0};
     e->range = (struct ip_range){ip_from_v4(s->first), ip_from_v4(s->last)};
     fill(im, e, s->extra, s->row, s->role, s->port);
 }
 
 static void fill6(const struct image *im, const struct image_entry6 *s, struct list_entry *e)
 {
+    e->kind = NAME_NONE;
+    e->name = (struct text){"", 0};
     e->range = (struct ip_range){s->first, s->last};
+    fill(im, e, s->extra, s->row, s->role, s->port);
+}
+
+static void fill_name(const struct image *im, const struct image_name *s, struct list_entry *e)
+{
+    e->range = (struct ip_range){0};
+    e->kind = s->kind <= NAME_HASH ? (enum name_kind)s->kind : NAME_NONE;
+    e->name = image_text(im, s->text);
     fill(im, e, s->extra, s->row, s->role, s->port);
 }
 
@@ -163,10 +181,38 @@ int image_entry(const struct image *im, uint64_t i, struct list_entry *ret)
         return 0;
     }
     i -= im->count[IMAGE_RANGE4];
-    if (i >= im->count[IMAGE_ENTRY6])
+    if (i < im->count[IMAGE_ENTRY6]) {
+        fill6(im, (const struct image_entry6 *)im->section[IMAGE_ENTRY6] + i, ret);
+        return 0;
+    }
+    i -= im->count[IMAGE_ENTRY6];
+    if (i >= im->count[IMAGE_NAMES])
         return 1;
-    fill6(im, (const struct image_entry6 *)im->section[IMAGE_ENTRY6] + i, ret);
+    fill_name(im, (const struct image_name *)im->section[IMAGE_NAMES] + i, ret);
     return 0;
+}
+
+void image_name_range(const struct image *im, uint64_t key, size_t *ret_from, size_t *ret_to)
+{
+    size_t n_buckets = im->count[IMAGE_NAME_BUCKETS], n = im->count[IMAGE_NAMES];
+    *ret_from = *ret_to = 0;
+    if (n_buckets < 2)
+        return;
+    unsigned bits = 63 - (unsigned)__builtin_clzll(n_buckets - 1);
+    const uint32_t *starts = im->section[IMAGE_NAME_BUCKETS];
+    size_t bucket = bits ? key >> (64 - bits) : 0, from = starts[bucket], end = starts[bucket + 1] < n ? starts[bucket + 1] : n;
+    const struct image_name *names = im->section[IMAGE_NAMES];
+    for (size_t to = end; from < to;) { /* many of one bucket are somebody's work: never a linear search */
+        size_t middle = from + (to - from) / 2;
+        if (names[middle].key < key)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    *ret_from = from;
+    while (from < end && names[from].key == key)
+        from++;
+    *ret_to = from;
 }
 
 /* n_from4 - how many entries begin at or before @a. */

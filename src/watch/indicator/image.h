@@ -28,12 +28,14 @@ enum image_section {
     IMAGE_MAX6,     /* struct ip: the same of IMAGE_ENTRY6 */
     IMAGE_EXTRA,    /* struct image_extra; number 0 says nothing */
     IMAGE_HEAP,     /* texts: 16 bits of length, bytes; offset 0 is the empty text */
+    IMAGE_NAME_BUCKETS, /* uint32_t: first name of each bucket of keys by their upper bits, and the end; since minor 1 */
+    IMAGE_NAMES,    /* struct image_name, by key, text, row */
     IMAGE_N_SECTIONS
 };
 #define IMAGE_BLOCK 64u
 #define IMAGE_ALIGN 64u
 #define IMAGE_MAJOR 1
-#define IMAGE_MINOR 0
+#define IMAGE_MINOR 1
 #define IMAGE_BYTE_ORDER 0x01020304u
 
 struct image_entry4 {
@@ -48,6 +50,14 @@ struct image_entry6 {
     uint16_t port;
     uint8_t role, pad;
 };
+
+struct image_name {
+    uint64_t key; /* name_key */
+    uint32_t text, extra, row; /* canonical text */
+    uint16_t port;
+    uint8_t role, kind;
+};
+_Static_assert(sizeof(struct image_name) == 24, "stored as it is");
 
 struct image_extra {
     int64_t first_us, last_us;
@@ -78,8 +88,9 @@ struct image_builder {
     struct image_entry4 *single4, *range4;
     struct image_entry6 *entry6;
     struct image_extra *extra;
-    size_t n_single4, n_range4, n_entry6, n_extra;
-    size_t room_single4, room_range4, room_entry6, room_extra;
+    struct image_name *names;
+    size_t n_single4, n_range4, n_entry6, n_extra, n_names;
+    size_t room_single4, room_range4, room_entry6, room_extra, room_names;
     struct buf_heap {
         uint8_t *p;
         size_t n, room;
@@ -96,6 +107,8 @@ int image_builder_add(struct image_builder *b, const struct list_row *row);
 /* image_builder_duplicates - calls @each for every entry whose range and role an earlier row gave. After image_builder_sort. */
 void image_builder_duplicates(const struct image_builder *b, void (*each)(void *context, uint64_t row, const struct ip_range *r),
                               void *context);
+/* image_builder_same_names - the same for names. */
+void image_builder_same_names(const struct image_builder *b, void (*each)(void *context, uint64_t row, struct text name), void *context);
 /* image_builder_sort - Return: 0 or -ENOMEM. */
 int image_builder_sort(struct image_builder *b);
 /*
@@ -130,6 +143,8 @@ struct text image_text(const struct image *im, uint32_t offset);
  */
 typedef void (*image_hit)(void *context, const struct list_entry *e);
 void image_cover(const struct image *im, const struct ip *a, image_hit hit, void *context);
+/* image_name_range - the names whose key is @key: [from, to) of IMAGE_NAMES. */
+void image_name_range(const struct image *im, uint64_t key, size_t *ret_from, size_t *ret_to);
 /* image_entry - Return: 0, or 1 (no such entry). */
 int image_entry(const struct image *im, uint64_t i, struct list_entry *ret);
 /* image_compare_width - by how many addresses they hold; <0: @a is the narrower. */

@@ -59,6 +59,7 @@ void image_builder_fini(struct image_builder *b)
     free(b->range4);
     free(b->entry6);
     free(b->extra);
+    free(b->names);
     free(b->heap.p);
     memset(b, 0, sizeof(*b));
 }
@@ -129,14 +130,26 @@ static int add_extra(struct image_builder *b, const struct list_row *row, uint32
     return 0;
 }
 
+static int add_name(struct image_builder *b, const struct list_row *row, uint32_t extra)
+{
+    struct image_name e = {.key = name_key(row->kind, row->name), .extra = extra, .row = (uint32_t)row->row, .port = row->port,
+                           .role = (uint8_t)row->role, .kind = (uint8_t)row->kind};
+    int r = add_text(b, row->name, &e.text);
+    if (!r)
+        r = GROW(b->names, b->room_names, b->n_names);
+    if (!r)
+        b->names[b->n_names++] = e;
+    return r;
+}
+
 int image_builder_add(struct image_builder *b, const struct list_row *row)
 {
     uint32_t extra;
-    if (row->row > UINT32_MAX || b->n_single4 + b->n_range4 + b->n_entry6 >= UINT32_MAX)
+    if (row->row > UINT32_MAX || b->n_single4 + b->n_range4 + b->n_entry6 + b->n_names >= UINT32_MAX)
         return -EFBIG;
     int r = add_extra(b, row, &extra);
-    if (r)
-        return r;
+    if (r || row->kind != NAME_NONE)
+        return r ? r : add_name(b, row, extra);
     if (!ip_is_v4(&row->range.first)) {
         r = GROW(b->entry6, b->room_entry6, b->n_entry6);
         if (!r)
@@ -214,6 +227,28 @@ static int by_range6(const void *pa, const void *pb)
     return a->role - b->role;
 }
 
+static struct text heap_text(const struct image_builder *b, uint32_t at)
+{
+    const uint8_t *p = b->heap.p + at;
+    return (struct text){(const char *)p + 2, (size_t)p[0] | (size_t)p[1] << 8};
+}
+
+static int by_key(const void *pa, const void *pb, void *context)
+{
+    const struct image_name *a = pa, *b = pb;
+    if (a->key != b->key)
+        return a->key < b->key ? -1 : 1;
+    struct text x = heap_text(context, a->text), y = heap_text(context, b->text);
+    int c = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
+    if (!c)
+        c = (x.n > y.n) - (x.n < y.n);
+    if (c || a->kind != b->kind)
+        return c ? c : a->kind - b->kind;
+    if (a->row != b->row)
+        return a->row < b->row ? -1 : 1;
+    return a->role - b->role;
+}
+
 int image_builder_sort(struct image_builder *b)
 {
     int r = b->n_single4 ? sort_singles(b->single4, b->n_single4) : 0;
@@ -223,6 +258,8 @@ int image_builder_sort(struct image_builder *b)
         qsort(b->range4, b->n_range4, sizeof(*b->range4), by_range4);
     if (b->n_entry6)
         qsort(b->entry6, b->n_entry6, sizeof(*b->entry6), by_range6);
+    if (b->n_names)
+        qsort_r(b->names, b->n_names, sizeof(*b->names), by_key, b);
     return 0;
 }
 
@@ -252,6 +289,16 @@ void image_builder_duplicates(const struct image_builder *b, void (*each)(void *
         if (seen & e->role)
             each(context, e->row, &r);
         seen |= e->role;
+    }
+}
+
+void image_builder_same_names(const struct image_builder *b, void (*each)(void *, uint64_t, struct text), void *context)
+{
+    for (size_t i = 1; i < b->n_names; i++) {
+        const struct image_name *e = &b->names[i], *before = e - 1;
+        struct text name = heap_text(b, e->text);
+        if (e->key == before->key && e->role == before->role && e->kind == before->kind && text_equal(name, heap_text(b, before->text)))
+            each(context, e->row, name);
     }
 }
 
@@ -387,6 +434,24 @@ static void put_maxima(struct sink *s, struct image_header *h, const struct imag
     }
 }
 
+/* put_buckets - about one name a bucket */
+static void put_buckets(struct sink *s, struct image_header *h, const struct image_builder *b)
+{
+    begin(s, h, IMAGE_NAME_BUCKETS);
+    if (!b->n_names)
+        return;
+    unsigned bits = 63 - (unsigned)__builtin_clzll(b->n_names);
+    uint32_t at = 0;
+    for (uint64_t bucket = 0; bucket < UINT64_C(1) << bits; bucket++) {
+        while (at < b->n_names && (bits ? b->names[at].key >> (64 - bits) : 0) < bucket)
+            at++;
+        sink_put(s, &at, sizeof(at));
+    }
+    at = (uint32_t)b->n_names;
+    sink_put(s, &at, sizeof(at));
+    h->sections[IMAGE_NAME_BUCKETS].count = (UINT64_C(1) << bits) + 1;
+}
+
 static int fill_about(struct image_builder *b, struct image_header *h, const struct image_about *a)
 {
     memcpy(h->magic, a->magic, sizeof(h->magic));
@@ -398,7 +463,7 @@ static int fill_about(struct image_builder *b, struct image_header *h, const str
     h->date_us = a->date_us;
     h->valid_until_us = a->valid_until_us;
     h->added_us = a->added_us;
-    h->n_entries = b->n_single4 + b->n_range4 + b->n_entry6;
+    h->n_entries = b->n_single4 + b->n_range4 + b->n_entry6 + b->n_names;
     int r = add_text(b, a->name, &h->name);
     if (!r)
         r = add_text(b, a->letter, &h->letter);
@@ -443,6 +508,8 @@ int image_builder_write(struct image_builder *b, int fd, const struct image_abou
         put_maxima(&s, &h, b);
         put_whole(&s, &h, IMAGE_EXTRA, b->extra, b->n_extra, sizeof(*b->extra));
         put_whole(&s, &h, IMAGE_HEAP, b->heap.p, b->heap.n, 1);
+        put_buckets(&s, &h, b);
+        put_whole(&s, &h, IMAGE_NAMES, b->names, b->n_names, sizeof(*b->names));
         sink_flush(&s);
         r = s.error;
         h.body_checksum = XXH3_64bits_digest(s.hash);

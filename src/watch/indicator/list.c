@@ -39,6 +39,7 @@ int list_open_fd(int fd, const char *what, struct list **ret, struct fault *f)
         .added_us = h->added_us,
         .n_entries = h->n_entries,
         .n_addresses_v4 = h->n_addresses_v4,
+        .n_names = l->image.count[IMAGE_NAMES],
     };
     *ret = l;
     return 0;
@@ -163,22 +164,19 @@ static void family_hit(void *context, const struct list_entry *e)
     }
 }
 
-size_t list_family(const struct list *l, const struct ip *a, char *out, size_t n_out)
+/* join - the families found, in order of the list. */
+static size_t join(struct families *w, char *out, size_t n_out)
 {
-    struct families w;
-    w.n = 0;
-    w.is_any = false;
-    image_cover(&l->image, a, family_hit, &w);
     if (!n_out)
         return 0;
     size_t n = 0;
-    for (size_t done = 0; done < w.n; done++) {
+    for (size_t done = 0; done < w->n; done++) {
         size_t least = done;
-        for (size_t i = done + 1; i < w.n; i++)
-            if (w.of[i].row < w.of[least].row)
+        for (size_t i = done + 1; i < w->n; i++)
+            if (w->of[i].row < w->of[least].row)
                 least = i;
-        struct text t = w.of[least].name;
-        w.of[least] = w.of[done];
+        struct text t = w->of[least].name;
+        w->of[least] = w->of[done];
         if (n + (done > 0) + t.n >= n_out)
             break; /* a name is given whole or not at all */
         if (done)
@@ -188,4 +186,59 @@ size_t list_family(const struct list *l, const struct ip *a, char *out, size_t n
     }
     out[n] = '\0';
     return n;
+}
+
+size_t list_family(const struct list *l, const struct ip *a, char *out, size_t n_out)
+{
+    struct families w;
+    w.n = 0;
+    w.is_any = false;
+    image_cover(&l->image, a, family_hit, &w);
+    return join(&w, out, n_out);
+}
+
+/* --- names --------------------------------------------------------------------------------------------- */
+
+/* each_of_name - the entries that are exactly @t. */
+static void each_of_name(const struct list *l, enum name_kind k, struct text t, image_hit hit, void *context)
+{
+    const struct image *im = &l->image;
+    size_t from, to;
+    image_name_range(im, name_key(k, t), &from, &to);
+    uint64_t first = im->count[IMAGE_SINGLE4] + im->count[IMAGE_RANGE4] + im->count[IMAGE_ENTRY6];
+    for (; from < to; from++) {
+        struct list_entry e;
+        if (!image_entry(im, first + from, &e) && e.kind == k && text_equal(e.name, t))
+            hit(context, &e);
+    }
+}
+
+/* as they come: by row, since entries of one key stand so */
+static void append_hit(void *context, const struct list_entry *e)
+{
+    struct finder *w = context;
+    if (w->n < w->n_out)
+        w->out[w->n] = *e;
+    w->n++;
+}
+
+size_t list_find_name(const struct list *l, enum name_kind k, struct text t, struct list_entry *out, size_t n_out)
+{
+    struct finder w = {.out = out, .n_out = n_out};
+    for (;;) {
+        each_of_name(l, k, t, append_hit, &w);
+        const char *dot = k == NAME_DOMAIN && t.n ? memchr(t.p, '.', t.n) : NULL;
+        if (!dot)
+            return w.n;
+        t = (struct text){dot + 1, (size_t)(t.p + t.n - dot - 1)};
+    }
+}
+
+size_t list_name_family(const struct list *l, enum name_kind k, struct text t, char *out, size_t n_out)
+{
+    struct families w;
+    w.n = 0;
+    w.is_any = false;
+    each_of_name(l, k, t, family_hit, &w); /* all as wide as each other */
+    return join(&w, out, n_out);
 }

@@ -11,6 +11,7 @@
 #include "base/fault.h"
 #include "base/text.h"
 #include "watch/address_set.h"
+#include "watch/indicator/name.h"
 
 enum list_kind { LIST_UNKNOWN, LIST_WINDOWED, LIST_CUMULATIVE };
 enum list_role { LIST_BOT = 1, LIST_C2 = 2 }; /* a listed victim; a control server */
@@ -26,11 +27,14 @@ struct list_about {
     int64_t valid_until_us; /* INT64_MAX: no end */
     int64_t added_us;
     uint64_t n_entries, n_addresses_v4; /* addresses saturate at UINT64_MAX */
+    uint64_t n_names;       /* of the entries: domains, URLs, hashes */
 };
 
 /* one entry as it stood in the list */
 struct list_entry {
-    struct ip_range range;
+    enum name_kind kind;    /* NAME_NONE: an address */
+    struct text name;       /* of the others, canonical (name.h); borrowed */
+    struct ip_range range;  /* of addresses */
     enum list_role role;
     uint16_t port;  /* 0 none */
     int64_t first_us, last_us; /* 0 unknown */
@@ -58,7 +62,14 @@ bool list_has(const struct list *l, const struct ip *a);
  */
 size_t list_family(const struct list *l, const struct ip *a, char *out, size_t n_out);
 uint64_t list_n_entries(const struct list *l);
-/* list_entry - entry @i: IPv4 singles, IPv4 ranges, IPv6, each by address. Return: 0, or 1 (no such entry). */
+/*
+ * list_find_name - the entries that are canonical name @t of kind @k or, of a domain, a name above it; the nearest first.
+ * Return: how many exist; at most @n_out are written.
+ */
+size_t list_find_name(const struct list *l, enum name_kind k, struct text t, struct list_entry *out, size_t n_out);
+/* list_name_family - as list_family, for exactly this name. */
+size_t list_name_family(const struct list *l, enum name_kind k, struct text t, char *out, size_t n_out);
+/* list_entry - entry @i: IPv4 singles, IPv4 ranges, IPv6, each by address, then names by key. Return: 0, or 1 (no such entry). */
 int list_entry(const struct list *l, uint64_t i, struct list_entry *ret);
 /* list_open_fd - as list_open, from a descriptor (borrowed); @what names it in faults. */
 int list_open_fd(int fd, const char *what, struct list **ret, struct fault *f);

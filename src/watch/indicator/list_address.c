@@ -24,15 +24,14 @@ static bool is_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* rearm - "[.]", "(.)", "{.}", "[dot]", "[:]" become what they stand for; an en dash becomes '-' */
-static size_t rearm(struct text t, char out[ADDRESS_TEXT_MAX])
+size_t list_rearm(struct text t, char *out, size_t n_out)
 {
     static const struct {
         const char *from, *to;
     } forms[] = {{"[.]", "."}, {"(.)", "."}, {"{.}", "."}, {"[dot]", "."}, {"(dot)", "."}, {"[://]", "://"}, {"[:]", ":"},
                  {"\\.", "."}, {"\xe2\x80\x93", "-"}, {"[.", "."}, {".]", "."}};
     size_t n = 0;
-    for (size_t i = 0; i < t.n && n + 4 < ADDRESS_TEXT_MAX;) {
+    for (size_t i = 0; i < t.n && n + 4 < n_out;) {
         size_t used = 0;
         for (size_t k = 0; k < sizeof(forms) / sizeof(forms[0]) && !used; k++) {
             size_t m = strlen(forms[k].from);
@@ -179,7 +178,7 @@ int list_address_parse(struct text t, struct ip_range *ret, uint16_t *ret_port, 
     if (!bare(t, ret, ret_port, ret_had_host_bits))
         return 0;
     bool had_scheme;
-    struct text all = {armed, rearm(t, armed)};
+    struct text all = {armed, list_rearm(t, armed, sizeof(armed))};
     struct text host = host_of(all, &had_scheme);
     int r = bare(host, ret, ret_port, ret_had_host_bits);
     if (!r)

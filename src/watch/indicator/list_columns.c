@@ -64,6 +64,28 @@ static const struct word words[] = {
     {"ioc value", LIST_COLUMN_IP, 2},
     {"value", LIST_COLUMN_IP, 3},
     {"ip port", LIST_COLUMN_IP, 1},
+    {"domain", LIST_COLUMN_DOMAIN, 0},
+    {"domains", LIST_COLUMN_DOMAIN, 0},
+    {"domain name", LIST_COLUMN_DOMAIN, 0},
+    {"fqdn", LIST_COLUMN_DOMAIN, 0},
+    {"ten mien", LIST_COLUMN_DOMAIN, 0},
+    {"ten mien doc hai", LIST_COLUMN_DOMAIN, 0},
+    {"url", LIST_COLUMN_URL, 0},
+    {"urls", LIST_COLUMN_URL, 0},
+    {"uri", LIST_COLUMN_URL, 1},
+    {"lien ket", LIST_COLUMN_URL, 1},
+    {"duong dan", LIST_COLUMN_URL, 1},
+    {"md5", LIST_COLUMN_MD5, 0},
+    {"md5 hash", LIST_COLUMN_MD5, 0},
+    {"hash", LIST_COLUMN_MD5, 1},
+    {"file hash", LIST_COLUMN_MD5, 1},
+    {"ma bam", LIST_COLUMN_MD5, 1},
+    {"sha1", LIST_COLUMN_SHA1, 0},
+    {"sha 1", LIST_COLUMN_SHA1, 0},
+    {"sha1 hash", LIST_COLUMN_SHA1, 0},
+    {"sha256", LIST_COLUMN_SHA256, 0},
+    {"sha 256", LIST_COLUMN_SHA256, 0},
+    {"sha256 hash", LIST_COLUMN_SHA256, 0},
     {"start ip", LIST_COLUMN_FIRST_IP, 0},
     {"first ip", LIST_COLUMN_FIRST_IP, 0},
     {"ip start", LIST_COLUMN_FIRST_IP, 0},
@@ -324,6 +346,11 @@ static const struct word *look_up(struct text header, int *zone_s)
     return find(name);
 }
 
+bool list_column_holds_names(enum list_column c)
+{
+    return c >= LIST_COLUMN_DOMAIN && c <= LIST_COLUMN_SHA256;
+}
+
 enum list_column list_column_of(struct text header, bool is_space, int *ret_zone_s)
 {
     int zone_s = *ret_zone_s;
@@ -332,6 +359,8 @@ enum list_column list_column_of(struct text header, bool is_space, int *ret_zone
         return LIST_COLUMN_NONE;
     if ((w->column == LIST_COLUMN_FROM || w->column == LIST_COLUMN_TO) && !is_space && w->rank)
         return LIST_COLUMN_NONE; /* "from" and "to" alone mean nothing in a list */
+    if (is_space && list_column_holds_names(w->column))
+        return LIST_COLUMN_NONE;
     *ret_zone_s = zone_s;
     return w->column;
 }
@@ -349,6 +378,16 @@ struct text list_column_name(const struct text *cells, uint32_t i)
     while (!i && name.n && *name.p == '#')
         name = text_trim((struct text){name.p + 1, name.n - 1});
     return name;
+}
+
+bool list_columns_hold_names(const struct text *cells, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        int zone_s = 0;
+        if (list_column_holds_names(list_column_of(list_column_name(cells, i), false, &zone_s)))
+            return true;
+    }
+    return false;
 }
 
 uint32_t list_columns_known(const struct text *cells, uint32_t n, bool is_space, bool *ret_address)

@@ -15,7 +15,8 @@
 /* what a column means; X(ID) - the synonyms stand in list_columns.c */
 #define LIST_COLUMNS(X)                                                                                       \
     X(IP) X(PORT) X(TIME) X(FIRST) X(LAST) X(FAMILY) X(C2_IP) X(C2_PORT) X(UNIT) X(ISP) X(ASN) X(PROVINCE)    \
-    X(COUNT) X(NOTE) X(ROLE) X(FROM) X(TO) X(TYPE) X(FIRST_IP) X(LAST_IP)
+    X(COUNT) X(NOTE) X(ROLE) X(FROM) X(TO) X(TYPE) X(FIRST_IP) X(LAST_IP)                                         \
+    X(DOMAIN) X(URL) X(MD5) X(SHA1) X(SHA256)
 enum list_column {
     LIST_COLUMN_NONE,
 #define X(id) LIST_COLUMN_##id,
@@ -73,6 +74,13 @@ struct text list_column_name(const struct text *cells, uint32_t i);
 /* list_columns_known - how many cells name a known column; @ret_address: one of them holds addresses. */
 uint32_t list_columns_known(const struct text *cells, uint32_t n, bool is_space, bool *ret_address);
 
+/* list_columns_hold_names - whether a cell names a column of domains, URLs or hashes. */
+bool list_columns_hold_names(const struct text *cells, uint32_t n);
+/* list_is_indicator - whether @t is an address or, of a list, a name. */
+bool list_is_indicator(struct text t, bool is_space);
+/* list_column_holds_names - DOMAIN to SHA256: they count in rows without an address. */
+bool list_column_holds_names(enum list_column c);
+
 /* list_row_cells - one row of a table or object: check, account, hand on. */
 void list_row_cells(struct list_parse *p, uint64_t row, const struct list_cells *cells, struct text whole);
 /* list_row_refuse - count and report; the row counts in rows. */
@@ -84,6 +92,12 @@ void list_row_refuse(struct list_parse *p, uint64_t row, enum list_refusal why, 
 void list_row_mend(struct list_parse *p, uint64_t row, struct text *texts[], size_t n);
 /* list_row_begin, list_row_put, list_row_kept - for the readers that build rows themselves: count, each address, kept. */
 void list_row_put(struct list_parse *p, struct list_row *row, bool had_host_bits, struct text value);
+
+/*
+ * list_rearm - "[.]", "(.)", "{.}", "[dot]", "[:]" become what they stand for; an en dash becomes '-'.
+ * @out: cut to @n_out, with a zero. Return: bytes.
+ */
+size_t list_rearm(struct text t, char *out, size_t n_out);
 
 /* the forms; each returns 0 or <0 with the fault */
 int list_read_lines(struct list_parse *p, bool has_header);

@@ -158,6 +158,17 @@ struct layout {
 
 #define LAYOUT_RECORDS 200u
 
+/* has_name - whether a field holds one; a header of dotted words looks like it too. */
+static bool has_name(const struct csv_record *r, bool *ret_in_first)
+{
+    for (uint32_t i = 0; i < r->n; i++)
+        if (list_is_indicator(text_trim(r->fields[i]), false)) {
+            *ret_in_first = !i;
+            return true;
+        }
+    return false;
+}
+
 static bool has_address(const struct csv_record *r, bool *ret_in_first)
 {
     bool any = false;
@@ -184,6 +195,8 @@ static bool study(const struct csv_record *r, bool is_space, struct layout *l, u
     struct text first = text_trim(r->fields[0]);
     bool in_first, names_address, is_comment = first.n && (*first.p == '#' || (*first.p == ';' && l->separator != ';'));
     uint32_t known = list_columns_known(r->fields, r->n, is_space, &names_address);
+    bool has_names = !is_space && !names_address && has_name(r, &in_first);
+    names_address |= !is_space && !has_names && list_columns_hold_names(r->fields, r->n);
     if (is_comment) {
         if (names_address && known >= 2 && r->n >= 2) {
             l->header_line = r->line;
@@ -192,14 +205,14 @@ static bool study(const struct csv_record *r, bool is_space, struct layout *l, u
         }
         return false;
     }
-    if (has_address(r, &in_first)) {
+    if (has_address(r, &in_first) || (has_names && has_name(r, &in_first))) {
         if (!l->header_line && *unknown_line && r->n >= 2)
             l->header_line = *n_content == 1 ? *unknown_line : 0;
         l->is_table |= l->header_line || !in_first || (r->n >= 2 && l->separator != '\t') || r->n > 2;
         return true;
     }
     ++*n_content;
-    if (names_address && (known >= 2 || r->n == 1 || known == r->n || *n_content == 1)) {
+    if (names_address && !l->is_commented_header && (known >= 2 || r->n == 1 || known == r->n || *n_content == 1)) {
         l->header_line = r->line;
         l->is_commented_header = false;
         l->is_table = r->n > 1;

@@ -11,6 +11,7 @@
 #include "base/fault.h"
 #include "base/ip.h"
 #include "base/text.h"
+#include "watch/indicator/name.h"
 
 /* X(id, "what was expected") - texts for people are messages list_refused_<id> */
 #define LIST_REFUSALS(X)                  \
@@ -20,8 +21,8 @@
     X(bad_columns, "as many columns as the header") \
     X(bad_encoding, "UTF-8 or UTF-16")    \
     X(bad_json, "a JSON object")          \
-    X(bad_pattern, "a STIX pattern of addresses") \
-    X(other_kind, "an address: domains, URLs and hashes are not matched") \
+    X(bad_pattern, "a STIX pattern")      \
+    X(other_kind, "an address, a domain, a URL or a hash (MD5, SHA-1, SHA-256)") \
     X(too_long, "a row of at most 64 KiB")
 
 /* warnings: the row is kept */
@@ -59,8 +60,10 @@ uint64_t list_report_malformed(const struct list_report *r);
 
 #define LIST_MAX_ROW_BYTES ((size_t)64 << 10)
 
-/* one address of a row, as handed to the compiler; texts borrowed for the call */
+/* one address or name of a row, as handed to the compiler; texts borrowed for the call */
 struct list_row {
+    enum name_kind kind;       /* NAME_NONE: an address */
+    struct text name;          /* canonical */
     struct ip_range range;
     int role;                  /* enum list_role */
     uint16_t port;             /* 0 none */

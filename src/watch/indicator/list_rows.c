@@ -70,7 +70,7 @@ void list_row_put(struct list_parse *p, struct list_row *row, bool had_host_bits
         return;
     if (had_host_bits)
         warn(p, row->row, LIST_WARNED_host_bits, value);
-    if (!p->o->is_space) {
+    if (!p->o->is_space && row->kind == NAME_NONE) {
         if (ip_is_private(&row->range.first) || ip_is_private(&row->range.last))
             warn(p, row->row, LIST_WARNED_private_address, value);
         else if (ip_is_bogon(&row->range.first) || ip_is_bogon(&row->range.last))
@@ -234,35 +234,59 @@ static uint64_t count_of(struct text t)
     return text_u64(t, UINT64_MAX, &v) ? 0 : v;
 }
 
+/* an address of a row, or a name in its place */
 struct address {
     struct ip_range range;
     uint16_t port;
     bool is_given, had_host_bits;
     struct text value;
+    enum name_kind kind;
+    struct text name;
+    char bytes[LIST_NAME_BYTES];
 };
 
-/* c2_of - the control server; a domain there is no fault of the row, it is only not an address */
+bool list_is_indicator(struct text t, bool is_space)
+{
+    struct ip_range range;
+    uint16_t port;
+    bool bits;
+    char name[LIST_NAME_BYTES];
+    size_t n;
+    int r = list_address_parse(t, &range, &port, &bits);
+    return !r || (!is_space && r != LIST_REFUSED_bad_port + 1 && name_parse(t, name, &n) != NAME_NONE);
+}
+
+/* parse_value - Return: a refusal plus 1, or 0 */
+static int parse_value(struct address *a, bool is_space)
+{
+    int r = list_address_parse(a->value, &a->range, &a->port, &a->had_host_bits);
+    if (r && r != LIST_REFUSED_bad_port + 1 && !is_space) {
+        a->kind = name_parse(a->value, a->bytes, &a->name.n);
+        a->name.p = a->bytes;
+        r = a->kind == NAME_NONE ? r : 0;
+    }
+    a->is_given = !r;
+    return r;
+}
+
+/* c2_of - the control server; what is neither address nor name there, but of another kind, is no fault of the row */
 static int c2_of(const struct list_cells *c, struct address *a)
 {
     a->value = cell(c, LIST_COLUMN_C2_IP);
     if (!a->value.n)
         return 0;
-    int r = list_address_parse(a->value, &a->range, &a->port, &a->had_host_bits);
-    a->is_given = !r;
-    return r && r != LIST_REFUSED_other_kind + 1 ? r : 0;
+    int r = parse_value(a, false);
+    return r != LIST_REFUSED_other_kind + 1 ? r : 0;
 }
 
 /* address_of - the address column, or a range given by its two ends in columns of their own. Return: a refusal plus 1, or 0 */
-static int address_of(const struct list_cells *c, struct address *a)
+static int address_of(const struct list_cells *c, struct address *a, bool is_space)
 {
     struct text first = cell(c, LIST_COLUMN_FIRST_IP), last = cell(c, LIST_COLUMN_LAST_IP);
     char both[256];
     a->value = cell(c, LIST_COLUMN_IP);
-    if (a->value.n || !first.n) {
-        int r = a->value.n ? list_address_parse(a->value, &a->range, &a->port, &a->had_host_bits) : 0;
-        a->is_given = a->value.n && !r;
-        return r;
-    }
+    if (a->value.n || !first.n)
+        return a->value.n ? parse_value(a, is_space) : 0;
     a->value = first;
     if (first.n + last.n + 2 > sizeof(both))
         return LIST_REFUSED_bad_address + 1;
@@ -275,12 +299,75 @@ static int address_of(const struct list_cells *c, struct address *a)
     return r;
 }
 
+/* names_of - a row without address: what its columns of names hold. Return: how many; @ret_bad: a value that is none. */
+enum { NAME_COLUMNS = LIST_COLUMN_SHA256 - LIST_COLUMN_DOMAIN + 1 };
+
+static size_t names_of(const struct list_cells *c, struct address out[NAME_COLUMNS], struct text *ret_bad)
+{
+    size_t n = 0;
+    for (int i = LIST_COLUMN_DOMAIN; i <= LIST_COLUMN_SHA256; i++) {
+        struct address *a = &out[n];
+        a->value = cell(c, (enum list_column)i);
+        if (!a->value.n)
+            continue;
+        a->kind = NAME_NONE;
+        a->port = 0;
+        a->had_host_bits = false;
+        if (parse_value(a, false))
+            *ret_bad = a->value;
+        else
+            n++;
+    }
+    return n;
+}
+
+static void put(struct list_parse *p, struct list_row *row, const struct address *a, int role)
+{
+    row->range = a->range;
+    row->port = a->port;
+    row->kind = a->kind;
+    row->name = a->name;
+    row->role = role;
+    list_row_put(p, row, a->had_host_bits, a->value);
+}
+
+/* put_names - a row of names. Return: whether it was one; if it should have been, it is refused. */
+static bool put_names(struct list_parse *p, struct list_row *row, const struct list_cells *c)
+{
+    struct address *names = calloc(NAME_COLUMNS, sizeof(*names));
+    struct text bad = {"", 0};
+    if (!names) {
+        p->rc = FAULT(p->fault, -ENOMEM, no_memory, "list_read");
+        return true;
+    }
+    size_t n = names_of(c, names, &bad);
+    if (!n && bad.n)
+        list_row_refuse(p, row->row, LIST_REFUSED_other_kind, bad);
+    else if (n && times_of(c, false, row, &bad))
+        list_row_refuse(p, row->row, LIST_REFUSED_bad_time, bad);
+    else if (n) {
+        texts_of(p, c, row);
+        row->asn = asn_of(cell(c, LIST_COLUMN_ASN));
+        row->count = count_of(cell(c, LIST_COLUMN_COUNT));
+        p->report->rows++;
+        p->report->kept++;
+        for (size_t i = 0; i < n; i++)
+            put(p, row, &names[i], role_of(cell(c, LIST_COLUMN_ROLE)));
+    }
+    free(names);
+    return n || bad.n;
+}
+
 void list_row_cells(struct list_parse *p, uint64_t at, const struct list_cells *c, struct text whole)
 {
     struct list_row row = {.row = at};
-    struct address a = {.is_given = false}, c2 = {.is_given = false};
+    struct address a, c2;
     struct text bad = whole;
-    int r = address_of(c, &a);
+    c2.value = (struct text){"", 0};
+    a.is_given = c2.is_given = a.had_host_bits = c2.had_host_bits = false;
+    a.kind = c2.kind = NAME_NONE;
+    a.port = c2.port = 0;
+    int r = address_of(c, &a, p->o->is_space);
     if (r) {
         list_row_refuse(p, at, (enum list_refusal)(r - 1), a.value);
         return;
@@ -289,6 +376,8 @@ void list_row_cells(struct list_parse *p, uint64_t at, const struct list_cells *
         list_row_refuse(p, at, (enum list_refusal)(r - 1), c2.value);
         return;
     }
+    if (!a.is_given && !c2.is_given && !p->o->is_space && !c2.value.n && put_names(p, &row, c))
+        return;
     if (!a.is_given && !c2.is_given) {
         bool is_domain = c2.value.n > 0;
         list_row_refuse(p, at, is_domain ? LIST_REFUSED_other_kind : LIST_REFUSED_bad_address, is_domain ? c2.value : whole);
@@ -309,16 +398,8 @@ void list_row_cells(struct list_parse *p, uint64_t at, const struct list_cells *
     row.count = count_of(cell(c, LIST_COLUMN_COUNT));
     p->report->rows++;
     p->report->kept++;
-    if (a.is_given) {
-        row.range = a.range;
-        row.port = a.port;
-        row.role = role_of(cell(c, LIST_COLUMN_ROLE));
-        list_row_put(p, &row, a.had_host_bits, a.value);
-    }
-    if (c2.is_given) {
-        row.range = c2.range;
-        row.port = c2.port;
-        row.role = LIST_C2;
-        list_row_put(p, &row, c2.had_host_bits, c2.value);
-    }
+    if (a.is_given)
+        put(p, &row, &a, role_of(cell(c, LIST_COLUMN_ROLE)));
+    if (c2.is_given)
+        put(p, &row, &c2, LIST_C2);
 }

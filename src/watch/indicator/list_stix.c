@@ -39,6 +39,20 @@ static int take_address(void *context, const struct stix_address *a)
     uint16_t port;
     in->n++;
     int r = list_address_parse(a->value, &in->row.range, &port, &had_host_bits);
+    if (r && a->where == STIX_NAME) {
+        char name[LIST_NAME_BYTES];
+        in->row.kind = name_parse(a->value, name, &in->row.name.n);
+        in->row.name.p = name;
+        bool is_none = in->row.kind == NAME_NONE || in->p->o->is_space; /* no fault of what else the pattern names */
+        in->n -= is_none;
+        if (!is_none && in->is_giving) {
+            in->row.port = 0;
+            in->row.role = in->is_c2 ? LIST_C2 : LIST_BOT;
+            list_row_put(in->p, &in->row, false, a->value);
+        }
+        return in->p->rc < 0 ? in->p->rc : 0;
+    }
+    in->row.kind = NAME_NONE;
     if (r) {
         in->refused = LIST_REFUSED_bad_address + 1;
         return 0;
@@ -46,7 +60,7 @@ static int take_address(void *context, const struct stix_address *a)
     if (!in->is_giving)
         return 0;
     in->row.port = port ? port : a->port;
-    in->row.role = a->where == STIX_DESTINATION || (in->is_c2 && a->where == STIX_ADDRESS) ? LIST_C2 : LIST_BOT;
+    in->row.role = a->where == STIX_DESTINATION || (in->is_c2 && (a->where == STIX_ADDRESS || a->where == STIX_NAME)) ? LIST_C2 : LIST_BOT;
     list_row_put(in->p, &in->row, had_host_bits, a->value);
     return in->p->rc < 0 ? in->p->rc : 0;
 }
@@ -91,7 +105,7 @@ static void take_indicator(struct list_parse *p, uint64_t number, const json_t *
         return;
     }
     if (in.refused || !in.n) {
-        list_row_refuse(p, number, in.n ? LIST_REFUSED_bad_address : LIST_REFUSED_other_kind, pattern);
+        list_row_refuse(p, number, in.refused ? LIST_REFUSED_bad_address : LIST_REFUSED_other_kind, pattern);
         return;
     }
     if (time_at(o, "valid_from", &in.row.first_us) || time_at(o, "valid_until", &in.row.last_us)) {
@@ -175,6 +189,12 @@ static uint64_t take_objects(struct list_parse *p, json_t *objects, bool is_bund
     return json_array_size(objects);
 }
 
+/* is_about - arrays that say where a document comes from, not what it lists */
+static bool is_about(const char *key)
+{
+    return !strncmp(key, "ref", 3) || !strncmp(key, "external_ref", 12) || !strncmp(key, "link", 4) || !strncmp(key, "source", 6);
+}
+
 /* take_arrays - a registry's or a feed's document: rows in arrays below a few names; scalars beside them describe it */
 static uint64_t take_arrays(struct list_parse *p, json_t *o, unsigned depth, uint64_t before)
 {
@@ -184,12 +204,8 @@ static uint64_t take_arrays(struct list_parse *p, json_t *o, unsigned depth, uin
     json_object_foreach(o, key, v) {
         json_t *first = json_array_get(v, 0);
         bool is_address = false;
-        if (json_is_string(first)) {
-            struct ip_range range;
-            uint16_t port;
-            struct text t = {json_string_value(first), json_string_length(first)};
-            is_address = !list_address_parse(t, &range, &port, &is_address);
-        }
+        if (json_is_string(first) && !is_about(key))
+            is_address = list_is_indicator((struct text){json_string_value(first), json_string_length(first)}, p->o->is_space);
         if (is_address || json_is_object(first))
             n += take_objects(p, v, false, before + n);
         else if (json_is_object(v) && depth)
@@ -205,7 +221,7 @@ static bool names_address(json_t *o, bool is_space)
     json_object_foreach(o, key, v) {
         int zone_s = 0;
         enum list_column c = list_column_of((struct text){key, strlen(key)}, is_space, &zone_s);
-        if ((c == LIST_COLUMN_IP || c == LIST_COLUMN_C2_IP || c == LIST_COLUMN_FIRST_IP) && json_is_string(v))
+        if ((c == LIST_COLUMN_IP || c == LIST_COLUMN_C2_IP || c == LIST_COLUMN_FIRST_IP || list_column_holds_names(c)) && json_is_string(v))
             return true;
     }
     return false;

@@ -49,6 +49,8 @@ static void learn(struct table *t, const struct csv_record *r, bool is_space)
             t->zone_s[c] = zone_s;
     }
     t->is_guessed = !t->of[LIST_COLUMN_IP].n && !t->of[LIST_COLUMN_C2_IP].n && !t->of[LIST_COLUMN_FIRST_IP].n;
+    for (int c = 1; c < LIST_N_COLUMNS; c++)
+        t->is_guessed &= !list_column_holds_names((enum list_column)c) || !t->of[c].n;
 }
 
 /* bare - some writers put a blank between the comma and the quote, which leaves the quotes in the cell */
@@ -60,8 +62,36 @@ static struct text bare(struct text cell)
     return cell;
 }
 
-/* without a header: the first field that is an address, and the first that is a time */
-static void guess(const struct csv_record *r, struct list_cells *c)
+/* name_rank - how surely a field is the name a row lists: a hash, a URL with its scheme, a domain (or a file's name). */
+static int name_rank(struct text t)
+{
+    char name[LIST_NAME_BYTES];
+    size_t n;
+    switch (name_parse(t, name, &n)) {
+    case NAME_HASH: return 3;
+    case NAME_URL: return memmem(t.p, t.n, "://", 3) ? 2 : 1;
+    case NAME_DOMAIN: return memmem(t.p, t.n, "://", 3) ? 2 : 1;
+    case NAME_NONE: break;
+    }
+    return 0;
+}
+
+/* guess_name - of a row without an address. */
+static void guess_name(const struct csv_record *r, struct list_cells *c)
+{
+    int best = 0;
+    for (uint32_t i = 0; i < r->n; i++) {
+        struct text t = bare(r->fields[i]);
+        int rank = name_rank(t);
+        if (rank > best) {
+            best = rank;
+            c->of[LIST_COLUMN_IP] = t;
+        }
+    }
+}
+
+/* without a header: the first field that is an address, else the surest name, and the first that is a time */
+static void guess(const struct csv_record *r, struct list_cells *c, bool is_space)
 {
     bool has_address = false;
     for (uint32_t i = 0; i < r->n; i++) {
@@ -80,6 +110,8 @@ static void guess(const struct csv_record *r, struct list_cells *c)
     }
     if (!has_address)
         c->of[LIST_COLUMN_IP] = text_trim(r->fields[0]);
+    if (!has_address && !is_space)
+        guess_name(r, c);
 }
 
 static bool is_comment(const struct csv_record *r, char separator)
@@ -140,7 +172,7 @@ static void take_record(struct list_parse *p, struct table *t, const struct csv_
         return;
     }
     if (t->is_guessed)
-        guess(r, &cells);
+        guess(r, &cells, p->o->is_space);
     for (int c = 1; c < LIST_N_COLUMNS; c++)
         for (uint32_t k = 0; k < t->of[c].n && !cells.of[c].n; k++)
             if (t->of[c].at[k] < r->n)

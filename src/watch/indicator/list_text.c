@@ -83,8 +83,26 @@ static int parse_head(struct text line, struct list_row *row, bool *had_host_bit
     return 0;
 }
 
+/* parse_name - a URL may hold what else ends a value. Return: 0, or 1 (none). */
+static int parse_name(struct text line, char out[LIST_NAME_BYTES], struct list_row *row, size_t *used, struct text *value)
+{
+    size_t n = 0;
+    while (n < line.n && !is_gap(line.p[n]))
+        n++;
+    bool is_url = memmem(line.p, n, "://", 3) || memmem(line.p, n, "[://]", 5);
+    struct text t = {line.p, is_url ? n : *used};
+    row->kind = name_parse(t, out, &row->name.n);
+    row->name.p = out;
+    if (row->kind == NAME_NONE)
+        return 1;
+    *used = t.n;
+    *value = t;
+    return 0;
+}
+
 static void read_line(struct list_parse *p, uint64_t number, struct text line)
 {
+    char name[LIST_NAME_BYTES];
     struct list_row row = {.row = number, .role = LIST_BOT, .first_us = p->o->is_space ? INT64_MIN : 0,
                            .last_us = p->o->is_space ? INT64_MAX : 0};
     struct text value;
@@ -94,6 +112,10 @@ static void read_line(struct list_parse *p, uint64_t number, struct text line)
     if (!line.n || line.p[0] == '#' || line.p[0] == ';' || (line.n > 1 && !memcmp(line.p, "//", 2)))
         return;
     int r = parse_head(line, &row, &had_host_bits, &used, &value);
+    if (r && r != LIST_REFUSED_bad_port + 1 && !p->o->is_space && !parse_name(line, name, &row, &used, &value)) {
+        had_host_bits = false;
+        r = 0;
+    }
     if (r) {
         bool is_text = text_is_utf8(line.p, line.n);
         list_row_refuse(p, number, is_text ? (enum list_refusal)(r - 1) : LIST_REFUSED_bad_encoding, line);

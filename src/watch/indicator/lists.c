@@ -57,6 +57,14 @@ static void take_duplicate(void *context, uint64_t row, const struct ip_range *r
     in->report->warned_row(in->report->context, row, LIST_WARNED_duplicate, (struct text){text, n});
 }
 
+static void take_same_name(void *context, uint64_t row, struct text name)
+{
+    struct intake *in = context;
+    in->report->warned[LIST_WARNED_duplicate]++;
+    if (in->report->warned_row)
+        in->report->warned_row(in->report->context, row, LIST_WARNED_duplicate, name);
+}
+
 /* read_rows - Return: 0, LISTS_NOTHING_VALID, LISTS_MOSTLY_BAD, or -errno. */
 static int read_rows(struct intake *in, int fd, bool is_space, struct fault *f)
 {
@@ -76,8 +84,10 @@ static int read_rows(struct intake *in, int fd, bool is_space, struct fault *f)
     r = image_builder_sort(&in->builder);
     if (r)
         return FAULT(f, r, no_memory, "list_sort");
-    if (!is_space)
+    if (!is_space) {
         image_builder_duplicates(&in->builder, take_duplicate, in);
+        image_builder_same_names(&in->builder, take_same_name, in);
+    }
     return 0;
 }
 
@@ -456,9 +466,26 @@ int lists_generation(const char *data_dir, uint64_t *ret, struct fault *f)
     return 0;
 }
 
-/* entries in the order of comparison: family of address, first, last, role; doubles count once */
+/* compare_names - in the order of images; names with one key by their text */
+static int compare_names(const struct list_entry *a, const struct list_entry *b)
+{
+    uint64_t x = name_key(a->kind, a->name), y = name_key(b->kind, b->name);
+    if (x != y)
+        return x < y ? -1 : 1;
+    size_t n = a->name.n < b->name.n ? a->name.n : b->name.n;
+    int c = n ? memcmp(a->name.p, b->name.p, n) : 0;
+    if (!c)
+        c = (a->name.n > b->name.n) - (a->name.n < b->name.n);
+    return c ? c : (int)a->kind - (int)b->kind;
+}
+
+/* entries in the order of comparison: family of address, first, last, role, then names; doubles count once */
 static int compare_entries(const struct list_entry *a, const struct list_entry *b)
 {
+    if (a->kind != NAME_NONE || b->kind != NAME_NONE) {
+        int d = a->kind == NAME_NONE ? -1 : b->kind == NAME_NONE ? 1 : compare_names(a, b);
+        return d ? d : (int)a->role - (int)b->role;
+    }
     int c = (int)ip_is_v4(&b->range.first) - (int)ip_is_v4(&a->range.first);
     if (!c)
         c = ip_compare(&a->range.first, &b->range.first);
@@ -470,7 +497,7 @@ static int compare_entries(const struct list_entry *a, const struct list_entry *
 /* a walk over one list in that order: singles and ranges of IPv4 merged, doubles skipped */
 struct walk {
     const struct list *l;
-    uint64_t single, n_single, range, n_range, v6, n_v6;
+    uint64_t single, n_single, range, n_range, v6, n_v6; /* names stand behind IPv6 */
     struct list_entry group[2]; /* the roles of the present range, by role */
     size_t at, n;
 };
@@ -484,7 +511,7 @@ static void walk_init(struct walk *w, const struct list *l)
     w->range = w->n_single;
     w->n_range = w->range + im->count[IMAGE_RANGE4];
     w->v6 = w->n_range;
-    w->n_v6 = w->v6 + im->count[IMAGE_ENTRY6];
+    w->n_v6 = w->v6 + im->count[IMAGE_ENTRY6] + im->count[IMAGE_NAMES];
 }
 
 /* peek - the next entry as it stands and the cursor it comes from; false at the end */
@@ -507,6 +534,13 @@ static bool peek(struct walk *w, struct list_entry *ret, uint64_t **from)
     return w->v6 < w->n_v6 && !list_entry(w->l, w->v6, ret);
 }
 
+static bool is_same(const struct list_entry *a, const struct list_entry *b)
+{
+    if (a->kind != NAME_NONE || b->kind != NAME_NONE)
+        return a->kind == b->kind && text_equal(a->name, b->name);
+    return ip_equal(&a->range.first, &b->range.first) && ip_equal(&a->range.last, &b->range.last);
+}
+
 static bool next(struct walk *w, struct list_entry *ret)
 {
     struct list_entry e;
@@ -517,7 +551,7 @@ static bool next(struct walk *w, struct list_entry *ret)
     }
     w->at = w->n = 0;
     while (peek(w, &e, &from)) {
-        if (w->n && (!ip_equal(&e.range.first, &w->group[0].range.first) || !ip_equal(&e.range.last, &w->group[0].range.last)))
+        if (w->n && !is_same(&e, &w->group[0]))
             break;
         ++*from;
         if (!w->n) {
