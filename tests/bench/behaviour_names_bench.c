@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/sha256.h"
+#include "watch/detect/behaviour_logins.h"
 #include "watch/detect/behaviour_names.h"
 #include "watch/intake/decoders.h"
 #include "watch/intake/log_read.h"
@@ -258,7 +259,11 @@ static int logs(int n, char **paths)
             return 1;
         int r = log_read(fd, &o, names, lines, take, NULL, &f, &account, &fault);
         r = r ? r : behaviour_flush(f.engine, INT64_MAX);
-        printf("path=%s read=%llu result=%d\n", paths[i], (unsigned long long)account.kept, r);
+        struct behaviour_counters tries = {0};
+        for (size_t d = 0; behaviour_detectors[d]; d++)
+            if (behaviour_detectors[d] == &behaviour_logins_detector)
+                behaviour_count(f.engine, d, &tries);
+        printf("path=%s read=%llu tries=%llu result=%d\n", paths[i], (unsigned long long)account.kept, (unsigned long long)tries.used, r);
         behaviour_engine_free(f.engine);
         close(fd);
     }

@@ -26,7 +26,7 @@ struct story {
 struct pair {
     struct table_entry head;
     struct login who;
-    struct wheel brief, slow;
+    struct wheel burst, brief, slow;
     struct story all;
     uint64_t last_user, last_wording; /* of the failure counted last */
     int64_t last_failure_us;
@@ -65,7 +65,7 @@ const size_t logins_pair_bytes = sizeof(struct pair), logins_source_bytes = size
 
 void wheel_add(struct wheel *w, int64_t us, int64_t window_us, uint32_t n)
 {
-    int64_t length = window_us / WHEEL_SLOTS > 0 ? window_us / WHEEL_SLOTS : 1, step = us / length - (us % length < 0);
+    int64_t length = window_us / WHEEL_STEPS > 0 ? window_us / WHEEL_STEPS : 1, step = us / length - (us % length < 0);
     if (!wheel_sum(w) && step != w->step) {
         memset(w->n, 0, sizeof(w->n));
         w->step = step;
@@ -188,8 +188,9 @@ static void mark_told(struct story *s, double strength)
     s->has_told_success = s->successes > 0;
 }
 
-static int tell_pair(struct logins *x, struct pair *p, double brief, double slow)
+static int tell_pair(struct logins *x, struct pair *p)
 {
+    double burst = (double)wheel_sum(&p->burst), brief = (double)wheel_sum(&p->brief), slow = (double)wheel_sum(&p->slow);
     struct behaviour_alarm a;
     char room[TELL_QUERY_BYTES];
     struct story *s = &p->all;
@@ -202,7 +203,8 @@ static int tell_pair(struct logins *x, struct pair *p, double brief, double slow
         a.user = login_text(&p->who.user);
     a.severity = is_forgotten ? SEVERITY_FORGOTTEN : severity(s, is_outside(&p->who));
     double over = brief / logins_limit(x, BEHAVIOUR_SET_BRUTE_FORCE_FAILURES);
-    a.confidence_pct = is_forgotten ? 30 : over >= 3 ? 95 : 80;
+    a.confidence_pct = is_forgotten ? 30 : over >= 3 ? 95 : over >= 1 ? 80 : 60;
+    behaviour_put_number(&a, "failures_in_burst", burst, logins_limit(x, BEHAVIOUR_SET_BRUTE_FORCE_BURST_FAILURES));
     behaviour_put_number(&a, "failures_in_window", brief, logins_limit(x, BEHAVIOUR_SET_BRUTE_FORCE_FAILURES));
     behaviour_put_number(&a, "failures_in_slow_window", slow, logins_limit(x, BEHAVIOUR_SET_BRUTE_FORCE_SLOW_FAILURES));
     behaviour_put_number(&a, "window_s", logins_limit(x, BEHAVIOUR_SET_BRUTE_FORCE_WINDOW_S), NAN);
@@ -258,15 +260,15 @@ static bool is_worth(const struct story *s, double strength)
 
 static int judge_pair(struct logins *x, struct pair *p, const struct login *l)
 {
-    double brief = (double)wheel_sum(&p->brief), slow = (double)wheel_sum(&p->slow);
-    bool is_over = brief >= logins_limit(x, BEHAVIOUR_SET_BRUTE_FORCE_FAILURES);
-    is_over = is_over || slow >= logins_limit(x, BEHAVIOUR_SET_BRUTE_FORCE_SLOW_FAILURES);
+    bool is_over = (double)wheel_sum(&p->brief) >= logins_limit(x, BEHAVIOUR_SET_BRUTE_FORCE_FAILURES);
+    is_over = is_over || (double)wheel_sum(&p->burst) >= logins_limit(x, BEHAVIOUR_SET_BRUTE_FORCE_BURST_FAILURES);
+    is_over = is_over || (double)wheel_sum(&p->slow) >= logins_limit(x, BEHAVIOUR_SET_BRUTE_FORCE_SLOW_FAILURES);
     if (l->has_succeeded && p->all.told <= 0 && !is_over)
         p->succeeded_before = l->user_key;
     bool is_told = p->all.told > 0;
     if (!tell_is_on(x->base, BEHAVIOUR_SET_BRUTE_FORCE_ENABLED) || !(is_over || is_told) || (is_spray(x, &p->all) && !is_told))
         return 0;
-    return is_worth(&p->all, (double)p->all.failures) ? tell_pair(x, p, brief, slow) : 0;
+    return is_worth(&p->all, (double)p->all.failures) ? tell_pair(x, p) : 0;
 }
 
 /* at_pair - source at machine. Return: 1 when the line tells of a try that was counted already, else 0 or <0. */
@@ -295,6 +297,7 @@ static int at_pair(struct logins *x, const struct login *l, uint64_t *ret_failur
     p->head.weight = p->all.failures;
     if (l->user_key)
         distinct_add(&p->all.users, l->user_key);
+    wheel_add(&p->burst, l->time_us, us_of(x, BEHAVIOUR_SET_BRUTE_FORCE_BURST_WINDOW_S), l->tries);
     wheel_add(&p->brief, l->time_us, us_of(x, BEHAVIOUR_SET_BRUTE_FORCE_WINDOW_S), l->tries);
     wheel_add(&p->slow, l->time_us, slow_us, l->tries);
     series_add(&p->all.series, l->time_us, l->tries, 60 * US_PER_SECOND);
@@ -480,7 +483,7 @@ int logins_flush(struct logins *x, int64_t at_us)
     for (uint32_t i = 0; i < table_size(&x->pairs) && r >= 0; i++) {
         struct pair *p = table_at(&x->pairs, i);
         if (p && is_grown(&p->all, (double)p->all.failures))
-            r = tell_pair(x, p, (double)wheel_sum(&p->brief), (double)wheel_sum(&p->slow));
+            r = tell_pair(x, p);
     }
     for (uint32_t i = 0; i < table_size(&x->sources) && r >= 0; i++) {
         struct source *c = table_at(&x->sources, i);

@@ -131,6 +131,14 @@ static enum outcome of_web(const struct events *e, uint32_t row)
     return status->number == 302 && holds(where, "wp-login.php") ? SUCCEEDED : NONE;
 }
 
+/* is_given_up - sshd says only that who named a user left before he was let in: all that is seen where keys alone are taken. */
+static bool is_given_up(const struct events *e, uint32_t row)
+{
+    char action[EVENT_VALUE_TEXT_MAX], message[EVENT_VALUE_TEXT_MAX];
+    return text_is(word(e, row, EV_EVENT_ACTION, action), "ssh_disconnected") && event_get(e, row, EV_USER_NAME) &&
+           holds(word(e, row, EV_MESSAGE, message), "[preauth]");
+}
+
 static enum outcome outcome_of(const struct events *e, uint32_t row)
 {
     static const char *const zeek[] = {"zeek.ssh", "zeek.ntlm", "zeek.kerberos"};
@@ -139,6 +147,8 @@ static enum outcome outcome_of(const struct events *e, uint32_t row)
     bool is_login = has(e, row, EV_EVENT_CATEGORY, "authentication");
     for (size_t i = 0; i < sizeof(zeek) / sizeof(*zeek) && !is_login; i++)
         is_login = has(e, row, EV_EVENT_DATASET, zeek[i]);
+    if (!is_login && is_given_up(e, row))
+        return FAILED;
     if (!is_login)
         return has(e, row, EV_EVENT_CATEGORY, "web") ? of_web(e, row) : NONE;
     if (text_is(outcome, "success"))
@@ -149,17 +159,22 @@ static enum outcome outcome_of(const struct events *e, uint32_t row)
     return holds(word(e, row, EV_ERROR_MESSAGE, room), "PREAUTH_REQUIRED") ? NONE : FAILED;
 }
 
-/* wording_of - what kind of line this is: who wrote it, its code, the first word of its message. */
+/*
+ * wording_of - what kind of line this is, of those who write about one try more than once: sshd and PAM by the first word of
+ * the message, Windows by the event's number. 0: everybody else, every line is a try.
+ */
 static uint64_t wording_of(const struct logins *x, const struct events *e, uint32_t row)
 {
-    char room[EVENT_VALUE_TEXT_MAX];
+    char room[EVENT_VALUE_TEXT_MAX], code[EVENT_VALUE_TEXT_MAX];
+    struct text decoder = word(e, row, EV_EVENT_DECODER, room);
+    if (!text_is(decoder, "sshd") && !text_is(decoder, "pam"))
+        return event_get(e, row, EV_WINLOG_CHANNEL) ? hash(x, word(e, row, EV_EVENT_CODE, code), 13) : 0;
+    uint64_t h = hash(x, decoder, 12);
     struct text message = word(e, row, EV_MESSAGE, room);
     size_t n = 0;
     while (n < message.n && message.p[n] != ' ')
         n++;
-    uint64_t h = hash(x, (struct text){message.p, n}, 11);
-    h = sketch_mix(h, hash(x, word(e, row, EV_EVENT_DECODER, room), 12));
-    return sketch_mix(h, hash(x, word(e, row, EV_EVENT_CODE, room), 13));
+    return sketch_mix(h, hash(x, (struct text){message.p, n}, 11));
 }
 
 /* tries_of - "more authentication failures" of PAM, auth_attempts of Zeek; never more than a line can mean. */

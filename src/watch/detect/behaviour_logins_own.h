@@ -7,9 +7,10 @@
 #include "watch/detect/behaviour_logins.h"
 #include "watch/detect/behaviour_tell.h"
 
-#define WHEEL_SLOTS 10u
+#define WHEEL_STEPS 10u             /* of a window */
+#define WHEEL_SLOTS (WHEEL_STEPS + 1) /* so that no window is cut short; at most a tenth too much */
 
-/* counts of the last WHEEL_SLOTS steps */
+/* counts of the last steps */
 struct wheel {
     int64_t step; /* of the newest slot: time / step length */
     uint32_t n[WHEEL_SLOTS];

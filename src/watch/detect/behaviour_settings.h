@@ -85,6 +85,8 @@
     X(BRUTE_FORCE_ENABLED, "brute_force.enabled", 1, 0, 1)                                    \
     X(BRUTE_FORCE_FAILURES, "brute_force.failures", 10, 2, 1000000)                           \
     X(BRUTE_FORCE_WINDOW_S, "brute_force.window_s", 600, 10, 86400)                           \
+    X(BRUTE_FORCE_BURST_FAILURES, "brute_force.burst_failures", 6, 2, 1000000)                \
+    X(BRUTE_FORCE_BURST_WINDOW_S, "brute_force.burst_window_s", 60, 10, 86400)                \
     X(BRUTE_FORCE_SLOW_FAILURES, "brute_force.slow_failures", 40, 2, 1000000)                 \
     X(BRUTE_FORCE_SLOW_WINDOW_S, "brute_force.slow_window_s", 21600, 60, 604800)              \
     X(BRUTE_FORCE_SOURCES, "brute_force.sources", 10, 2, 1000000)                             \
