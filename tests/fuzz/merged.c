@@ -19,7 +19,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 /* the header as the file has it: see merged.c */
-enum { HEADER_BYTES = 512, AT_AREA_BYTES = 48, AT_CHECKSUMS = 56, AT_CHECKSUM = 160, ID = 5, N_MEMBERS = 3, N_ROWS = 250 };
+enum { HEADER_BYTES = 4096, AT_AREA_BYTES = 48, AT_CHECKSUMS = 56, AT_CHECKSUM = 160, ID = 5, N_MEMBERS = 3, N_ROWS = 250 };
 
 static uint8_t *original[2];
 static size_t original_bytes[2];
@@ -72,10 +72,10 @@ static void seal_again(uint8_t *p, size_t n)
 {
     uint64_t area_bytes, sum;
     memcpy(&area_bytes, p + AT_AREA_BYTES, 8);
-    if (area_bytes <= n - HEADER_BYTES && sealed_pieces(area_bytes) * 8 <= n - HEADER_BYTES - area_bytes) {
+    if (area_bytes <= n - HEADER_BYTES && sealed_pieces_of(area_bytes, SEALED_PAGE) * 8 <= n - HEADER_BYTES - area_bytes) {
         uint8_t *checksums = p + HEADER_BYTES + area_bytes;
-        sealed_write_checksums(p + HEADER_BYTES, area_bytes, checksums);
-        sum = XXH3_64bits(checksums, sealed_pieces(area_bytes) * 8);
+        sealed_write_page_checksums(p + HEADER_BYTES, area_bytes, checksums);
+        sum = XXH3_64bits(checksums, sealed_pieces_of(area_bytes, SEALED_PAGE) * 8);
         memcpy(p + AT_CHECKSUMS, &sum, 8);
     }
     sum = XXH3_64bits(p, AT_CHECKSUM);

@@ -78,7 +78,7 @@ static void seal_again(uint8_t *p, size_t n)
     memcpy(&h, p, sizeof(h));
     uint64_t cells = h.sections[SECTION_DIRECTORY].n_bytes / sizeof(struct segment_cell);
     if (h.index_offset > n || h.index_bytes > n - h.index_offset ||
-        n - h.index_offset - h.index_bytes != sealed_pieces(h.index_bytes) * 8)
+        n - h.index_offset - h.index_bytes != sealed_pieces_of(h.index_bytes, SEALED_PAGE) * 8)
         return;
     for (uint64_t i = 0; i < cells; i++) {
         struct segment_cell cell;
@@ -93,8 +93,8 @@ static void seal_again(uint8_t *p, size_t n)
         memcpy(p + at, &cell, sizeof(cell));
     }
     uint8_t *checksums = p + h.index_offset + h.index_bytes;
-    sealed_write_checksums(p + h.index_offset, h.index_bytes, checksums);
-    h.checksums_checksum = XXH3_64bits(checksums, sealed_pieces(h.index_bytes) * 8);
+    sealed_write_page_checksums(p + h.index_offset, h.index_bytes, checksums);
+    h.checksums_checksum = XXH3_64bits(checksums, sealed_pieces_of(h.index_bytes, SEALED_PAGE) * 8);
     h.checksum = XXH3_64bits(&h, offsetof(struct segment_header, checksum));
     memcpy(p, &h, sizeof(h));
 }

@@ -317,6 +317,22 @@ static int scan_segment(void *context, struct segment *s, const uint32_t *codes,
     return r;
 }
 
+enum { AHEAD_BLOCKS = 256 }; /* of one segment: of more the disk is asked as the scan goes on */
+
+/* scan_ahead - what scan_segment will read: run by other threads, changes nothing of the scan. */
+static void scan_ahead(void *context, const struct segment *s, const uint32_t *codes, size_t n_codes)
+{
+    const struct scan *c = context;
+    uint64_t bitmap[SEGMENT_ROWS / SEGMENT_BLOCK_ROWS / 64];
+    uint32_t blocks[AHEAD_BLOCKS], n = 0, n_blocks = segment_info(s)->n_blocks;
+    if (n_codes > FEW_CODES || !segment_want_postings(s, codes, n_codes) || segment_postings(s, codes, n_codes, bitmap))
+        return;
+    for (uint32_t b = 0; b < n_blocks && n < AHEAD_BLOCKS; b++)
+        if (bitmap[b / 64] >> b % 64 & 1)
+            blocks[n++] = b;
+    segment_want_columns(s, blocks, n, c->columns, c->n_columns);
+}
+
 static void scan_fini(struct scan *c)
 {
     query_block_fini(&c->block);
@@ -335,15 +351,16 @@ int hunt_scan(struct store_view *v, const struct address_set *set, const struct 
               size_t n_columns, hunt_scan_each each, void *context, struct hunt_coverage *coverage, struct fault *f)
 {
     struct scan c = {.o = o, .each = each, .context = context, .coverage = coverage,
-                     .columns = {FLOW_SOURCE_IP, FLOW_DESTINATION_IP}, .n_columns = 2};
+                     .columns = {FLOW_SOURCE_IP, FLOW_DESTINATION_IP, SEGMENT_COLUMN_PRESENT}, .n_columns = 3};
     for (size_t i = 0; i < n_columns && c.n_columns < COLUMNS; i++)
         c.columns[c.n_columns++] = columns[i];
     c.ends = malloc(SEGMENT_BLOCK_ROWS);
     c.found_ends = malloc(SEGMENT_BLOCK_ROWS);
     c.rows = malloc(SEGMENT_BLOCK_ROWS * sizeof(*c.rows));
+    const struct store_find ask = {o->since_us, o->until_us, o->n_threads ? o->n_threads : 1, scan_segment, scan_ahead, &c};
     int r = c.ends && c.found_ends && c.rows ? hunt_coverage_begin(coverage, v, o->since_us, o->until_us) : -ENOMEM;
     if (!r)
-        r = store_view_find(v, set, o->since_us, o->until_us, o->n_threads ? o->n_threads : 1, scan_segment, &c, f);
+        r = store_view_find_with(v, set, &ask, f);
     else
         FAULT(f, r, no_memory, "hunt");
     scan_fini(&c);

@@ -311,12 +311,18 @@ bool dictionary_place(const struct dictionary *d, const struct ip *a, const uint
     return offset < d->n_body && sealed_place(d->area, d->body + offset, 1, ret_p, ret_n);
 }
 
-void dictionary_want(const struct dictionary *d)
+void dictionary_want_tables(const struct dictionary *d)
 {
     uint64_t n_groups = dictionary_n_groups(d->family, d->n);
     sealed_want(d->area, d->heads, n_groups * head_bytes(d->family));
     sealed_want(d->area, d->groups, n_groups * 8);
-    sealed_want(d->area, d->body, d->n_body);
+}
+
+bool dictionary_is_resident(const struct dictionary *d)
+{
+    uint64_t n_groups = dictionary_n_groups(d->family, d->n);
+    return sealed_is_resident(d->area, d->heads, n_groups * head_bytes(d->family)) &&
+           sealed_is_resident(d->area, d->groups, n_groups * 8) && sealed_is_resident(d->area, d->body, d->n_body);
 }
 
 /* --- merging ---------------------------------------------------------------------- */
@@ -332,7 +338,34 @@ struct found {
 struct walk {
     const struct address_set *set;
     size_t single, range, range6;
+    uint64_t asked; /* groups up to here were asked of the disk; UINT64_MAX: none need be */
 };
+
+/* STRIDE groups are asked for at a time (about a megabyte), and AHEAD strides before they are reached */
+enum { STRIDE = 4096, AHEAD = 8 };
+enum { FEW_ADDRESSES = 16 }; /* are found through a few pages each */
+
+/* ask_ahead - the bodies of the groups to come, while those at hand are looked at. */
+static void ask_ahead(const struct dictionary *d, struct walk *w, uint64_t g)
+{
+    uint64_t n_groups = dictionary_n_groups(d->family, d->n), end = g + AHEAD * STRIDE, from, to = d->n_body;
+    if (w->asked == UINT64_MAX || g + (AHEAD - 1) * STRIDE < w->asked)
+        return;
+    end = end < n_groups ? end : n_groups;
+    uint64_t first = w->asked > g ? w->asked : g;
+    const uint8_t *p = first < end ? sealed_get(d->area, d->groups + first * 8, 8) : NULL;
+    const uint8_t *last = end < n_groups ? sealed_get(d->area, d->groups + end * 8, 8) : NULL;
+    w->asked = end < n_groups ? end : UINT64_MAX;
+    if (!p)
+        return;
+    memcpy(&from, p, 8);
+    if (last)
+        memcpy(&to, last, 8);
+    from &= (UINT64_C(1) << 48) - 1;
+    to &= (UINT64_C(1) << 48) - 1;
+    if (from < to && to <= d->n_body)
+        sealed_want(d->area, d->body + from, to - from);
+}
 
 /* mark_singles - bits of the group's entries that stand among the singles up to @last. */
 static void mark_singles(struct walk *w, const uint32_t *v, uint32_t n, uint32_t last, uint64_t *bits)
@@ -393,9 +426,9 @@ static bool next_wanted4(const struct walk *w, uint32_t *ret)
     return is_single || is_range;
 }
 
-static int merge4(const struct dictionary *d, const struct address_set *set, dictionary_each each, void *context)
+static int merge4(const struct dictionary *d, const struct address_set *set, uint64_t asked, dictionary_each each, void *context)
 {
-    struct walk w = {.set = set};
+    struct walk w = {.set = set, .asked = asked};
     struct found f UNSET;
     uint64_t g = 0, n_groups = dictionary_n_groups(4, d->n);
     uint32_t wanted;
@@ -405,6 +438,7 @@ static int merge4(const struct dictionary *d, const struct address_set *set, dic
         if (last_group4(d, wanted, g, &at))
             return -EBADMSG;
         g = at;
+        ask_ahead(d, &w, g);
         if (dictionary_read4(d, g, f.v4, &n))
             return -EBADMSG;
         if (g + 1 < n_groups) {
@@ -481,16 +515,19 @@ static bool next_wanted6(struct walk *w, struct wide from, struct wide *ret)
     return has;
 }
 
-static int merge6(const struct dictionary *d, const struct address_set *set, dictionary_each each, void *context)
+static int merge6(const struct dictionary *d, const struct address_set *set, uint64_t asked, dictionary_each each, void *context)
 {
-    struct walk w = {.set = set};
+    struct walk w = {.set = set, .asked = asked};
     struct found f UNSET;
     struct wide from = {0, 0}, wanted;
     uint64_t n_groups = dictionary_n_groups(6, d->n);
     for (uint64_t g = 0; g < n_groups && next_wanted6(&w, from, &wanted); g++) {
         uint64_t bits[DICTIONARY_GROUP6 / 64] = {0};
         uint32_t n;
-        if (last_group6(d, wanted, g, &g) || dictionary_read6(d, g, f.v6, &n))
+        if (last_group6(d, wanted, g, &g))
+            return -EBADMSG;
+        ask_ahead(d, &w, g);
+        if (dictionary_read6(d, g, f.v6, &n))
             return -EBADMSG;
         for (uint32_t i = 0; i < n; i++)
             if (set_has6(&w, f.v6[i]))
@@ -506,9 +543,13 @@ static int merge6(const struct dictionary *d, const struct address_set *set, dic
 
 int dictionary_merge(const struct dictionary *d, const struct address_set *set, dictionary_each each, void *context)
 {
+    uint64_t asked = UINT64_MAX; /* a small set reads here and there: what it reads is seen when it is reached */
     if (!d->n)
         return 0;
-    if (set->n_v4 + set->n_v4_ranges + set->n_v6 > dictionary_n_groups(d->family, d->n) / 4)
-        dictionary_want(d);
-    return d->family == 4 ? merge4(d, set, each, context) : merge6(d, set, each, context);
+    size_t n = set->n_v4 + set->n_v4_ranges + set->n_v6;
+    if (n > FEW_ADDRESSES && !dictionary_is_resident(d)) {
+        dictionary_want_tables(d);
+        asked = n > dictionary_n_groups(d->family, d->n) / 4 ? 0 : UINT64_MAX;
+    }
+    return d->family == 4 ? merge4(d, set, asked, each, context) : merge6(d, set, asked, each, context);
 }

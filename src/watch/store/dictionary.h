@@ -81,8 +81,10 @@ int dictionary_lower_bound(const struct dictionary *d, const struct ip *a, uint6
 
 /* dictionary_place - where the bytes lie that a look-up of @a is yet to read; false if there are none. */
 bool dictionary_place(const struct dictionary *d, const struct ip *a, const uint8_t **ret_p, size_t *ret_n);
-/* dictionary_want - all of it is about to be read. */
-void dictionary_want(const struct dictionary *d);
+/* dictionary_want_tables - heads and groups are about to be read: what finds an address. */
+void dictionary_want_tables(const struct dictionary *d);
+/* dictionary_is_resident - as far as a few samples tell, all of it is in memory. */
+bool dictionary_is_resident(const struct dictionary *d);
 /*
  * dictionary_merge - entries whose addresses are in @set, ascending.
  * @each: a run of such entries and their addresses (family 4: @v4, family 6: @v6, the other NULL), borrowed;

@@ -2,9 +2,13 @@
 /*
  * The merge at the heart of a hunt, segment by segment or dictionary by dictionary.
  *
- * A unit of work is one segment, or one merged dictionary with those of its members that are asked
- * for. Threads take units newest first; the calling thread hands segments on in their order as soon
- * as their unit is done. Threads stay within a window ahead of it, which bounds the codes in memory.
+ * A unit of work is one segment, or one merged dictionary with those of its members that are asked for: it tells which
+ * addresses stand in each, and looking up their codes in a segment is work of its own. Threads take what is told first,
+ * then units, newest first; the calling thread hands segments on in their order as soon as they are done. Threads stay
+ * within a window ahead of it, which bounds the codes in memory and what was asked of the disk but not yet used.
+ *
+ * Where the dictionaries are not in memory the disk is what is waited for: then there are more threads than are asked
+ * for, each waiting for another segment, so that the disk has many requests to choose from.
  */
 #include "watch/store/view.h"
 
@@ -14,15 +18,24 @@
 #include <string.h>
 
 #define MAX_THREADS 64u
+#define WAITING_THREADS 16u             /* where the disk is what is waited for */
+#define TOLD_AHEAD 32u                  /* segments, before the one being handed on */
 #define MAX_PAIRS ((size_t)1 << 20)     /* hits of one dictionary, times their members */
 #define MAX_RANGE_WIDTH (UINT64_C(1) << 20) /* wider sets hit densely: segments' own dictionaries are better */
 #define NO_UNIT SIZE_MAX
 
-enum slot_state { SLOT_SKIPPED, SLOT_WAITS, SLOT_DIRECT, SLOT_DONE };
+enum slot_state { SLOT_SKIPPED, SLOT_WAITS, SLOT_TOLD, SLOT_DIRECT, SLOT_TAKEN, SLOT_DONE };
+
+/* what a dictionary says of one segment: addresses that stand in it */
+struct told {
+    struct ip *ip;
+    size_t n, room;
+};
 
 struct slot { /* per segment */
     enum slot_state state;
     size_t unit;
+    struct told told;
     uint32_t *codes;
     size_t n;
     int error;
@@ -36,13 +49,15 @@ struct unit {
 struct find {
     struct store_view *view;
     const struct address_set *set;
+    const struct store_find *ask;
     struct slot *slots;
     struct unit *units;
     size_t n_units;
     pthread_mutex_t lock;
     pthread_cond_t done, may_go;
     size_t next_unit, limit_unit;
-    bool is_stopped;
+    size_t next_slot; /* handed on next */
+    bool is_stopped, is_cold;
 };
 
 /* --- one segment --------------------------------------------------------------------------- */
@@ -70,16 +85,9 @@ static void merge_segment(const struct find *f, size_t i, struct slot *ret)
 
 /* --- one dictionary -------------------------------------------------------------------------- */
 
-/* what the dictionary says of one member: addresses that stand in it */
-struct told {
-    struct ip *ip;
-    size_t n, room;
-    bool is_asked_for;
-};
-
 struct gather {
     const struct view_dictionary *dictionary;
-    struct told *told; /* per member */
+    struct told **told; /* per member; NULL: not asked for */
     size_t n_pairs;
 };
 
@@ -105,9 +113,9 @@ static int gather_entry(void *context, const struct ip *a, const uint64_t *membe
     for (size_t word = 0; word < (g->dictionary->n_members + 63) / 64; word++)
         for (uint64_t bits = members[word]; bits; bits &= bits - 1) {
             size_t member = word * 64 + (size_t)__builtin_ctzll(bits);
-            if (member >= g->dictionary->n_members || !g->told[member].is_asked_for)
+            if (member >= g->dictionary->n_members || !g->told[member])
                 continue;
-            int r = add_told(g, &g->told[member], a);
+            int r = add_told(g, g->told[member], a);
             if (r)
                 return r;
         }
@@ -115,101 +123,141 @@ static int gather_entry(void *context, const struct ip *a, const uint64_t *membe
 }
 
 /* look_up - the codes of what was told of a segment. */
-static int look_up(const struct segment *s, const struct told *t, struct slot *ret)
+static int look_up(const struct segment *s, const struct told *t, uint32_t **ret, size_t *ret_n)
 {
-    ret->codes = malloc((t->n + 1) * sizeof(*ret->codes));
-    if (!ret->codes)
-        return -ENOMEM;
-    for (size_t i = 0; i < t->n; i++)
-        if (!segment_find(s, &t->ip[i], &ret->codes[ret->n++]))
-            return -EBADMSG; /* the dictionary and the segment disagree: trust the segment */
+    uint32_t *codes = malloc((t->n + 1) * sizeof(*codes));
+    int r = codes ? 0 : -ENOMEM;
+    if (!r)
+        segment_want_addresses(s, t->ip, t->n);
+    for (size_t i = 0; !r && i < t->n; i++)
+        if (!segment_find(s, &t->ip[i], &codes[i]))
+            r = -EBADMSG; /* the dictionary and the segment disagree: trust the segment */
+    if (r) {
+        free(codes);
+        return r;
+    }
+    *ret = codes;
+    *ret_n = t->n;
     return 0;
 }
 
-static void want_member(const struct find *f, const struct view_dictionary *d, const struct told *told, size_t i)
+/* finish_told - codes of what was told of segment @i, or of its own dictionary where that does not hold. */
+static void finish_told(const struct find *f, size_t i, bool is_told, struct slot *ret)
 {
-    if (i < d->n_members && told[i].n)
-        segment_want_addresses(f->view->segments[d->members[i]], told[i].ip, told[i].n);
+    struct slot *s = &f->slots[i]; /* taken: nobody else touches it */
+    if (!is_told || look_up(f->view->segments[i], &s->told, &ret->codes, &ret->n))
+        merge_segment(f, i, ret);
+    free(s->told.ip);
+    s->told = (struct told){0};
 }
 
-/* merge_dictionary - Return: 0, or another value: nothing is kept and the members must be searched directly. */
-static int merge_dictionary(const struct find *f, const struct unit *u, struct slot *results)
+/* merge_dictionary - Return: 0, or another value: nothing is told and the members must be searched directly. */
+static int merge_dictionary(struct find *f, const struct unit *u)
 {
     const struct view_dictionary *d = u->dictionary;
-    struct gather g = {.dictionary = d, .told = calloc(d->n_members + 1, sizeof(*g.told))};
-    int r = g.told ? 0 : -ENOMEM;
-    for (size_t i = 0; !r && i < d->n_members; i++)
-        g.told[i].is_asked_for = d->members[i] != VIEW_NO_SEGMENT && f->slots[d->members[i]].unit == (size_t)(u - f->units);
-    if (!r)
-        r = merged_find(d->merged, f->set, gather_entry, &g);
-    if (!r)
-        want_member(f, d, g.told, 0);
-    for (size_t i = 0; !r && i < d->n_members; i++) {
-        want_member(f, d, g.told, i + 1); /* while this one is looked at, the disk brings the next */
-        if (g.told[i].n)
-            r = look_up(f->view->segments[d->members[i]], &g.told[i], &results[i]);
-    }
-    for (size_t i = 0; r && i < d->n_members; i++) {
-        free(results[i].codes);
-        results[i] = (struct slot){0};
-    }
-    for (size_t i = 0; g.told && i < d->n_members; i++)
-        free(g.told[i].ip);
+    struct gather g = {.dictionary = d, .told = calloc(d->n_members + 1, sizeof(struct told *))};
+    if (!g.told)
+        return -ENOMEM;
+    for (size_t i = 0; i < d->n_members; i++)
+        if (d->members[i] != VIEW_NO_SEGMENT && f->slots[d->members[i]].unit == (size_t)(u - f->units))
+            g.told[i] = &f->slots[d->members[i]].told;
+    int r = merged_find(d->merged, f->set, gather_entry, &g);
+    for (size_t i = 0; r && i < d->n_members; i++)
+        if (g.told[i]) {
+            free(g.told[i]->ip);
+            *g.told[i] = (struct told){0};
+        }
     free(g.told);
     return r;
 }
 
 /* --- units ------------------------------------------------------------------------------------- */
 
-static void settle(struct find *f, size_t segment, enum slot_state state, const struct slot *result)
+/* ask_ahead - what @each will read of a segment, while others are still looked at. */
+static void ask_ahead(const struct find *f, size_t i, const struct slot *s)
+{
+    if (f->is_cold && f->ask->ahead && s->n)
+        f->ask->ahead(f->ask->context, f->view->segments[i], s->codes, s->n);
+}
+
+static void settle(struct find *f, size_t segment, const struct slot *result)
 {
     struct slot *s = &f->slots[segment];
-    if (result) {
-        s->codes = result->codes;
-        s->n = result->n;
-        s->error = result->error;
-    }
-    s->state = state;
+    pthread_mutex_lock(&f->lock);
+    s->codes = result->codes;
+    s->n = result->n;
+    s->error = result->error;
+    s->state = SLOT_DONE;
+    pthread_cond_broadcast(&f->done);
+    pthread_mutex_unlock(&f->lock);
+}
+
+static void run_slot(struct find *f, size_t i, bool is_told)
+{
+    struct slot result = {0};
+    finish_told(f, i, is_told, &result);
+    ask_ahead(f, i, &result);
+    settle(f, i, &result);
 }
 
 static void run_unit(struct find *f, size_t i)
 {
     const struct unit *u = &f->units[i];
-    struct slot one = {0};
-    struct slot *results = u->dictionary ? calloc(u->dictionary->n_members + 1, sizeof(*results)) : &one;
-    int r = 0;
-    if (!u->dictionary)
-        merge_segment(f, u->segment, &one);
-    else
-        r = results ? merge_dictionary(f, u, results) : -ENOMEM;
+    if (!u->dictionary) {
+        run_slot(f, u->segment, false);
+        return;
+    }
+    int r = merge_dictionary(f, u);
     pthread_mutex_lock(&f->lock);
-    if (!u->dictionary)
-        settle(f, u->segment, SLOT_DONE, &one);
-    for (size_t k = 0; u->dictionary && k < u->dictionary->n_members; k++) {
+    for (size_t k = 0; k < u->dictionary->n_members; k++) {
         size_t segment = u->dictionary->members[k];
-        if (segment != VIEW_NO_SEGMENT && f->slots[segment].unit == i)
-            settle(f, segment, r ? SLOT_DIRECT : SLOT_DONE, r ? NULL : &results[k]);
+        if (segment == VIEW_NO_SEGMENT || f->slots[segment].unit != i)
+            continue;
+        struct slot *s = &f->slots[segment];
+        s->state = r ? SLOT_DIRECT : s->told.n ? SLOT_TOLD : SLOT_DONE;
     }
     pthread_cond_broadcast(&f->done);
+    pthread_cond_broadcast(&f->may_go);
     pthread_mutex_unlock(&f->lock);
-    if (u->dictionary)
-        free(results);
+}
+
+/* take_slot - a segment that waits to be looked up, among those next in turn; under the lock. */
+static bool take_slot(struct find *f, size_t *ret, bool *ret_is_told)
+{
+    for (size_t i = f->next_slot; i < f->view->n_segments && i < f->next_slot + TOLD_AHEAD; i++) {
+        struct slot *s = &f->slots[i];
+        if (s->state != SLOT_TOLD && s->state != SLOT_DIRECT)
+            continue;
+        *ret = i;
+        *ret_is_told = s->state == SLOT_TOLD;
+        s->state = SLOT_TAKEN;
+        return true;
+    }
+    return false;
 }
 
 static void *find_thread(void *context)
 {
     struct find *f = context;
-    for (;;) {
-        pthread_mutex_lock(&f->lock);
-        while (!f->is_stopped && f->next_unit < f->n_units && f->next_unit >= f->limit_unit)
+    pthread_mutex_lock(&f->lock);
+    while (!f->is_stopped) {
+        size_t i;
+        bool is_told;
+        if (take_slot(f, &i, &is_told)) {
+            pthread_mutex_unlock(&f->lock);
+            run_slot(f, i, is_told);
+            pthread_mutex_lock(&f->lock);
+        } else if (f->next_unit < f->n_units && f->next_unit < f->limit_unit) {
+            i = f->next_unit++;
+            pthread_mutex_unlock(&f->lock);
+            run_unit(f, i);
+            pthread_mutex_lock(&f->lock);
+        } else {
             pthread_cond_wait(&f->may_go, &f->lock);
-        size_t unit = f->is_stopped ? f->n_units : f->next_unit;
-        f->next_unit += unit < f->n_units;
-        pthread_mutex_unlock(&f->lock);
-        if (unit >= f->n_units)
-            return NULL;
-        run_unit(f, unit);
+        }
     }
+    pthread_mutex_unlock(&f->lock);
+    return NULL;
 }
 
 static bool is_inside(const struct segment_info *info, int64_t since_us, int64_t until_us)
@@ -276,23 +324,26 @@ static int plan(struct find *f, int64_t since_us, int64_t until_us)
 
 /* --- handing on ------------------------------------------------------------------------------------ */
 
-/* await - until segment @i has its codes; without threads by doing the unit here. */
+/* await - until segment @i has its codes; without threads by doing the work here. */
 static void await(struct find *f, size_t i, unsigned n_threads)
 {
     struct slot *s = &f->slots[i];
     pthread_mutex_lock(&f->lock);
-    if (f->limit_unit < s->unit + 1 + 4 * (size_t)n_threads) {
+    f->next_slot = i;
+    if (f->limit_unit < s->unit + 1 + 4 * (size_t)n_threads)
         f->limit_unit = s->unit + 1 + 4 * (size_t)n_threads;
+    if (n_threads)
         pthread_cond_broadcast(&f->may_go);
-    }
-    bool is_mine = n_threads == 0 && s->state == SLOT_WAITS;
-    while (!is_mine && s->state == SLOT_WAITS)
+    while (n_threads && s->state != SLOT_DONE)
         pthread_cond_wait(&f->done, &f->lock);
+    enum slot_state state = s->state;
     pthread_mutex_unlock(&f->lock);
-    if (is_mine)
+    if (state == SLOT_WAITS) {
         run_unit(f, s->unit);
-    if (s->state == SLOT_DIRECT)
-        merge_segment(f, i, s);
+        state = s->state;
+    }
+    if (state == SLOT_TOLD || state == SLOT_DIRECT)
+        run_slot(f, i, state == SLOT_TOLD);
 }
 
 /* want_next - postings of the segment after the one about to be handed on, if its codes are there. */
@@ -307,9 +358,7 @@ static void want_next(struct find *f, size_t i)
         segment_want_postings(f->view->segments[i], f->slots[i].codes, f->slots[i].n);
 }
 
-static int hand_on(struct find *f, unsigned n_threads,
-                   int (*each)(void *context, struct segment *s, const uint32_t *codes, size_t n_codes),
-                   void *context, struct fault *fault)
+static int hand_on(struct find *f, unsigned n_threads, struct fault *fault)
 {
     for (size_t i = 0; i < f->view->n_segments; i++) {
         struct slot *s = &f->slots[i];
@@ -326,7 +375,7 @@ static int hand_on(struct find *f, unsigned n_threads,
         if (s->error)
             return FAULT(fault, s->error, store_no_memory, "store/segments");
         want_next(f, i + 1);
-        int r = s->n ? each(context, f->view->segments[i], s->codes, s->n) : 0;
+        int r = s->n ? f->ask->each(f->ask->context, f->view->segments[i], s->codes, s->n) : 0;
         free(s->codes);
         s->codes = NULL;
         if (r)
@@ -347,38 +396,70 @@ static unsigned start_threads(struct find *f, unsigned wanted, pthread_t *thread
     return n; /* fewer than wanted, or none, still finds everything */
 }
 
-int store_view_find(struct store_view *v, const struct address_set *set, int64_t since_us, int64_t until_us,
-                    unsigned n_threads,
-                    int (*each)(void *context, struct segment *s, const uint32_t *codes, size_t n_codes),
-                    void *context, struct fault *fault)
+/* is_cold - whether the disk will be waited for, judged by the newest dictionary and the newest segment. */
+static bool is_cold(const struct find *f)
 {
-    struct find f = {.view = v, .set = set};
+    const struct unit *u = f->n_units ? &f->units[0] : NULL;
+    if (!u)
+        return false;
+    if (u->dictionary && !merged_is_resident(u->dictionary->merged))
+        return true;
+    return !segment_is_resident(f->view->segments[u->segment]);
+}
+
+static unsigned threads_wanted(const struct find *f)
+{
+    size_t n_segments = f->view->n_segments, n = f->ask->n_threads;
+    if (n < 2)
+        return 0;
+    if (f->is_cold && n < WAITING_THREADS)
+        n = WAITING_THREADS;
+    n = n < n_segments ? n : n_segments;
+    return n < MAX_THREADS ? (unsigned)n : MAX_THREADS;
+}
+
+static void stop_threads(struct find *f, const pthread_t *threads, unsigned n)
+{
+    pthread_mutex_lock(&f->lock);
+    f->is_stopped = true;
+    pthread_cond_broadcast(&f->may_go);
+    pthread_mutex_unlock(&f->lock);
+    for (unsigned i = 0; i < n; i++)
+        pthread_join(threads[i], NULL);
+}
+
+int store_view_find_with(struct store_view *v, const struct address_set *set, const struct store_find *ask, struct fault *fault)
+{
+    struct find f = {.view = v, .set = set, .ask = ask};
     pthread_t threads[MAX_THREADS];
     pthread_mutex_init(&f.lock, NULL);
     pthread_cond_init(&f.done, NULL);
     pthread_cond_init(&f.may_go, NULL);
-    int r = plan(&f, since_us, until_us);
+    int r = plan(&f, ask->since_us, ask->until_us);
     if (r)
         r = FAULT(fault, r, store_no_memory, "store/segments");
-    if (n_threads > f.n_units)
-        n_threads = (unsigned)f.n_units;
-    if (n_threads > MAX_THREADS)
-        n_threads = MAX_THREADS;
-    unsigned n = r || n_threads < 2 ? 0 : start_threads(&f, n_threads, threads);
+    f.is_cold = !r && ask->n_threads > 1 && is_cold(&f);
+    unsigned n = r ? 0 : start_threads(&f, threads_wanted(&f), threads);
     if (!r)
-        r = hand_on(&f, n, each, context, fault);
-    pthread_mutex_lock(&f.lock);
-    f.is_stopped = true;
-    pthread_cond_broadcast(&f.may_go);
-    pthread_mutex_unlock(&f.lock);
-    for (unsigned i = 0; i < n; i++)
-        pthread_join(threads[i], NULL);
-    for (size_t i = 0; f.slots && i < v->n_segments; i++)
+        r = hand_on(&f, n, fault);
+    stop_threads(&f, threads, n);
+    for (size_t i = 0; f.slots && i < v->n_segments; i++) {
         free(f.slots[i].codes);
+        free(f.slots[i].told.ip);
+    }
     free(f.slots);
     free(f.units);
     pthread_mutex_destroy(&f.lock);
     pthread_cond_destroy(&f.done);
     pthread_cond_destroy(&f.may_go);
     return r;
+}
+
+int store_view_find(struct store_view *v, const struct address_set *set, int64_t since_us, int64_t until_us,
+                    unsigned n_threads,
+                    int (*each)(void *context, struct segment *s, const uint32_t *codes, size_t n_codes),
+                    void *context, struct fault *f)
+{
+    struct store_find ask = {since_us, until_us, n_threads, each, NULL, context};
+    return store_view_find_with(v, set, &ask, f);
 }

@@ -22,9 +22,9 @@
 #include <unistd.h>
 
 #define MERGED_MAGIC "VGMERGED"
-#define MERGED_MAJOR 1u
+#define MERGED_MAJOR 2u
 #define MERGED_MINOR 0u
-#define MERGED_HEADER_BYTES 512u
+#define MERGED_HEADER_BYTES 512u /* zero-padded to a page; version 1: followed at once by the area */
 #define MERGED_PART_MAX ((size_t)1 << 36)
 
 enum part { PART_MEMBERS, PART_HEADS, PART_GROUPS, PART_BODY, PART_SET_GROUPS, PART_SETS, N_PARTS };
@@ -39,6 +39,7 @@ struct merged_header {
     struct segment_place parts[N_PARTS];
     uint64_t checksum; /* XXH3 of all before */
 };
+_Static_assert(DICTIONARY_GROUP4 <= 4096, "what a group finds has room");
 _Static_assert(sizeof(struct merged_header) == 64 + N_PARTS * 16 + 8, "stored as it is");
 
 struct merged {
@@ -295,7 +296,7 @@ static int write_file(struct merger *m, uint64_t id, int fd, uint64_t *ret_n_byt
                               .family = (uint32_t)m->family, .n_members = (uint32_t)m->n_members,
                               .n_entries = m->n_entries};
     struct buf area = {.max = MERGED_PART_MAX};
-    uint8_t page[MERGED_HEADER_BYTES] = {0};
+    uint8_t page[SEALED_PAGE] = {0};
     for (unsigned i = 0; i < N_PARTS; i++) {
         buf_add(&area, zeros, -area.n & 7);
         h.parts[i] = (struct segment_place){area.n, m->parts[i].n};
@@ -304,19 +305,19 @@ static int write_file(struct merger *m, uint64_t id, int fd, uint64_t *ret_n_byt
         buf_fini(&m->parts[i]);
     }
     h.area_bytes = area.n;
-    size_t n_checksums = sealed_pieces(area.n) * 8;
+    size_t n_checksums = sealed_pieces_of(area.n, SEALED_PAGE) * 8;
     uint8_t *p = buf_room(&area, n_checksums);
     if (!p) {
         buf_fini(&area);
         return -ENOMEM;
     }
-    sealed_write_checksums(area.p, area.n, p);
+    sealed_write_page_checksums(area.p, area.n, p);
     h.checksums_checksum = checksum(p, n_checksums);
-    h.n_bytes = MERGED_HEADER_BYTES + area.n + n_checksums;
+    h.n_bytes = sizeof(page) + area.n + n_checksums;
     memcpy(h.magic, MERGED_MAGIC, sizeof(h.magic));
     h.checksum = checksum(&h, offsetof(struct merged_header, checksum));
     memcpy(page, &h, sizeof(h));
-    int r = write_at(fd, area.p, area.n + n_checksums, MERGED_HEADER_BYTES);
+    int r = write_at(fd, area.p, area.n + n_checksums, sizeof(page));
     if (!r)
         r = write_at(fd, page, sizeof(page), 0);
     buf_fini(&area);
@@ -375,6 +376,18 @@ int merged_write(struct segment *const *segments, size_t n, uint64_t id, int fd,
 
 /* --- reading ----------------------------------------------------------------------------------- */
 
+/* area_at - where it begins in the file. */
+static size_t area_at(const struct merged_header *h)
+{
+    return h->major < 2 ? MERGED_HEADER_BYTES : SEALED_PAGE;
+}
+
+/* checksums_bytes - of the area: one a page, in version 1 one a larger piece. */
+static size_t checksums_bytes(const struct merged_header *h)
+{
+    return sealed_pieces_of(h->area_bytes, h->major < 2 ? SEALED_PIECE : SEALED_PAGE) * 8;
+}
+
 static const char *check_header(const struct merged_header *h, uint64_t id, size_t n_bytes)
 {
     if (memcmp(h->magic, MERGED_MAGIC, sizeof(h->magic)) || h->byte_order != SEGMENT_BYTE_ORDER)
@@ -385,8 +398,8 @@ static const char *check_header(const struct merged_header *h, uint64_t id, size
         return "checksum";
     if (h->id != id)
         return "id";
-    if (h->n_bytes != n_bytes || h->area_bytes > n_bytes - MERGED_HEADER_BYTES ||
-        n_bytes - MERGED_HEADER_BYTES - h->area_bytes != sealed_pieces(h->area_bytes) * 8)
+    if (h->n_bytes != n_bytes || n_bytes < area_at(h) || h->area_bytes > n_bytes - area_at(h) ||
+        n_bytes - area_at(h) - h->area_bytes != checksums_bytes(h))
         return "size";
     if ((h->family != 4 && h->family != 6) || h->n_members < 1 || h->n_members > MERGED_MEMBERS ||
         h->parts[PART_MEMBERS].n_bytes != (uint64_t)h->n_members * 8 || h->n_entries > n_bytes * 8)
@@ -401,10 +414,10 @@ static const char *open_parts(struct merged *m)
 {
     const struct merged_header *h = &m->header;
     const struct segment_place *at = h->parts;
-    const uint8_t *area = m->p + MERGED_HEADER_BYTES, *checksums = area + h->area_bytes;
-    if (checksum(checksums, sealed_pieces(h->area_bytes) * 8) != h->checksums_checksum)
+    const uint8_t *area = m->p + area_at(h), *checksums = area + h->area_bytes;
+    if (checksum(checksums, checksums_bytes(h)) != h->checksums_checksum)
         return "checksums";
-    if (sealed_init(&m->area, area, h->area_bytes, checksums))
+    if (h->major < 2 ? sealed_init(&m->area, area, h->area_bytes, checksums) : sealed_init_pages(&m->area, area, h->area_bytes, checksums))
         return "memory";
     m->dictionary = (struct dictionary){.family = (int)h->family, .n = h->n_entries, .area = &m->area,
                                         .heads = at[PART_HEADS].offset, .groups = at[PART_GROUPS].offset,
@@ -477,34 +490,73 @@ uint64_t merged_n_entries(const struct merged *m)
 
 /* --- finding ------------------------------------------------------------------------------------- */
 
+enum { FOUND = 4096 };
+_Static_assert(DICTIONARY_GROUP4 <= FOUND && DICTIONARY_GROUP6 <= FOUND, "what a group holds has room");
+
+/* entries wait until there are many, so that the disk is asked for the sets of all of them at once */
 struct finder {
     const struct merged *m;
     int (*each)(void *context, const struct ip *a, const uint64_t *members);
     void *context;
+    size_t n;
+    uint64_t entries[FOUND];
+    struct ip addresses[FOUND];
 };
 
-static int give_found(void *context, const uint64_t *entries, const uint32_t *v4, const struct wide *v6, uint32_t n)
+static bool place_set(void *context, size_t i, const uint8_t **ret_p, size_t *ret_n)
 {
-    struct finder *x = context;
-    for (uint32_t i = 0; i < n; i++) {
+    const struct finder *x = context;
+    return postings_place(&x->m->sets, x->entries[i], ret_p, ret_n);
+}
+
+static int give_found(struct finder *x)
+{
+    if (x->n)
+        postings_want_table(&x->m->sets, x->entries[0], x->entries[x->n - 1]);
+    resident_want_all(x->n, place_set, x);
+    for (size_t i = 0; i < x->n; i++) {
         uint64_t members[MERGED_MEMBERS / 64] = {0};
-        if (postings_mark(&x->m->sets, entries[i], members))
+        if (postings_mark(&x->m->sets, x->entries[i], members))
             return -EBADMSG;
-        struct ip a = v4 ? ip_from_v4(v4[i]) : ip_of_wide(v6[i]);
-        int r = x->each(x->context, &a, members);
+        int r = x->each(x->context, &x->addresses[i], members);
         if (r)
             return r;
     }
+    x->n = 0;
     return 0;
+}
+
+static int take_found(void *context, const uint64_t *entries, const uint32_t *v4, const struct wide *v6, uint32_t n)
+{
+    struct finder *x = context;
+    int r = x->n + n > FOUND ? give_found(x) : 0;
+    for (uint32_t i = 0; !r && i < n; i++) {
+        x->entries[x->n] = entries[i];
+        x->addresses[x->n++] = v4 ? ip_from_v4(v4[i]) : ip_of_wide(v6[i]);
+    }
+    return r;
 }
 
 int merged_find(const struct merged *m, const struct address_set *set,
                 int (*each)(void *context, const struct ip *a, const uint64_t *members), void *context)
 {
-    struct finder x = {m, each, context};
-    if (set->n_v4 + set->n_v4_ranges + set->n_v6 > m->header.n_entries / 64)
-        sealed_want(&m->area, m->sets.body, m->sets.n_body);
-    return dictionary_merge(&m->dictionary, set, give_found, &x);
+    struct finder *x = malloc(sizeof(*x));
+    if (!x)
+        return -ENOMEM;
+    x->m = m;
+    x->each = each;
+    x->context = context;
+    x->n = 0;
+    int r = dictionary_merge(&m->dictionary, set, take_found, x);
+    if (!r)
+        r = give_found(x);
+    free(x);
+    return r;
+}
+
+bool merged_is_resident(const struct merged *m)
+{
+    return dictionary_is_resident(&m->dictionary);
 }
 
 static bool is_group_ascending(const struct merged *m, uint64_t g, struct wide *last)
@@ -527,7 +579,7 @@ int merged_verify(const struct merged *m, struct fault *f)
 {
     struct wide last = {0, 0};
     uint64_t members[MERGED_MEMBERS / 64] = {0};
-    for (size_t at = 0; at < m->area.n_bytes; at += SEALED_PIECE)
+    for (size_t at = 0; at < m->area.n_bytes; at += m->area.piece_bytes)
         if (!sealed_get(&m->area, at, 1))
             return FAULT(f, -EBADMSG, merged_bad, (unsigned long long)m->header.id, "checksum");
     for (uint64_t g = 0; g < dictionary_n_groups((int)m->header.family, m->header.n_entries); g++)

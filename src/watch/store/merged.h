@@ -25,8 +25,10 @@ uint64_t merged_member(const struct merged *m, size_t i); /* segment id */
 uint64_t merged_n_entries(const struct merged *m);
 /*
  * merged_find - entries in @set: @each gets the address and a bitmap of members (MERGED_MEMBERS bits), ascending.
- * Return: 0, what @each returned, or -EBADMSG.
+ * Return: 0, what @each returned, -ENOMEM or -EBADMSG.
  */
 int merged_find(const struct merged *m, const struct address_set *set,
                 int (*each)(void *context, const struct ip *a, const uint64_t *members), void *context);
+/* merged_is_resident - as far as a few samples tell, its dictionary is in memory. */
+bool merged_is_resident(const struct merged *m);
 int merged_verify(const struct merged *m, struct fault *f);

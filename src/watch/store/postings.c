@@ -352,3 +352,9 @@ bool postings_place(const struct postings *p, uint64_t i, const uint8_t **ret_p,
     memcpy(&from, table, 8);
     return from < p->n_body && sealed_place(p->area, p->body + from, 1, ret_p, ret_n);
 }
+
+void postings_want_table(const struct postings *p, uint64_t first, uint64_t last)
+{
+    if (first <= last && last < p->n)
+        sealed_want(p->area, p->groups + first / POSTINGS_GROUP * 8, (last / POSTINGS_GROUP - first / POSTINGS_GROUP + 1) * 8);
+}

@@ -30,6 +30,9 @@ int postings_mark_all(const struct postings *p, uint64_t from, uint64_t to, uint
 /* postings_place - where the bytes lie that entry @i is yet to be read from; false if there are none. */
 bool postings_place(const struct postings *p, uint64_t i, const uint8_t **ret_p, size_t *ret_n);
 
+/* postings_want_table - what finds the entries from @first to @last is about to be read. */
+void postings_want_table(const struct postings *p, uint64_t first, uint64_t last);
+
 /* for the writer: entries in order, each with its blocks ascending, then end */
 struct postings_writer {
     struct buf *groups, *body;

@@ -15,10 +15,15 @@
 
 /* resident_map - a mapping of @n bytes of a file of @owner: to be hit at random. */
 void resident_map(const uint8_t *p, size_t n, uid_t owner);
-/* resident_want - these bytes are about to be read. */
+/* resident_is - as far as a few samples of these bytes tell, they are in memory. */
+bool resident_is(const uint8_t *p, size_t n);
+/* resident_ask - ask the disk for these bytes, in portions that it may take as they come. */
+void resident_ask(const uint8_t *p, size_t n);
+/* resident_want - these few bytes are about to be read: asked for, if they are not in memory. */
 void resident_want(const uint8_t *p, size_t n);
 /*
  * resident_want_all - the same for many places. A few of them are looked at first: are they in memory, so are the others.
  * @place: where the @i-th is; false: nowhere.
+ * Return: true if the disk was asked for any.
  */
-void resident_want_all(size_t n, bool (*place)(void *context, size_t i, const uint8_t **ret_p, size_t *ret_n), void *context);
+bool resident_want_all(size_t n, bool (*place)(void *context, size_t i, const uint8_t **ret_p, size_t *ret_n), void *context);

@@ -38,11 +38,17 @@ static bool are_counts_sane(const struct segment_header *h)
            h->sections[SECTION_OBSERVERS].n_bytes == (uint64_t)h->n_observers * 20;
 }
 
+/* checksums_bytes - of the index: one a page, in version 1 one a larger piece. */
+static size_t checksums_bytes(const struct segment_header *h)
+{
+    return sealed_pieces_of(h->index_bytes, h->major < 2 ? SEALED_PIECE : SEALED_PAGE) * 8;
+}
+
 static bool are_places_sane(const struct segment_header *h, uint64_t n_bytes)
 {
     if (h->n_bytes != n_bytes || h->index_offset < SEGMENT_HEADER_BYTES || h->index_offset > n_bytes ||
         h->index_bytes > n_bytes - h->index_offset ||
-        n_bytes - h->index_offset - h->index_bytes != sealed_pieces(h->index_bytes) * 8)
+        n_bytes - h->index_offset - h->index_bytes != checksums_bytes(h))
         return false;
     for (unsigned s = 0; s < N_SECTIONS; s++)
         if (!is_section_inside(h, s))
@@ -109,15 +115,15 @@ static int open_parts(struct segment *s, uint64_t id, struct fault *f)
 {
     const struct segment_header *h = &s->header;
     const uint8_t *checksums = s->p + h->index_offset + h->index_bytes;
-    if (checksum(checksums, sealed_pieces(h->index_bytes) * 8) != h->checksums_checksum)
+    if (checksum(checksums, checksums_bytes(h)) != h->checksums_checksum)
         return FAULT(f, -EBADMSG, segment_bad_header, (unsigned long long)id, "checksums");
     s->is_checked = calloc((size_t)h->n_columns * h->n_blocks / 64 + 1, sizeof(*s->is_checked));
-    int r = sealed_init(&s->index, s->p + h->index_offset, h->index_bytes, checksums);
+    const uint8_t *index = s->p + h->index_offset;
+    int r = h->major < 2 ? sealed_init(&s->index, index, h->index_bytes, checksums)
+                         : sealed_init_pages(&s->index, index, h->index_bytes, checksums);
     place_parts(s);
-    if (!r) {
-        sealed_want(&s->index, h->sections[SECTION_DIRECTORY].offset, h->sections[SECTION_DIRECTORY].n_bytes);
+    if (!r)
         r = load_observers(s);
-    }
     if (r == -ENOMEM || !s->is_checked)
         return FAULT(f, -ENOMEM, segment_no_memory, (unsigned long long)id, (unsigned long long)h->n_blocks * 64);
     if (r)
@@ -238,9 +244,13 @@ static int load_cell(const struct segment *s, uint32_t block, unsigned column, s
         *ret = (struct segment_cell){.offset_and_kind = (uint64_t)KIND_ABSENT << 56};
         return 0;
     }
-    *ret_at = (size_t)s->cell_of[column] * s->info.n_blocks + block;
-    const uint8_t *p = sealed_get(&s->index, s->header.sections[SECTION_DIRECTORY].offset + *ret_at * sizeof(*ret),
-                                  sizeof(*ret));
+    size_t first = (size_t)s->cell_of[column] * s->info.n_blocks, cells = s->header.sections[SECTION_DIRECTORY].offset;
+    const uint8_t *wanted;
+    size_t n_wanted;
+    *ret_at = first + block;
+    if (sealed_place(&s->index, cells + *ret_at * sizeof(*ret), sizeof(*ret), &wanted, &n_wanted)) /* all of the column, then */
+        sealed_want(&s->index, cells + first * sizeof(*ret), s->info.n_blocks * sizeof(*ret));
+    const uint8_t *p = sealed_get(&s->index, cells + *ret_at * sizeof(*ret), sizeof(*ret));
     if (!p)
         return -EBADMSG;
     memcpy(ret, p, sizeof(*ret));
@@ -286,6 +296,13 @@ static int find_cell(const struct segment *s, uint32_t block, unsigned column, s
         return -EBADMSG;
     ret->p = s->p + offset;
     return 0;
+}
+
+int segment_column_place(const struct segment *s, uint32_t block, unsigned column, struct segment_column *ret)
+{
+    uint32_t expected;
+    size_t at;
+    return find_cell(s, block, column, ret, &expected, &at);
 }
 
 static bool is_cell_checked(const struct segment *s, size_t at)
@@ -457,6 +474,8 @@ int segment_postings_range(const struct segment *s, uint32_t from, uint32_t to, 
 
 /* --- what will be read soon ------------------------------------------------------------------- */
 
+enum { FEW_ADDRESSES = 4 }; /* are found through a few pages each */
+
 struct wanted {
     const struct segment *s;
     const struct ip *addresses;
@@ -494,13 +513,23 @@ static bool place_column(void *context, size_t i, const uint8_t **ret_p, size_t 
 void segment_want_addresses(const struct segment *s, const struct ip *a, size_t n)
 {
     struct wanted w = {.s = s, .addresses = a};
+    if (n > FEW_ADDRESSES)
+        dictionary_want_tables(&s->dictionary);
     resident_want_all(n, place_address, &w);
 }
 
-void segment_want_postings(const struct segment *s, const uint32_t *codes, size_t n)
+bool segment_is_resident(const struct segment *s)
+{
+    return dictionary_is_resident(&s->dictionary) &&
+           sealed_is_resident(&s->index, s->postings.body, s->postings.n_body);
+}
+
+bool segment_want_postings(const struct segment *s, const uint32_t *codes, size_t n)
 {
     struct wanted w = {.s = s, .codes = codes};
-    resident_want_all(n, place_postings, &w);
+    if (n)
+        postings_want_table(&s->postings, codes[0], codes[n - 1]);
+    return resident_want_all(n, place_postings, &w);
 }
 
 void segment_want_columns(const struct segment *s, const uint32_t *blocks, size_t n_blocks, const unsigned *columns, size_t n_columns)

@@ -192,13 +192,17 @@ static void note_times(struct segment_builder *b, const struct block *block, con
     note_column(block, x, common, FLOW_RECEIVED, &b->arrived_min_us, &b->arrived_max_us);
 }
 
-static int pack_numbers(struct segment_builder *b, struct block *block, const struct flow_batch *x,
-                        const uint32_t *observer)
+/* counters come first: a hunt reads them and presence with the codes of both ends (segment_write.c) */
+#define COUNTERS                                                                                                     \
+    (FLOW_HAS(FLOW_SOURCE_BYTES) | FLOW_HAS(FLOW_DESTINATION_BYTES) | FLOW_HAS(FLOW_SOURCE_PACKETS) |                 \
+     FLOW_HAS(FLOW_DESTINATION_PACKETS))
+#define NUMBERS (((UINT64_C(1) << FLOW_N_NUMBERS) - 1) << FLOW_N_ADDRESSES)
+
+static int pack_some(struct segment_builder *b, struct block *block, const struct flow_batch *x, const uint32_t *observer, uint64_t which)
 {
-    for (unsigned c = FLOW_N_ADDRESSES; c < FLOW_COLUMN_TEXT; c++) {
+    for (uint64_t left = x->columns & which; left; left &= left - 1) {
+        unsigned c = (unsigned)__builtin_ctzll(left);
         int r;
-        if (!(x->columns >> c & 1))
-            continue;
         if (flow_columns[c].width == 8) {
             r = pack_wide(b, block, x, c);
         } else {
@@ -209,6 +213,12 @@ static int pack_numbers(struct segment_builder *b, struct block *block, const st
             return r;
     }
     return 0;
+}
+
+static int pack_numbers(struct segment_builder *b, struct block *block, const struct flow_batch *x, const uint32_t *observer)
+{
+    int r = pack_some(b, block, x, observer, COUNTERS);
+    return r ? r : pack_some(b, block, x, observer, NUMBERS & ~COUNTERS);
 }
 
 /* common_presence - what every row has; @ret_differs: whether rows differ in what they have. */
@@ -244,9 +254,9 @@ static int fill_block(struct segment_builder *b, struct block *block, const stru
     for (unsigned c = 0; c <= FLOW_N_COLUMNS; c++)
         block->cells[c].offset_and_kind = (uint64_t)KIND_ABSENT << 56;
     block->columns = x->columns;
-    int r = pack_numbers(b, block, x, observer);
+    int r = pack_presence(b, block, x, common, differs);
     if (!r)
-        r = pack_presence(b, block, x, common, differs);
+        r = pack_numbers(b, block, x, observer);
     if (!r && (x->columns & FLOW_HAS_TEXT))
         r = pack_texts(b, block, x);
     if (!r)

@@ -129,10 +129,28 @@ static int check_block(const struct segment *s, uint32_t block, struct fault *f)
 
 static int check_index(const struct segment *s, struct fault *f)
 {
-    for (size_t at = 0; at < s->index.n_bytes; at += SEALED_PIECE)
+    for (size_t at = 0; at < s->index.n_bytes; at += s->index.piece_bytes)
         if (!sealed_get(&s->index, at, 1))
-            return bad(s, f, "index", (uint32_t)(at / SEALED_PIECE));
+            return bad(s, f, "index", (uint32_t)(at / s->index.piece_bytes));
     return check_dictionary(s) ? bad(s, f, "dictionary", 0) : 0;
+}
+
+/* check_padding - between the last block and the index, which begins with a page, stand zeros. */
+static int check_padding(const struct segment *s, struct fault *f)
+{
+    uint64_t end = SEGMENT_HEADER_BYTES;
+    struct segment_column x;
+    for (uint32_t b = 0; b < s->info.n_blocks; b++)
+        for (unsigned c = 0; c <= FLOW_N_COLUMNS; c++) {
+            if (segment_column_place(s, b, c, &x))
+                return bad(s, f, "columns", b);
+            if (x.p && (uint64_t)(x.p - s->p) + x.n_bytes > end)
+                end = (uint64_t)(x.p - s->p) + x.n_bytes;
+        }
+    for (; end < s->header.index_offset; end++)
+        if (s->p[end])
+            return bad(s, f, "padding", s->info.n_blocks - 1);
+    return 0;
 }
 
 int segment_verify(const struct segment *s, struct fault *f)
@@ -151,6 +169,8 @@ int segment_verify(const struct segment *s, struct fault *f)
     }
     if (!r && check_postings(s, &x))
         r = bad(s, f, "postings", 0);
+    if (!r)
+        r = check_padding(s, f);
     free(x.sum);
     free(x.stamp);
     return r;

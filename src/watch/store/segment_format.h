@@ -4,16 +4,18 @@
  *
  *   header       SEGMENT_HEADER_BYTES, zero-padded, with its own checksum
  *   blocks       per block the columns' bytes, one behind the other
- *   index        the sections below, each aligned to 8, under checksums by piece (sealed.h)
+ *   index        the sections below, each aligned to 8, under checksums by page (sealed.h; version 1: by larger pieces);
+ *                begins with a page of the file
  *   checksums    of the index; their own checksum stands in the header
- * All little-endian; the byte-order mark proves it.
+ * All little-endian; the byte-order mark proves it. Sections lie in any order; what every reader needs at once (the
+ * observers) is written last, beside the checksums.
  */
 #pragma once
 
 #include "watch/store/segment.h"
 
 #define SEGMENT_MAGIC "VGSEGMNT"
-#define SEGMENT_MAJOR 1u
+#define SEGMENT_MAJOR 2u
 #define SEGMENT_MINOR 0u
 #define SEGMENT_BYTE_ORDER UINT32_C(0x01020304)
 #define SEGMENT_HEADER_BYTES 512u

@@ -36,6 +36,8 @@ struct segment_column {
 
 /* segment_column - @column: 0..FLOW_N_COLUMNS (the last is presence). Return: 0 or -EBADMSG. */
 int segment_column(const struct segment *s, uint32_t block, unsigned column, struct segment_column *ret);
+/* segment_column_place - where it lies; nothing of it is read or checked. Return: 0 or -EBADMSG. */
+int segment_column_place(const struct segment *s, uint32_t block, unsigned column, struct segment_column *ret);
 /*
  * segment_column_read - the same for who uses the bytes once: they may be copied to @scratch, which has room for
  * SEGMENT_CELL_BYTES. Mapping a few pages here and there in and out again costs more than copying them.

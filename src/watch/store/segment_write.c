@@ -14,6 +14,7 @@
 
 enum { FLUSH_BYTES = 1 << 20 };
 #define ADDRESS_COLUMNS ((UINT64_C(1) << FLOW_N_ADDRESSES) - 1)
+#define END_COLUMNS (FLOW_HAS_ADDRESS(FLOW_SOURCE_IP) | FLOW_HAS_ADDRESS(FLOW_DESTINATION_IP))
 
 struct writer {
     struct segment_builder *b;
@@ -203,23 +204,42 @@ static int put_by_address(struct writer *w, struct block *block, unsigned c, uin
     return 0;
 }
 
+/* put_late - those of @columns that had to wait for the codes. */
+static int put_late(struct writer *w, uint32_t k, uint64_t columns, size_t begin, bool has_exceptions)
+{
+    struct block *block = &w->b->blocks[k];
+    uint32_t n = k + 1 < w->b->n_blocks ? SEGMENT_BLOCK_ROWS : w->b->n_rows - k * SEGMENT_BLOCK_ROWS;
+    for (uint64_t left = columns; left; left &= left - 1) {
+        unsigned c = (unsigned)__builtin_ctzll(left);
+        int r = c < FLOW_N_ADDRESSES ? put_codes(w, k, c, n, begin, w->b->numbers)
+                                     : put_by_address(w, block, c, n, begin, has_exceptions);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+/*
+ * put_block - what a hunt reads lies side by side and comes from the disk in one piece: codes of both ends, then what was
+ * packed, which begins with presence and counters (segment_block.c), then all else.
+ */
 static int put_block(struct writer *w, uint32_t k)
 {
     struct block *block = &w->b->blocks[k];
     size_t begin = w->b->out.n;
-    uint32_t n = k + 1 < w->b->n_blocks ? SEGMENT_BLOCK_ROWS : w->b->n_rows - k * SEGMENT_BLOCK_ROWS;
     unsigned flags = gather_codes(w, block, w->b->numbers);
-    buf_add(&w->b->out, block->packed, block->packed_bytes);
-    for (uint64_t left = (block->columns & ADDRESS_COLUMNS) | block->by_address; left; left &= left - 1) {
-        unsigned c = (unsigned)__builtin_ctzll(left);
-        int r = c < FLOW_N_ADDRESSES ? put_codes(w, k, c, n, begin, w->b->numbers)
-                                     : put_by_address(w, block, c, n, begin, flags != 0);
-        if (r)
-            return r;
-    }
+    uint64_t late = (block->columns & ADDRESS_COLUMNS) | block->by_address;
+    int r = put_late(w, k, late & END_COLUMNS, begin, flags != 0);
+    size_t packed_at = w->b->out.n;
+    if (!r)
+        buf_add(&w->b->out, block->packed, block->packed_bytes);
+    if (!r)
+        r = put_late(w, k, late & ~END_COLUMNS, begin, flags != 0);
+    if (r)
+        return r;
     for (unsigned c = 0; c <= FLOW_N_COLUMNS; c++)
         if (block->cells[c].n_bytes)
-            block->cells[c].offset_and_kind += w->at + begin;
+            block->cells[c].offset_and_kind += w->at + (late >> c & 1 ? begin : packed_at);
     segment_builder_give(w->b, k); /* the next segment is being filled meanwhile */
     return w->b->out.n >= FLUSH_BYTES || w->b->out.is_bad ? flush(w) : 0;
 }
@@ -300,10 +320,21 @@ static int put_masks(struct writer *w)
     return 0;
 }
 
+/* align_index - to a page of the file, so that a checked page is one page of the disk's cache too. */
+static int align_index(struct writer *w)
+{
+    size_t n = (size_t)(-w->at & (SEALED_PAGE - 1));
+    uint8_t *p = buf_room(&w->b->out, n);
+    if (!p)
+        return -ENOMEM;
+    memset(p, 0, n);
+    w->b->out.n += n;
+    return flush(w);
+}
+
 static int put_index(struct writer *w)
 {
     put_directory(w);
-    put_observers(w);
     put_section(w, SECTION_HEADS, &w->b->index.heads);
     put_section(w, SECTION_GROUPS, &w->b->index.groups);
     put_section(w, SECTION_BODY, &w->b->index.body);
@@ -312,15 +343,16 @@ static int put_index(struct writer *w)
     int r = put_as(w);
     if (!r)
         r = put_masks(w);
+    put_observers(w);
     if (r || w->b->out.is_bad)
         return -ENOMEM;
-    size_t n = w->b->out.n, n_checksums = sealed_pieces(n) * 8;
+    size_t n = w->b->out.n, n_checksums = sealed_pieces_of(n, SEALED_PAGE) * 8;
     w->header.index_offset = w->at;
     w->header.index_bytes = n;
     uint8_t *p = buf_room(&w->b->out, n_checksums);
     if (!p)
         return -ENOMEM;
-    sealed_write_checksums(w->b->out.p, n, p);
+    sealed_write_page_checksums(w->b->out.p, n, p);
     w->header.checksums_checksum = XXH3_64bits(p, n_checksums);
     w->b->out.n += n_checksums;
     return flush(w);
@@ -364,6 +396,8 @@ static int write_all(struct writer *w, uint64_t id)
         r = put_block(w, k);
     if (!r)
         r = flush(w);
+    if (!r)
+        r = align_index(w);
     if (!r)
         r = put_index(w);
     return r ? r : put_header(w, id);

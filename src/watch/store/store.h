@@ -200,3 +200,17 @@ int store_view_find(struct store_view *v, const struct address_set *set, int64_t
                     unsigned n_threads,
                     int (*each)(void *context, struct segment *s, const uint32_t *codes, size_t n_codes),
                     void *context, struct fault *f);
+
+/*
+ * store_view_find_with - the same for who knows what @each is going to read.
+ * @ahead: NULL, or called by the searching threads before @each, from several at once, for segments of which parts may
+ *         have to come from the disk: asks for what @each will read and changes nothing.
+ */
+struct store_find {
+    int64_t since_us, until_us;
+    unsigned n_threads;
+    int (*each)(void *context, struct segment *s, const uint32_t *codes, size_t n_codes);
+    void (*ahead)(void *context, const struct segment *s, const uint32_t *codes, size_t n_codes);
+    void *context;
+};
+int store_view_find_with(struct store_view *v, const struct address_set *set, const struct store_find *ask, struct fault *f);
