@@ -106,7 +106,7 @@ static json_t *capture_status(struct watch_receiver *r)
 #define X(name, help) put(o, #name, meter.name);
     METER_COUNTERS(X)
 #undef X
-    for (int i = 0; i < PACKET_N_REASONS; i++)
+    for (unsigned i = 0; i < PACKET_N_REASONS; i++)
         if (meter.n_refused[i])
             put(refused, packet_reason_name((enum packet_reason)i), meter.n_refused[i]);
     json_object_set_new(o, "refused", refused);

@@ -134,7 +134,7 @@ static void dump_scan(struct dump *d, const struct json_scan *s, const char *p)
 
 static bool has_duplicates_or_depth(json_error_t *error)
 {
-    int code = json_error_code(error);
+    enum json_error_code code = json_error_code(error);
     return code == json_error_stack_overflow || code == json_error_null_character || code == json_error_numeric_overflow;
 }
 

@@ -60,7 +60,7 @@ static void add_row(struct events *e)
 /* --- a filter and what it means ----------------------------------------------------------------------------- */
 
 struct filter {
-    enum { ALL, USER, SOURCE, PORT, WORD, EXACT, AND, OR, NOT } op;
+    enum op { ALL, USER, SOURCE, PORT, WORD, EXACT, AND, OR, NOT } op;
     const char *text;
     uint32_t first, last;
     struct filter *a, *b;
@@ -72,9 +72,9 @@ static unsigned n_pool;
 static struct filter *random_filter(unsigned depth)
 {
     struct filter *f = &pool[n_pool++];
-    *f = (struct filter){.op = below(10) == 0 ? ALL : (int)(USER + below(5))};
+    *f = (struct filter){.op = below(10) == 0 ? ALL : (enum op)(USER + below(5))};
     if (depth && below(2))
-        f->op = (int)(AND + below(3));
+        f->op = (enum op)(AND + below(3));
     switch (f->op) {
     case USER: f->text = users[below(6)]; break;
     case SOURCE:

@@ -584,13 +584,12 @@ static void a_writer_that_goes_on_counts_what_a_full_disk_cannot_take(void **sta
         fail_at = steps[i];
         fail_with = ENOSPC;
         file_step_hook = fail_step;
-        uint64_t n_given = 0;
         for (int k = 0; k < 3; k++) {
             struct flow_batch *b = next_batch(x, k & 1, 300);
             store_get_counters(s, &before);
             must(x, store_writer_append(w, b, &x->f), 0);
             store_get_counters(s, &after);
-            n_given += b->n; /* the account of every batch balances: kept or dropped, as a whole */
+            /* the account of every batch balances: kept or dropped, as a whole */
             assert_int_equal(after.rows_kept - before.rows_kept + after.rows_dropped - before.rows_dropped, b->n);
             assert_true(after.rows_dropped == before.rows_dropped || after.rows_kept == before.rows_kept);
             if (after.rows_kept != before.rows_kept)

@@ -160,6 +160,7 @@ static void one_large_segment_is_not_rewritten_for_every_small_newcomer(void **s
         written += c.segments_written;
     }
     assert_true(help_count_files(x->dir.path, "segments") <= 6);
+    assert_true(written >= 10 && written <= 20); /* newcomers together, never more than one file at a time */
     check_model(x);
     store_close(s);
 }

@@ -80,7 +80,7 @@ static void runs_of_separators_become_one_blank(void **state)
 {
     (void)state;
     static const char *const cases[] = {"Địa chỉ IP", "  địa\tchỉ  \r\n ip ", "ĐỊA_CHỈ_IP", "dia-chi-ip", "_-dia -_ chi--ip-_ ",
-                                        "Dia\xc2\xa0" "chi\xc2\xa0\xc2\xa0IP\xc2\xa0"};
+                                        "Dia\u00a0chi\u00a0\u00a0IP\u00a0"};
     for (size_t i = 0; i < COUNT_OF(cases); i++)
         expect_fold(cases[i], "dia chi ip");
     expect_fold("", "");
