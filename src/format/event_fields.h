@@ -259,4 +259,12 @@
     X(WINLOG_THREAD_ID, "winlog.process.thread.id", LONG)           \
     X(WINLOG_USER_SID, "winlog.user.identifier", KEYWORD)           \
     X(WINLOG_ACTIVITY_ID, "winlog.activity_id", KEYWORD)            \
-    X(WINLOG_RELATED_ACTIVITY_ID, "winlog.related_activity_id", KEYWORD)
+    X(WINLOG_RELATED_ACTIVITY_ID, "winlog.related_activity_id", KEYWORD)              \
+    X(LEASE_KIND, "vonggac.lease.kind", KEYWORD)       /* (*) who held an address: docs/logs.md */ \
+    X(LEASE_EVENT, "vonggac.lease.event", KEYWORD)     /* (*) start, stop, interim */ \
+    X(LEASE_SECONDS, "vonggac.lease.seconds", LONG)    /* (*) */    \
+    X(NAT_PORT_START, "vonggac.nat.port_start", LONG)  /* (*) of a block */ \
+    X(NAT_PORT_END, "vonggac.nat.port_end", LONG)      /* (*) */    \
+    X(NAT_POOL, "vonggac.nat.pool", KEYWORD)           /* (*) */    \
+    X(NAT_VRF, "vonggac.nat.vrf", KEYWORD)             /* (*) of the inside */ \
+    X(SUBSCRIBER_ID, "vonggac.subscriber.id", KEYWORD) /* (*) */

@@ -406,10 +406,10 @@ static void day_month_number(struct scan *s, struct civil *c, int *zone_s, unsig
         c->day = c->month;
         c->month = m;
     }
-    may_take(s, ',');
+    bool is_column = may_take(s, ',') && is_digit(peek(s)); /* of CSV: 08/12/24,10:20:30 */
     if (s->end - s->p > 3 && !memcmp(s->p, " - ", 3))
         s->p += 3;
-    else if (!may_take(s, 'T') && !may_take(s, ':') && !may_take(s, '-'))
+    else if (!is_column && !may_take(s, 'T') && !may_take(s, ':') && !may_take(s, '-'))
         take(s, ' ');
     time_of_day(s, c, true);
     if (s->end - s->p >= 3 && s->p[0] == ' ' && (s->p[1] == 'A' || s->p[1] == 'P') && s->p[2] == 'M') {
