@@ -41,7 +41,8 @@ static enum reason judge(const struct names *n, const struct machine *m, double 
     if (m->drawn_failed >= limit(n, BEHAVIOUR_SET_DGA_NAMES) && tell_share_pct(m->drawn_failed, m->failed) >= share)
         return DRAWN_FAILED;
     *ret_strength = m->drawn;
-    if (m->drawn >= limit(n, BEHAVIOUR_SET_DGA_UNANSWERED) && tell_share_pct(m->drawn, m->names) >= limit(n, BEHAVIOUR_SET_DGA_UNANSWERED_SHARE))
+    double share_of_all = limit(n, BEHAVIOUR_SET_DGA_UNANSWERED_SHARE);
+    if (m->drawn >= limit(n, BEHAVIOUR_SET_DGA_UNANSWERED) && tell_share_pct(m->drawn, m->names) >= share_of_all)
         return DRAWN_MANY;
     *ret_strength = m->failed;
     if (m->failed >= limit(n, BEHAVIOUR_SET_DGA_FAILED) && tell_share_pct(m->failed, m->names) >= limit(n, BEHAVIOUR_SET_DGA_FAILED_SHARE))

@@ -285,7 +285,8 @@ static int at_pair(struct logins *x, const struct login *l, uint64_t *ret_failur
     p->head.last_us = p->all.last_us;
     if (l->has_succeeded) {
         *ret_failures = wheel_sum(&p->slow);
-        p->all.successes += *ret_failures > 0;
+        /* at the machine itself others log in too: only who failed is meant */
+        p->all.successes += *ret_failures > 0 && (l->source_key || p->last_user == l->user_key);
         return judge_pair(x, p, l);
     }
     p->last_user = l->user_key;

@@ -237,7 +237,8 @@ static int one_event(struct logins *x, const struct events *e, uint32_t row, enu
     login_text_set(&l.service, first_of(e, row, services, sizeof(services) / sizeof(*services), room));
     l.tries = outcome == FAILED ? tries_of(e, row, attempts[0], attempts[1]) : 1;
     l.wording = wording_of(x, e, row);
-    if (!l.source_key && !l.user_key) {
+    bool is_half = !l.source_key && text_is(login_text(&l.service), "ssh"); /* another line says from where */
+    if (is_half || (!l.source_key && !l.user_key)) {
         x->counters.skipped++; /* nobody to speak of */
         return 0;
     }

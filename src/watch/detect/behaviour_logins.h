@@ -4,9 +4,10 @@
  *
  * In:     log events of category authentication with an outcome (sshd, PAM, Windows 4624 4625 4768 4771 4776, mail, web, VPN,
  *         databases ...), Zeek's ssh, ntlm and kerberos, web accesses to a log-in page; flows where no log exists.
- * Brute force   one source at one machine: brute_force.failures within brute_force.window_s, burst_failures within burst_window_s,
- *         or slow_failures within slow_window_s. One account from brute_force.sources sources or more within slow_window_s (distributed). Flows: short
- *         answered connections of like size to one log-in port, brute_force.connections within brute_force.window_s.
+ * Brute force   one source at one machine: brute_force.failures within window_s, burst_failures within burst_window_s, or
+ *         slow_failures within slow_window_s. One account from brute_force.sources sources or more within slow_window_s
+ *         (distributed). Flows: short answered connections of like size to one log-in port, brute_force.connections within
+ *         brute_force.window_s.
  * Spraying      one source, any machines: password_spray.accounts accounts or more within password_spray.window_s, at most
  *         password_spray.tries failures each.
  * Success       a log-in that succeeds from a source that is being told of, or at an account that is: severity 4.
