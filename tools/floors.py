@@ -17,7 +17,7 @@ FLOORS = [
     ["base"],
     ["format"],
     ["net"],
-    ["watch", "watch/indicator", "watch/store", "watch/lease", "watch/detect", "watch/intake", "watch/query", "watch/hunt", "state", "lab"],
+    ["watch", "watch/indicator", "watch/store", "watch/lease", "watch/detect", "watch/intake", "watch/query", "watch/hunt", "gate", "state", "lab"],
     ["web", "link"],
     ["desk"],
     ["node"],

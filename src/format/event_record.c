@@ -277,7 +277,7 @@ static int line(struct event_decoder *d, struct text record, const struct event_
     d->source = source;
     int64_t known_us = source->known_us ? source->known_us : source->arrived_us;
     struct line_origin origin = {.arrived_us = known_us, .zone_s = source->zone_s, .year = source->year,
-                                 .source_address = source->address, .path = source->path, .file = &d->file};
+                                 .source_address = source->address, .source_name = source->sender, .path = source->path, .file = &d->file};
     rc = d->scratch ? line_decode(d->lines, d->scratch, e, record, &origin) : plain_line(d, record, source, e);
     if (d->scratch && rc == LINE_EMPTY)
         return EVENT_RECORD_NONE;

@@ -439,6 +439,8 @@ static void put_origin(const struct line_decoders *d, struct events *e, const st
 {
     if (o->source_address.n)
         event_put_text(e, EV_LOG_SOURCE_ADDRESS, o->source_address);
+    if (o->source_name.n)
+        event_put_name(e, TEXT("log.source.name"), o->source_name);
     if (o->path.n)
         event_put_text(e, EV_LOG_FILE_PATH, o->path);
     if (o->line_number && d->field_line_number != EVENT_NO_FIELD)

@@ -40,6 +40,7 @@ struct line_origin {
     int zone_s;                 /* of stamps without one */
     int year;                   /* of the first stamp of a file; 0: guess */
     struct text source_address; /* who sent it; empty: a file */
+    struct text source_name;    /* proved by a certificate or a token; empty: nothing proved it */
     struct text path;           /* of the file; empty: received */
     uint64_t line_number;       /* 1..; 0: none */
     struct line_file *file;     /* may be NULL */

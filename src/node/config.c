@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "watch/intake/log_receive.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -270,14 +271,37 @@ static int read_log_endpoint(struct loader *l, const struct node *v, void *to)
     return read_place(l, v, &listener->ip, &listener->port);
 }
 
-/* read_transport - of a listener for logs: one or both. */
+/* read_transport - of a listener for logs. */
 static int read_transport(struct loader *l, const struct node *v, void *to)
 {
+    static const struct {
+        const char *name;
+        bool has_udp, has_tcp, has_tls, has_push;
+    } all[] = {{"udp", true, false, false, false}, {"tcp", false, true, false, false}, {"both", true, true, false, false},
+               {"tls", false, true, true, false}, {"https", false, true, true, true}};
     struct config_log_listener *listener = to;
-    bool is_both = v->kind == SCALAR && !strcmp(v->text, "both");
-    listener->has_udp = is_both || (v->kind == SCALAR && !strcmp(v->text, "udp"));
-    listener->has_tcp = is_both || (v->kind == SCALAR && !strcmp(v->text, "tcp"));
-    return listener->has_udp || listener->has_tcp ? 0 : bad(l, v->line, v->text ? v->text : "", "udp, tcp or both");
+    for (size_t i = 0; v->kind == SCALAR && i < sizeof(all) / sizeof(*all); i++)
+        if (!strcmp(v->text, all[i].name)) {
+            listener->has_udp = all[i].has_udp;
+            listener->has_tcp = all[i].has_tcp;
+            listener->has_tls = all[i].has_tls;
+            listener->has_push = all[i].has_push;
+            return 0;
+        }
+    return bad(l, v->line, v->text ? v->text : "", "udp, tcp, both, tls or https");
+}
+
+static int read_frame_format(struct loader *l, const struct node *v, void *to)
+{
+    static const char *const names[] = {
+        [LOG_FRAME_AUTO] = "auto", [LOG_FRAME_SYSLOG] = "syslog", [LOG_FRAME_JSON] = "json", [LOG_FRAME_XML] = "xml"};
+    for (int i = 0; v->kind == SCALAR && i < 4; i++)
+        if (!strcmp(v->text, names[i])) {
+            enum log_frame_format format = (enum log_frame_format)i;
+            memcpy(to, &format, sizeof(format));
+            return 0;
+        }
+    return bad(l, v->line, v->text ? v->text : "", "auto, syslog, json or xml");
 }
 
 _Static_assert(offsetof(struct config_log_listener, n_allow) ==
@@ -359,15 +383,87 @@ static int read_sflow(struct loader *l, const struct node *v, void *to)
     return read_listeners(l, v, CONFIG_SFLOW);
 }
 
-static int read_logs(struct loader *l, const struct node *v, void *to)
+/* read_path - absolute: the roles work in the data directory. */
+static int read_path(struct loader *l, const struct node *v, void *to)
+{
+    if (v->kind != SCALAR || v->text[0] != '/')
+        return bad(l, v->line, v->text ? v->text : "", "an absolute path");
+    return read_text(l, v, to);
+}
+
+static int read_tls(struct loader *l, const struct node *v, void *to)
+{
+    static const struct key keys[] = {
+        {"certificate", read_path, offsetof(struct config_log_listener, certificate)},
+        {"key", read_path, offsetof(struct config_log_listener, key)},
+        {"client_ca", read_path, offsetof(struct config_log_listener, client_ca)},
+        {"handshake", read_span, offsetof(struct config_log_listener, handshake_us)},
+    };
+    return read_mapping(l, v, KEYS(keys), to);
+}
+
+static int read_quota(struct loader *l, const struct node *v, void *to)
+{
+    static const struct key keys[] = {
+        {"messages_per_second", read_count, offsetof(struct config_log_listener, quota_messages_per_s)},
+        {"bytes_per_day", read_bytes, offsetof(struct config_log_listener, quota_bytes_per_day)},
+    };
+    return read_mapping(l, v, KEYS(keys), to);
+}
+
+/* check_log_listener - what belongs together. */
+static int check_log_listener(struct loader *l, int line, const struct config_log_listener *x)
+{
+    size_t n_push = x->has_push;
+    for (size_t i = 0; i < l->config->n_logs; i++)
+        n_push += l->config->logs[i].has_push;
+    if (!x->port)
+        return bad(l, line, "", "listen: address:port");
+    if (x->has_tls && (!x->certificate || !x->key))
+        return bad(l, line, "tls", "tls: certificate and key of this listener");
+    if (!x->has_tls && (x->certificate || x->key || x->client_ca))
+        return bad(l, line, "tls", "transport: tls or https, which alone have a certificate");
+    if (x->has_push && !x->tokens)
+        return bad(l, line, "https", "tokens: a file with a name and a token a line");
+    if (!x->has_push && x->tokens)
+        return bad(l, line, "tokens", "transport: https, which alone has tokens");
+    if (n_push > CONFIG_MAX_PUSH)
+        return bad(l, line, "https", "at most 4 listeners with transport: https");
+    if (!x->connections || x->connections > LOG_CONNECTIONS_MAX || !x->connections_of_one)
+        return bad(l, line, "connections", "connections: 1..1024");
+    if (x->body_max_bytes < 1024 || x->body_max_bytes > (UINT64_C(1) << 30))
+        return bad(l, line, "body_max", "body_max: 1K..1G");
+    return 0;
+}
+
+static int read_log_listener(struct loader *l, const struct node *n, struct config_log_listener *x)
 {
     static const struct key keys[] = {
         {"listen", read_log_endpoint, 0},
         {"transport", read_transport, 0},
+        {"format", read_frame_format, offsetof(struct config_log_listener, format)},
+        {"tls", read_tls, 0},
+        {"tokens", read_path, offsetof(struct config_log_listener, tokens)},
+        {"body_max", read_bytes, offsetof(struct config_log_listener, body_max_bytes)},
+        {"connections", read_count, offsetof(struct config_log_listener, connections)},
+        {"connections_of_one", read_count, offsetof(struct config_log_listener, connections_of_one)},
+        {"idle", read_span, offsetof(struct config_log_listener, idle_us)},
+        {"quota", read_quota, 0},
+        {"spool", read_bytes, offsetof(struct config_log_listener, spool_bytes)},
         {"receive_buffer", read_bytes, offsetof(struct config_log_listener, receive_buffer_bytes)},
         {"allow", read_ranges, offsetof(struct config_log_listener, allow)},
         {"silent_after", read_span, offsetof(struct config_log_listener, silent_after_us)},
     };
+    *x = (struct config_log_listener){.has_udp = true, .has_tcp = true, .receive_buffer_bytes = 16 << 20,
+                                      .connections = LOG_CONNECTIONS_MAX,
+                                      .connections_of_one = LOG_CONNECTIONS_OF_ONE, .handshake_us = 10 * US_PER_SECOND,
+                                      .idle_us = US_PER_DAY, .body_max_bytes = 16 << 20, .silent_after_us = 3600 * US_PER_SECOND};
+    int r = read_mapping(l, n, KEYS(keys), x);
+    return r ? r : check_log_listener(l, n->line, x);
+}
+
+static int read_logs(struct loader *l, const struct node *v, void *to)
+{
     struct config *c = l->config;
     (void)to;
     if (v->kind == SCALAR && !v->n_text)
@@ -377,25 +473,12 @@ static int read_logs(struct loader *l, const struct node *v, void *to)
     for (const struct node *n = v->first; n; n = n->next) {
         if (c->n_logs == CONFIG_MAX_LOGS)
             return bad(l, n->line, "logs", "at most 8 listeners");
-        struct config_log_listener *listener = &c->logs[c->n_logs];
-        *listener = (struct config_log_listener){.has_udp = true, .has_tcp = true, .receive_buffer_bytes = 16 << 20,
-                                                 .silent_after_us = 3600 * US_PER_SECOND};
-        int r = read_mapping(l, n, KEYS(keys), listener);
+        int r = read_log_listener(l, n, &c->logs[c->n_logs]);
         if (r)
             return r;
-        if (!listener->port)
-            return bad(l, n->line, "", "listen: address:port");
         c->n_logs++;
     }
     return 0;
-}
-
-/* read_path - absolute: the roles work in the data directory. */
-static int read_path(struct loader *l, const struct node *v, void *to)
-{
-    if (v->kind != SCALAR || v->text[0] != '/')
-        return bad(l, v->line, v->text ? v->text : "", "an absolute path");
-    return read_text(l, v, to);
 }
 
 static int read_files(struct loader *l, const struct node *v, void *to)

@@ -14,6 +14,7 @@
 #include "base/ip.h"
 #include "base/log.h"
 #include "watch/detect/log_alert.h"
+#include "watch/intake/log_frame.h"
 
 #include <stdbool.h>
 
@@ -26,6 +27,7 @@
 #define CONFIG_MAX_EXCEPTIONS 1024u
 #define CONFIG_MAX_ALLOW 4096u
 #define CONFIG_MAX_RECEIVERS 16u
+#define CONFIG_MAX_PUSH 4u /* listeners for pushes: what they remember of keys is bounded by the store's notes */
 
 enum config_protocol { CONFIG_NETFLOW, CONFIG_SFLOW };
 
@@ -46,7 +48,15 @@ struct config_listener {
 struct config_log_listener {
     struct ip ip;
     uint16_t port;
-    bool has_udp, has_tcp;
+    bool has_udp, has_tcp;         /* has_tcp also where TLS runs over it */
+    bool has_tls, has_push;        /* the gate's; push: HTTPS */
+    enum log_frame_format format;
+    const char *certificate, *key, *client_ca, *tokens; /* absolute paths; client_ca NULL: senders need no certificate */
+    uint64_t connections, connections_of_one;           /* of the gate */
+    int64_t handshake_us, idle_us;
+    uint64_t body_max_bytes; /* of a push, unpacked */
+    uint64_t quota_messages_per_s, quota_bytes_per_day; /* 0: none */
+    uint64_t spool_bytes;    /* of datagrams that wait on disk; 0: none */
     uint64_t receive_buffer_bytes; /* of UDP */
     struct ip_range *allow;
     size_t n_allow;

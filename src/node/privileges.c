@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <pwd.h>
 #include <seccomp.h>
@@ -48,6 +49,32 @@ int privileges_drop(const struct identity *who, struct fault *f)
     return 0;
 }
 
+/* set_capabilities - exactly @mask may be used, nothing handed on. */
+static int set_capabilities(uint64_t mask)
+{
+    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2] = {{(uint32_t)mask, (uint32_t)mask, 0}, {(uint32_t)(mask >> 32), (uint32_t)(mask >> 32), 0}};
+    return syscall(SYS_capset, &head, data) ? -errno : 0;
+}
+
+int privileges_drop_but_reading(const struct identity *who, struct fault *f)
+{
+    if (geteuid() != 0)
+        return 0;
+    (void)prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
+    int r = privileges_drop(who, f);
+    if (!r && who->uid != 0 && set_capabilities(UINT64_C(1) << CAP_DAC_READ_SEARCH)) /* not ours: the user must be able to read keys */
+        r = set_capabilities(0) ? FAULT(f, -errno, node_cannot_drop, strerror(errno)) : 0;
+    (void)prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
+    return r;
+}
+
+void privileges_end_reading(void)
+{
+    if (geteuid() != 0)
+        (void)set_capabilities(0);
+}
+
 int privileges_no_new(struct fault *f)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
@@ -72,7 +99,7 @@ static int allow_below(int rules, const char *dir, uint64_t rights)
     return r;
 }
 
-/* confine_files - landlock: everything below @data_dir, reading below @read_dirs, nothing else. */
+/* confine_files - landlock: everything below @data_dir (NULL: nothing), reading below @read_dirs, nothing else. */
 static int confine_files(const char *data_dir, const char *const *read_dirs, size_t n_read_dirs, enum landlock_state *ret)
 {
     /* rights of ABI 1; REFER came with 2, TRUNCATE with 3 (linux/landlock.h) */
@@ -90,7 +117,7 @@ static int confine_files(const char *data_dir, const char *const *read_dirs, siz
     int rules = (int)syscall(SYS_landlock_create_ruleset, &ruleset, sizeof(ruleset), 0);
     if (rules < 0)
         return -errno;
-    int r = allow_below(rules, data_dir, rights & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE);
+    int r = data_dir ? allow_below(rules, data_dir, rights & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE) : 0;
     for (size_t i = 0; !r && i < n_read_dirs; i++)
         (void)allow_below(rules, read_dirs[i], LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
     if (!r && syscall(SYS_landlock_restrict_self, rules, 0))
@@ -125,6 +152,53 @@ static const int watch_calls[] = {
     SCMP_SYS(pwritev2), SCMP_SYS(readahead), SCMP_SYS(syncfs), SCMP_SYS(utimensat), SCMP_SYS(sched_setaffinity),
     SCMP_SYS(membarrier), SCMP_SYS(mincore), SCMP_SYS(copy_file_range),
 };
+
+static const int gate_calls[] = {
+    SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(close), SCMP_SYS(fstat),
+    SCMP_SYS(newfstatat), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(mprotect),
+    SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(mlock), SCMP_SYS(munlock), SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(sigaltstack), SCMP_SYS(futex),
+    SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(getpid),
+    SCMP_SYS(gettid), SCMP_SYS(getppid), SCMP_SYS(tgkill), SCMP_SYS(sched_yield), SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday), SCMP_SYS(poll), SCMP_SYS(ppoll),
+    SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
+    SCMP_SYS(eventfd2), SCMP_SYS(recvmsg), SCMP_SYS(recvfrom), SCMP_SYS(sendmsg), SCMP_SYS(sendto),
+    SCMP_SYS(accept4), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+    SCMP_SYS(shutdown), SCMP_SYS(fcntl), SCMP_SYS(getrandom), SCMP_SYS(getrusage), SCMP_SYS(sysinfo),
+    SCMP_SYS(uname), SCMP_SYS(prlimit64), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
+    SCMP_SYS(getegid), SCMP_SYS(restart_syscall), SCMP_SYS(membarrier), SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(pipe2), SCMP_SYS(lseek), SCMP_SYS(prctl),
+};
+
+/* confine_gate_calls - the filter of the gate: no thread, no file, no socket but pairs. */
+static int confine_gate_calls(void)
+{
+    scmp_filter_ctx c = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    if (!c)
+        return -ENOMEM;
+    int r = 0;
+    for (size_t i = 0; !r && i < sizeof(gate_calls) / sizeof(*gate_calls); i++)
+        r = seccomp_rule_add(c, SCMP_ACT_ALLOW, gate_calls[i], 0);
+    if (!r)
+        r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+    if (!r)
+        r = seccomp_load(c);
+    seccomp_release(c);
+    return r;
+}
+
+int privileges_confine_gate(enum landlock_state *ret_landlock, struct fault *f)
+{
+    int r = privileges_no_new(f);
+    if (r)
+        return r;
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* keys are in its memory */
+    r = confine_files(NULL, NULL, 0, ret_landlock);
+    if (r)
+        return FAULT(f, r, node_cannot_confine, "landlock", strerror(-r));
+    r = confine_gate_calls();
+    return r ? FAULT(f, r, node_cannot_confine, "seccomp", strerror(-r)) : 0;
+}
 
 static int confine_calls(void)
 {

@@ -34,5 +34,13 @@ const char *landlock_state_name(enum landlock_state s);
  */
 int privileges_confine_watch(const char *data_dir, const char *const *read_dirs, size_t n_read_dirs,
                              enum landlock_state *ret_landlock, struct fault *f);
+/* privileges_confine_gate - no file at all, no process, no socket but those it has and the pairs it makes. Return: as above. */
+int privileges_confine_gate(enum landlock_state *ret_landlock, struct fault *f);
+/*
+ * privileges_drop_but_reading - as privileges_drop, but the right of reading any file stays (CAP_DAC_READ_SEARCH), if it is ours:
+ * so the parent can read a renewed key. privileges_end_reading - the roles give that up too.
+ */
+int privileges_drop_but_reading(const struct identity *who, struct fault *f);
+void privileges_end_reading(void);
 /* privileges_no_new - no program started from here on may gain rights; the parent must go on forking, so it does only this. */
 int privileges_no_new(struct fault *f);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "node/config.h"
+#include "node/gate_role.h"
 #include "node/notify.h"
 #include "node/privileges.h"
 #include "node/watch_role.h"
@@ -21,13 +22,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MAX_SOCKETS = CONFIG_MAX_LISTENERS * CONFIG_MAX_RECEIVERS, END_S = 10, MAX_PAUSE_S = 30 };
+enum { MAX_SOCKETS = CONFIG_MAX_LISTENERS * CONFIG_MAX_RECEIVERS, END_S = 10, GATE_END_S = 3, MAX_PAUSE_S = 30 };
+
+/* a child and its life */
+struct role {
+    const char *name;
+    pid_t child;         /* 0: none */
+    int ready_fd;        /* a byte comes when the child listens */
+    int64_t started_us, pause_s, restart_at_us;
+    int64_t told_us;     /* since when it is to end; 0: it is not */
+    bool was_ready;
+};
 
 struct parent {
     struct config *config;
@@ -36,11 +49,10 @@ struct parent {
     struct watch_sockets sockets;
     int fds[MAX_SOCKETS];
     int signal_fd;
-    pid_t child;
-    int ready_fd;        /* a byte comes when the child listens */
+    struct gate_keys keys;
+    struct role gate, watch;
     int64_t ending_us;   /* since when we end; 0: we do not */
-    int64_t started_us, pause_s, restart_at_us;
-    bool is_reloading, was_ready;
+    bool is_reloading, is_ready;
 };
 
 static int open_listener(struct parent *p, const struct config_listener *l, struct fault *f)
@@ -74,13 +86,17 @@ static int open_logs(struct parent *p, struct fault *f)
 {
     for (size_t i = 0; i < p->config->n_logs; i++) {
         const struct config_log_listener *l = &p->config->logs[i];
-        int udp = -1, tcp = -1;
+        int udp = -1, tcp = -1, links[2] = {-1, -1};
+        if (l->has_tls && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, links))
+            return FAULT(f, -errno, no_memory, "sockets");
         if (l->has_udp)
             udp = udp_open(&l->ip, l->port, 1, l->receive_buffer_bytes, f);
         if (l->has_tcp && (udp >= 0 || !l->has_udp))
             tcp = tcp_listen(&l->ip, l->port, f);
         p->sockets.logs[i].udp = udp;
         p->sockets.logs[i].tcp = tcp;
+        p->sockets.logs[i].gate_link = links[0];
+        p->sockets.logs[i].watch_link = links[1];
         p->sockets.n_logs = i + 1;
         if ((l->has_udp && udp < 0) || (l->has_tcp && tcp < 0))
             return l->has_udp && udp < 0 ? udp : tcp;
@@ -90,7 +106,7 @@ static int open_logs(struct parent *p, struct fault *f)
 
 static int open_sockets(struct parent *p, struct fault *f)
 {
-    p->sockets = (struct watch_sockets){.fds = p->fds};
+    p->sockets = (struct watch_sockets){.fds = p->fds, .board = p->sockets.board};
     for (size_t i = 0; i < p->config->n_listeners; i++) {
         int r = open_listener(p, &p->config->listeners[i], f);
         if (r)
@@ -109,6 +125,8 @@ static void close_sockets(struct parent *p)
     for (size_t i = 0; i < p->sockets.n_logs; i++) {
         file_close(&p->sockets.logs[i].udp);
         file_close(&p->sockets.logs[i].tcp);
+        file_close(&p->sockets.logs[i].gate_link);
+        file_close(&p->sockets.logs[i].watch_link);
     }
     p->sockets.n = p->sockets.n_rings = p->sockets.n_logs = 0;
 }
@@ -121,6 +139,7 @@ static bool same_sockets(const struct config *a, const struct config *b)
     for (size_t i = 0; i < a->n_logs; i++) {
         const struct config_log_listener *x = &a->logs[i], *y = &b->logs[i];
         if (x->port != y->port || !ip_equal(&x->ip, &y->ip) || x->has_udp != y->has_udp || x->has_tcp != y->has_tcp ||
+            x->has_tls != y->has_tls ||
             x->receive_buffer_bytes != y->receive_buffer_bytes)
             return false;
     }
@@ -156,41 +175,67 @@ static int enter_data_dir(const char *dir, const struct identity *who, struct fa
 
 /* --- the child ------------------------------------------------------------------------------ */
 
-static int run_child(struct parent *p, int ready_fd)
+/* leave_gate - what belongs to the gate is out of the watch's reach: keys, and the sockets TLS comes in by. */
+static void leave_gate(struct parent *p)
+{
+    gate_keys_leave(&p->keys);
+    for (size_t i = 0; i < p->sockets.n_logs; i++)
+        if (p->config->logs[i].has_tls) {
+            file_close(&p->sockets.logs[i].tcp);
+            file_close(&p->sockets.logs[i].gate_link);
+        }
+}
+
+static int run_child(struct parent *p, const struct role *role, int ready_fd)
 {
     struct fault f = {0};
+    bool is_gate = role == &p->gate;
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (!is_gate)
+        leave_gate(p);
     int r = privileges_drop(&p->identity, &f);
+    privileges_end_reading();
     if (r) {
-        log_line(LOG_ERROR, "watch_failed", "reason", f.text, NULL);
+        log_line(LOG_ERROR, is_gate ? "gate_failed" : "watch_failed", "reason", f.text, NULL);
         return 1;
     }
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* changing user forgets it */
-    return watch_role_run(p->config, ".", &p->sockets, ready_fd);
+    return is_gate ? gate_role_run(p->config, &p->keys, &p->sockets, ready_fd) : watch_role_run(p->config, ".", &p->sockets, ready_fd);
 }
 
-static int start_child(struct parent *p)
+static int start_child(struct parent *p, struct role *role)
 {
     int pipe_fds[2];
     if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK))
         return -errno;
-    p->started_us = clock_steady_us();
-    p->restart_at_us = 0;
-    p->child = fork();
-    if (p->child < 0) {
+    role->started_us = clock_steady_us();
+    role->restart_at_us = role->told_us = 0;
+    role->child = fork();
+    if (role->child < 0) {
+        role->child = 0;
         close(pipe_fds[0]);
         close(pipe_fds[1]);
         return -errno;
     }
-    if (!p->child) {
+    if (!role->child) {
         close(pipe_fds[0]);
         close(p->signal_fd);
-        _exit(run_child(p, pipe_fds[1]));
+        _exit(run_child(p, role, pipe_fds[1]));
     }
     close(pipe_fds[1]);
-    file_close(&p->ready_fd);
-    p->ready_fd = pipe_fds[0];
+    file_close(&role->ready_fd);
+    role->ready_fd = pipe_fds[0];
     return 0;
+}
+
+/* tell_to_end - the gate first: what it hands on while it ends the watch still takes. */
+static void tell_to_end(struct parent *p)
+{
+    struct role *role = p->gate.child > 0 ? &p->gate : &p->watch;
+    if (role->child > 0 && !role->told_us) {
+        role->told_us = clock_steady_us();
+        kill(role->child, SIGTERM);
+    }
 }
 
 /* --- signals --------------------------------------------------------------------------------- */
@@ -199,16 +244,24 @@ static void reload(struct parent *p)
 {
     struct config *next;
     struct fault f = {0};
+    struct gate_keys keys = {0};
     if (config_read(p->config_path, &next, &f)) {
         log_line(LOG_ERROR, "reload_refused", "reason", f.text, NULL);
         return;
     }
+    if (gate_keys_read(next, &keys, &f) || gate_check(next, &keys, &f)) {
+        log_line(LOG_ERROR, "reload_refused", "reason", f.text, NULL);
+        gate_keys_wipe(&keys);
+        config_free(next);
+        return;
+    }
     if (!same_sockets(p->config, next)) {
-        struct parent tried = {.config = next};
+        struct parent tried = {.config = next, .sockets.board = p->sockets.board};
         int r = open_sockets(&tried, &f);
         if (r) {
             log_line(LOG_ERROR, "reload_refused", "reason", f.text, NULL);
             close_sockets(&tried);
+            gate_keys_wipe(&keys);
             config_free(next);
             return;
         }
@@ -219,49 +272,57 @@ static void reload(struct parent *p)
     }
     config_free(p->config);
     p->config = next;
+    gate_keys_wipe(&p->keys);
+    p->keys = keys;
     p->is_reloading = true;
+    p->is_ready = false;
     notify_send("RELOADING=1");
     log_line(LOG_INFO, "reloading", NULL);
-    if (p->child > 0)
-        kill(p->child, SIGTERM);
+    tell_to_end(p);
 }
 
 static void end(struct parent *p)
 {
     if (p->ending_us) { /* asked twice */
-        if (p->child > 0)
-            kill(p->child, SIGKILL);
+        if (p->gate.child > 0)
+            kill(p->gate.child, SIGKILL);
+        if (p->watch.child > 0)
+            kill(p->watch.child, SIGKILL);
         return;
     }
     p->ending_us = clock_steady_us();
     notify_send("STOPPING=1");
-    if (p->child > 0)
-        kill(p->child, SIGTERM);
+    tell_to_end(p);
 }
 
-static void child_ended(struct parent *p, int status)
+static void child_ended(struct parent *p, struct role *role, int status)
 {
-    bool was_clean = WIFEXITED(status) && !WEXITSTATUS(status);
-    bool lived_long = clock_steady_us() - p->started_us > 60 * US_PER_SECOND;
-    p->child = 0;
+    bool was_clean = WIFEXITED(status) && !WEXITSTATUS(status), was_told = role->told_us != 0;
+    bool lived_long = clock_steady_us() - role->started_us > 60 * US_PER_SECOND;
+    role->child = 0;
+    if (role == &p->gate && (p->ending_us || p->is_reloading))
+        tell_to_end(p); /* now the watch */
     if (p->ending_us)
         return;
-    p->pause_s = p->is_reloading || lived_long ? 0 : p->pause_s ? p->pause_s * 2 : 1;
-    if (p->pause_s > MAX_PAUSE_S)
-        p->pause_s = MAX_PAUSE_S;
-    if (!p->is_reloading)
-        log_line(LOG_ERROR, "watch_died", "clean", was_clean ? "yes" : "no", "status", log_number(status),
-                 "restart_in_s", log_number((long long)p->pause_s), NULL);
-    p->is_reloading = false;
-    p->restart_at_us = clock_steady_us() + p->pause_s * US_PER_SECOND;
+    role->pause_s = was_told || lived_long ? 0 : role->pause_s ? role->pause_s * 2 : 1;
+    if (role->pause_s > MAX_PAUSE_S)
+        role->pause_s = MAX_PAUSE_S;
+    if (!was_told)
+        log_line(LOG_ERROR, role->name, "clean", was_clean ? "yes" : "no", "status", log_number(status), "restart_in_s",
+                 log_number((long long)role->pause_s), NULL);
+    if (role == &p->watch)
+        p->is_reloading = false;
+    role->restart_at_us = clock_steady_us() + role->pause_s * US_PER_SECOND;
 }
 
 static void reap(struct parent *p)
 {
     int status;
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-        if (pid == p->child)
-            child_ended(p, status);
+        if (pid == p->watch.child)
+            child_ended(p, &p->watch, status);
+        else if (pid == p->gate.child)
+            child_ended(p, &p->gate, status);
 }
 
 static void take_signal(struct parent *p)
@@ -277,36 +338,58 @@ static void take_signal(struct parent *p)
         end(p);
 }
 
-static void take_ready(struct parent *p)
+static void take_ready(struct parent *p, struct role *role)
 {
     char byte;
-    ssize_t n = read(p->ready_fd, &byte, 1);
-    if (n == 1) {
-        p->was_ready = true;
+    ssize_t n = read(role->ready_fd, &byte, 1);
+    if (n == 1)
+        role->was_ready = true;
+    if (n >= 0)
+        file_close(&role->ready_fd);
+    bool is_gate_ready = !gate_is_wanted(p->config) || (p->gate.was_ready && p->gate.ready_fd < 0);
+    if (!p->is_ready && p->watch.was_ready && p->watch.ready_fd < 0 && is_gate_ready) {
+        p->is_ready = true;
         notify_send("READY=1");
     }
-    if (n >= 0)
-        file_close(&p->ready_fd);
 }
 
-/* loop - Return: 0 when told to end, 1 when the role could not even start once (an error of the configuration). */
+/* keep_alive - start what is not there, end for good what does not end by itself. Return: false: it never started (its configuration). */
+static bool keep_alive(struct parent *p, struct role *role, int64_t end_s)
+{
+    int64_t now_us = clock_steady_us();
+    if (role->child && role->told_us && now_us - role->told_us > end_s * US_PER_SECOND)
+        kill(role->child, SIGKILL);
+    if (role->child || p->ending_us)
+        return true;
+    if (role->started_us && !role->was_ready)
+        return false;
+    if (now_us >= role->restart_at_us && start_child(p, role))
+        role->restart_at_us = now_us + US_PER_SECOND;
+    return true;
+}
+
+/* loop - Return: 0 when told to end, 1 when a role could not even start once (an error of the configuration). */
 static int loop(struct parent *p)
 {
+    bool has_failed = false;
     for (;;) {
-        int64_t now_us = clock_steady_us();
-        if (!p->child && p->ending_us)
-            return 0;
-        if (!p->child && p->started_us && !p->was_ready)
-            return 1;
-        if (!p->child && now_us >= p->restart_at_us && start_child(p))
-            p->restart_at_us = now_us + US_PER_SECOND;
-        if (p->ending_us && p->child > 0 && now_us - p->ending_us > END_S * US_PER_SECOND)
-            kill(p->child, SIGKILL);
-        struct pollfd fds[2] = {{.fd = p->signal_fd, .events = POLLIN}, {.fd = p->ready_fd, .events = POLLIN}};
-        if (poll(fds, 2, 200) <= 0)
+        if (!p->gate.child && !p->watch.child && p->ending_us)
+            return has_failed;
+        bool is_fine = keep_alive(p, &p->watch, END_S) &&
+                       ((!p->gate.child && !gate_is_wanted(p->config)) || keep_alive(p, &p->gate, GATE_END_S));
+        if (!is_fine && !p->ending_us) {
+            has_failed = true;
+            end(p);
+            continue;
+        }
+        struct pollfd fds[3] = {{.fd = p->signal_fd, .events = POLLIN}, {.fd = p->watch.ready_fd, .events = POLLIN},
+                                {.fd = p->gate.ready_fd, .events = POLLIN}};
+        if (poll(fds, 3, 200) <= 0)
             continue;
         if (fds[1].revents)
-            take_ready(p);
+            take_ready(p, &p->watch);
+        if (fds[2].revents)
+            take_ready(p, &p->gate);
         if (fds[0].revents & POLLIN)
             take_signal(p);
     }
@@ -326,9 +409,36 @@ static int block_signals(struct parent *p)
     return p->signal_fd < 0 ? -errno : 0;
 }
 
+/* prepare - what needs root's rights; then they are given up. */
+static int prepare(struct parent *p, const char *data_dir, struct fault *f)
+{
+    int r = privileges_find(p->config->user, p->config->group, &p->identity, f);
+    umask(0027);
+    if (!r)
+        r = gate_keys_read(p->config, &p->keys, f);
+    if (!r)
+        r = gate_check(p->config, &p->keys, f);
+    if (!r)
+        r = enter_data_dir(data_dir, &p->identity, f);
+    if (!r) {
+        void *board = mmap(NULL, sizeof(*p->sockets.board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        p->sockets.board = board == MAP_FAILED ? NULL : board;
+        r = p->sockets.board ? 0 : FAULT(f, -ENOMEM, no_memory, "the gate");
+    }
+    if (!r)
+        r = open_sockets(p, f);
+    if (!r)
+        r = gate_is_wanted(p->config) ? privileges_drop_but_reading(&p->identity, f) : privileges_drop(&p->identity, f);
+    if (!r)
+        r = privileges_no_new(f);
+    if (!r && block_signals(p))
+        r = FAULT(f, -errno, no_memory, "signals");
+    return r;
+}
+
 int serve_run(const char *config_path, const char *data_dir, int is_default_dir, struct fault *f)
 {
-    struct parent p = {.signal_fd = -1, .ready_fd = -1};
+    struct parent p = {.signal_fd = -1, .gate = {.name = "gate_died", .ready_fd = -1}, .watch = {.name = "watch_died", .ready_fd = -1}};
     _cleanup_free_ char *path = config_path ? realpath(config_path, NULL) : NULL;
     p.config_path = path ? path : config_path; /* a relative name must survive the change of directory */
     int r = config_read(p.config_path, &p.config, f);
@@ -337,24 +447,17 @@ int serve_run(const char *config_path, const char *data_dir, int is_default_dir,
     log_set("parent", p.config->log_level);
     if (is_default_dir && p.config->data_dir)
         data_dir = p.config->data_dir;
-    r = privileges_find(p.config->user, p.config->group, &p.identity, f);
-    umask(0027);
-    if (!r)
-        r = enter_data_dir(data_dir, &p.identity, f);
-    if (!r)
-        r = open_sockets(&p, f);
-    if (!r)
-        r = privileges_drop(&p.identity, f);
-    if (!r)
-        r = privileges_no_new(f);
-    if (!r && block_signals(&p))
-        r = FAULT(f, -errno, no_memory, "signals");
+    r = prepare(&p, data_dir, f);
     int status = r ? 1 : loop(&p);
     if (status && !r)
         FAULT(f, 1, node_did_not_start, data_dir);
     close_sockets(&p);
+    if (p.sockets.board)
+        munmap(p.sockets.board, sizeof(*p.sockets.board));
+    gate_keys_wipe(&p.keys);
     file_close(&p.signal_fd);
-    file_close(&p.ready_fd);
+    file_close(&p.watch.ready_fd);
+    file_close(&p.gate.ready_fd);
     config_free(p.config);
     return status;
 }

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "watch/intake/log_follow.h"
+#include "watch/intake/log_push.h"
 #include "watch/intake/log_receive.h"
 
 #include <errno.h>
@@ -16,7 +17,8 @@
 struct watch_log_receiver {
     struct watch *watch;
     const struct config_log_listener *listener; /* NULL: the files that are followed */
-    struct log_receiver receiver;
+    struct log_receiver receiver; /* one of the three */
+    struct log_pusher pusher;
     struct log_follower follower;
     struct store_log_writer *writer;
     struct log_live lists;
@@ -28,6 +30,26 @@ struct watch_log_receiver {
     _Atomic bool is_running, has_failed;
     atomic_ullong not_judged; /* events whose match against lists or rules failed */
 };
+
+static bool is_push(const struct watch_log_receiver *x)
+{
+    return x->listener && x->listener->has_push;
+}
+
+static const char *fault_text(const struct watch_log_receiver *x)
+{
+    return is_push(x) ? x->pusher.fault.text : x->listener ? x->receiver.fault.text : x->follower.fault.text;
+}
+
+static bool waits_for_store(const struct watch_log_receiver *x)
+{
+    return atomic_load(is_push(x) ? &x->pusher.is_waiting : x->listener ? &x->receiver.is_waiting : &x->follower.is_waiting);
+}
+
+static struct log_sources *sources_of(struct watch_log_receiver *x)
+{
+    return is_push(x) ? &x->pusher.sources : &x->receiver.sources;
+}
 
 static int give_to_finder(void *context, struct sightings *t)
 {
@@ -55,9 +77,9 @@ static int judge(void *context, struct events *e)
 static int tick(void *context)
 {
     struct watch_log_receiver *x = context;
-    bool is = atomic_load(x->listener ? &x->receiver.is_waiting : &x->follower.is_waiting);
+    bool is = waits_for_store(x);
     if (is && !x->was_waiting)
-        log_line(LOG_ERROR, "store_takes_nothing", "reason", x->listener ? x->receiver.fault.text : x->follower.fault.text, NULL);
+        log_line(LOG_ERROR, "store_takes_nothing", "reason", fault_text(x), NULL);
     if (!is && x->was_waiting)
         log_line(LOG_WARN, "store_takes_again", NULL);
     x->was_waiting = is;
@@ -73,12 +95,12 @@ static void *log_thread(void *argument)
 {
     struct watch_log_receiver *x = argument;
     live_quiet(&x->lists.live);
-    int e = x->listener ? log_receiver_run(&x->receiver) : log_follower_run(&x->follower);
+    int e = is_push(x) ? log_pusher_run(&x->pusher) : x->listener ? log_receiver_run(&x->receiver) : log_follower_run(&x->follower);
     if (e >= 0)
         e = live_flush(&x->lists.live);
     atomic_store(&x->is_running, false);
     if (e < 0) {
-        log_line(LOG_ERROR, "receiver_failed", "reason", x->listener ? x->receiver.fault.text : x->follower.fault.text, NULL);
+        log_line(LOG_ERROR, "receiver_failed", "reason", fault_text(x), NULL);
         atomic_store(&x->has_failed, true);
     }
     return NULL;
@@ -93,15 +115,26 @@ static int init_judges(struct watch *w, struct watch_log_receiver *x)
     return e;
 }
 
-static int init_listener(struct watch *w, struct watch_log_receiver *x, int udp, int tcp)
+static int init_listener(struct watch *w, struct watch_log_receiver *x, int udp, int tcp, int link)
 {
     const struct config_log_listener *l = x->listener;
-    struct log_receiver_options o = {.udp_fd = udp, .tcp_fd = tcp, .allow = l->allow, .n_allow = l->n_allow, .zone_s = w->config->zone_s,
+    struct log_receiver_options o = {.udp_fd = udp, .tcp_fd = l->has_tls ? -1 : tcp, .link_fd = link, .format = l->format,
+                                     .quota = {l->quota_messages_per_s, l->quota_bytes_per_day, w->config->zone_s},
+                                     .allow = l->allow, .n_allow = l->n_allow, .zone_s = w->config->zone_s,
                                      .names = store_names(w->store), .decoders = w->decoders, .writer = x->writer, .hook = judge,
                                      .tick = tick, .context = x};
-    x->silent = calloc(LOG_SOURCES_MAX, sizeof(*x->silent));
     int e = log_receiver_init(&x->receiver, &o);
-    return x->silent ? e : -ENOMEM;
+    return e;
+}
+
+static int init_pusher(struct watch *w, struct watch_log_receiver *x, int link)
+{
+    const struct config_log_listener *l = x->listener;
+    struct log_push_options o = {.link_fd = link, .port = l->port, .body_max_bytes = l->body_max_bytes,
+                                 .quota = {l->quota_messages_per_s, l->quota_bytes_per_day, w->config->zone_s},
+                                 .zone_s = w->config->zone_s, .names = store_names(w->store), .decoders = w->decoders, .store = w->store,
+                                 .writer = x->writer, .hook = judge, .tick = tick, .context = x};
+    return log_pusher_init(&x->pusher, &o);
 }
 
 static int init_follower(struct watch *w, struct watch_log_receiver *x)
@@ -114,6 +147,7 @@ static int init_follower(struct watch *w, struct watch_log_receiver *x)
 
 int watch_logs_init(struct watch *w, const struct watch_sockets *s, struct fault *f)
 {
+    w->board = s->board;
     size_t n = w->config->n_logs + (w->config->n_files > 0);
     w->logs = calloc(n + 1, sizeof(*w->logs));
     if (!w->logs)
@@ -126,7 +160,12 @@ int watch_logs_init(struct watch *w, const struct watch_sockets *s, struct fault
         if (e)
             return e;
         w->n_logs = i + 1;
-        e = x->listener ? init_listener(w, x, s->logs[i].udp, s->logs[i].tcp) : init_follower(w, x);
+        x->silent = x->listener ? calloc(LOG_SOURCES_MAX, sizeof(*x->silent)) : NULL;
+        e = is_push(x) ? init_pusher(w, x, s->logs[i].watch_link)
+            : x->listener ? init_listener(w, x, s->logs[i].udp, s->logs[i].tcp, s->logs[i].watch_link)
+                          : init_follower(w, x);
+        if (x->listener && !x->silent)
+            e = -ENOMEM;
         int k = init_judges(w, x);
         if (e || k)
             return FAULT(f, e ? e : k, no_memory, "receivers");
@@ -159,7 +198,9 @@ bool watch_logs_failed(const struct watch *w)
 void watch_logs_end(struct watch *w)
 {
     for (size_t i = 0; i < w->n_logs; i++)
-        if (w->logs[i].listener)
+        if (is_push(&w->logs[i]))
+            log_pusher_end(&w->logs[i].pusher);
+        else if (w->logs[i].listener)
             log_receiver_end(&w->logs[i].receiver);
         else
             log_follower_end(&w->logs[i].follower);
@@ -175,7 +216,9 @@ void watch_logs_end(struct watch *w)
 void watch_logs_close(struct watch *w)
 {
     for (size_t i = 0; i < w->n_logs; i++) {
-        if (w->logs[i].listener)
+        if (is_push(&w->logs[i]))
+            log_pusher_fini(&w->logs[i].pusher);
+        else if (w->logs[i].listener)
             log_receiver_fini(&w->logs[i].receiver);
         else
             log_follower_fini(&w->logs[i].follower);
@@ -224,7 +267,7 @@ static void look_for_silent(struct watch_log_receiver *x)
     struct log_source *sources;
     uint32_t n;
     int64_t now_us = clock_now_us();
-    if (log_receiver_sources(&x->receiver, &sources, &n))
+    if (log_sources_copy(sources_of(x), &sources, &n))
         return;
     for (uint32_t k = 1; k < n; k++) { /* 0: everybody else */
         char ip[IP_TEXT_MAX], last[TIME_TEXT_MAX];
@@ -233,11 +276,13 @@ static void look_for_silent(struct watch_log_receiver *x)
             continue;
         x->silent[k] = is;
         ip_format(&sources[k].ip, ip);
+        const char *name = sources[k].name[0] ? sources[k].name : "-";
         clock_format_utc(sources[k].last_us, last);
         if (is)
-            log_line(LOG_WARN, "sender_silent", "address", ip, "last", last, "messages", log_number((long long)sources[k].messages), NULL);
+            log_line(LOG_WARN, "sender_silent", "address", ip, "last", last, "messages",
+                     log_number((long long)sources[k].messages), "name", name, NULL);
         else
-            log_line(LOG_INFO, "sender_speaks_again", "address", ip, NULL);
+            log_line(LOG_INFO, "sender_speaks_again", "address", ip, "name", name, NULL);
     }
     free(sources);
 }
@@ -284,6 +329,8 @@ static json_t *source_status(const struct log_source *s, bool is_silent_now)
     json_t *o = json_object();
     ip_format(&s->ip, text);
     json_object_set_new(o, "address", json_string(ip_is_zero(&s->ip) ? "others" : text));
+    if (s->name[0])
+        json_object_set_new(o, "name", json_string(s->name));
     clock_format_utc(s->last_us, text);
     json_object_set_new(o, "last", json_string(text));
 #define X(name, help) put(o, #name, s->name);
@@ -326,6 +373,70 @@ json_t *watch_files_status(struct watch *w)
     return o;
 }
 
+static const char *transport_name(const struct config_log_listener *l)
+{
+    return l->has_push ? "https" : l->has_tls ? "tls" : l->has_udp && l->has_tcp ? "both" : l->has_udp ? "udp" : "tcp";
+}
+
+/* gate_status - what the gate counted for a listener. */
+static json_t *gate_status(const struct watch *w, size_t i)
+{
+    json_t *o = json_object();
+#define X(name, help) put(o, #name, atomic_load_explicit(&w->board->listeners[i].name, memory_order_relaxed));
+    GATE_COUNTERS(X)
+#undef X
+    return o;
+}
+
+/* put_senders - the account of a listener: received = kept + empty + refused + repeated + dropped{store, quota}. */
+static void put_senders(struct watch_log_receiver *x, json_t *o, uint64_t *ret_kept)
+{
+    struct log_source *sources, all = {0};
+    uint32_t n;
+    uint64_t n_silent = 0;
+    json_t *senders = json_array(), *dropped = json_object();
+    if (!log_sources_copy(sources_of(x), &sources, &n)) {
+        for (uint32_t k = 0; k < n; k++) {
+#define X(name, help) all.name += sources[k].name;
+            LOG_SOURCE_COUNTERS(X)
+#undef X
+            bool is_now = k && is_silent(&sources[k], x->listener->silent_after_us, clock_now_us());
+            n_silent += is_now;
+            if (sources[k].messages || sources[k].n_connections)
+                json_array_append_new(senders, source_status(&sources[k], is_now));
+        }
+        free(sources);
+    }
+    put(o, "messages", all.messages);
+    put(o, "kept", log_source_kept(&all));
+    put(o, "empty", all.empty);
+    put(o, "refused", all.refused);
+    put(o, "repeated", all.repeated);
+    put(dropped, "store", all.dropped);
+    put(dropped, "quota", all.over_quota);
+    json_object_set_new(o, "dropped", dropped);
+    put(o, "silent", n_silent);
+    json_object_set_new(o, "senders", senders);
+    *ret_kept += log_source_kept(&all);
+}
+
+static void put_receiver(const struct watch_log_receiver *x, json_t *o)
+{
+    put(o, "not_allowed", atomic_load(&x->receiver.not_allowed));
+    put(o, "connections", atomic_load(&x->receiver.connections));
+    put(o, "connections_refused", atomic_load(&x->receiver.connections_refused));
+    put(o, "kernel_drops", atomic_load(&x->receiver.kernel_drops));
+}
+
+static void put_pushes(const struct watch_log_receiver *x, json_t *o)
+{
+    json_t *pushes = json_object();
+#define X(name, help) put(pushes, #name, atomic_load(&x->pusher.name));
+    LOG_PUSH_COUNTERS(X)
+#undef X
+    json_object_set_new(o, "pushes", pushes);
+}
+
 json_t *watch_logs_status(struct watch *w, uint64_t *ret_kept)
 {
     json_t *all = json_array();
@@ -336,38 +447,18 @@ json_t *watch_logs_status(struct watch *w, uint64_t *ret_kept)
             *ret_kept += follower_kept(&x->follower);
             continue;
         }
-        struct log_source *sources;
-        uint32_t n;
         char ip[IP_TEXT_MAX];
-        uint64_t messages = 0, dropped = 0, empty = 0, n_silent = 0;
-        json_t *o = json_object(), *senders = json_array();
+        json_t *o = json_object();
         ip_format(&x->listener->ip, ip);
         json_object_set_new(o, "address", json_string(ip));
         put(o, "port", x->listener->port);
+        json_object_set_new(o, "transport", json_string(transport_name(x->listener)));
         json_object_set_new(o, "allows_everyone", json_boolean(!x->listener->n_allow));
-        json_object_set_new(o, "waits_for_store", json_boolean(atomic_load(&x->receiver.is_waiting)));
-        put(o, "not_allowed", atomic_load(&x->receiver.not_allowed));
-        put(o, "connections", atomic_load(&x->receiver.connections));
-        put(o, "connections_refused", atomic_load(&x->receiver.connections_refused));
-        put(o, "kernel_drops", atomic_load(&x->receiver.kernel_drops));
-        if (!log_receiver_sources(&x->receiver, &sources, &n)) {
-            for (uint32_t k = 0; k < n; k++) {
-                messages += sources[k].messages;
-                dropped += sources[k].dropped;
-                empty += sources[k].empty;
-                bool is_now = k && is_silent(&sources[k], x->listener->silent_after_us, clock_now_us());
-                n_silent += is_now;
-                if (sources[k].messages || sources[k].n_connections)
-                    json_array_append_new(senders, source_status(&sources[k], is_now));
-            }
-            free(sources);
-        }
-        put(o, "messages", messages);
-        put(o, "kept", messages - dropped - empty);
-        put(o, "dropped", dropped);
-        put(o, "silent", n_silent);
-        json_object_set_new(o, "senders", senders);
-        *ret_kept += messages - dropped - empty;
+        json_object_set_new(o, "waits_for_store", json_boolean(waits_for_store(x)));
+        is_push(x) ? put_pushes(x, o) : put_receiver(x, o);
+        put_senders(x, o, ret_kept);
+        if (x->listener->has_tls && w->board)
+            json_object_set_new(o, "gate", gate_status(w, i));
         json_array_append_new(all, o);
     }
     return all;

@@ -22,9 +22,11 @@ struct watch_sockets {
     int rings[CONFIG_MAX_CAPTURES]; /* packet rings, in the order of the configuration */
     size_t n_rings;
     struct {
-        int udp, tcp; /* -1: none */
+        int udp, tcp; /* -1: none; of TLS the gate's */
+        int gate_link, watch_link; /* the two ends of the link between them; -1: no TLS */
     } logs[CONFIG_MAX_LOGS];
     size_t n_logs;
+    struct gate_board *board; /* shared with the gate, which counts there; NULL: no gate */
 };
 
 /* watch_ring_options - how the ring of a capture is laid out: the parent and the role must agree. */

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "gate/gate.h"
 #include "node/config.h"
 #include "node/privileges.h"
 #include "node/watch_role.h"
@@ -53,6 +54,7 @@ struct watch {
     size_t n_receivers;
     struct watch_log_receiver *logs; /* watch_logs.c */
     size_t n_logs;
+    struct gate_board *board; /* what the gate counts; NULL: no gate */
 
     pthread_mutex_t set_lock; /* guards current and the freeing of old sets */
     struct match_set *current;

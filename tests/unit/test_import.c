@@ -140,7 +140,6 @@ static void what_we_cannot_read_is_refused_with_a_reason(void **state)
         {IMPORT_AUTO, "", 0, "empty"},
         {IMPORT_AUTO, "\x0c\xa5\1\0\0\0\0\0", 8, "nfdump -r"},
         {IMPORT_BINETFLOW, "\x0c\xa5\1\0\0\0\0\0", 8, "nfdump -r"},
-        {IMPORT_AUTO, "BZh91AY", 7, "bzip2"},
         {IMPORT_AUTO, "PK\3\4....", 8, "zip"},
         {IMPORT_AUTO, "\x7f" "ELF\2\1\1\0", 8, "binary"},
         {IMPORT_ZEEK, "\x7f" "ELF\2\1\1\0", 8, "binary"},

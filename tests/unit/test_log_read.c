@@ -256,7 +256,7 @@ static void wrong_formats_and_sinks_are_said(void **state)
     struct seen s = {0};
     struct log_account a;
     assert_int_equal(read_text("no log", 6, (struct log_options){.format = LOG_EVTX}, &s, &a), LOG_REFUSED);
-    static const char *const no_logs[] = {"BZh91AY&SY", "PK\3\4 something", "\x01\x02\x03\x04 binary \x05\x06"};
+    static const char *const no_logs[] = {"7z\xbc\xaf\x27\x1c rest", "PK\3\4 something", "\x01\x02\x03\x04 binary \x05\x06"};
     for (size_t i = 0; i < COUNT_OF(no_logs); i++)
         assert_int_equal(read_text(no_logs[i], strlen(no_logs[i]), (struct log_options){0}, &s, &a), LOG_REFUSED);
     uint32_t x = 1;

@@ -93,6 +93,7 @@ static void *run(void *context)
 static void start(struct fixture *x, struct log_receiver_options o)
 {
     o.udp_fd = x->udp;
+    o.link_fd = -1;
     o.tcp_fd = x->tcp;
     o.names = x->names;
     o.writer = x->writer;

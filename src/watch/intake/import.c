@@ -214,8 +214,8 @@ static int choose_exports(struct import *i, const uint8_t *p, size_t n)
 static int choose(struct import *i, const uint8_t *p, size_t n, bool is_whole)
 {
     static const struct magic nfcapd[2] = {{"", 2, "\x0c\xa5"}, {"", 2, "\xa5\x0c"}};
-    static const struct magic packed[] = {{"bzip2", 3, "BZh"},       {"zip", 4, "PK\3\4"},           {"7z", 6, "7z\xbc\xaf\x27\x1c"},
-                                          {"rar", 4, "Rar!"},        {"compress", 2, "\x1f\x9d"},    {"lz4", 4, "\x04\x22\x4d\x18"}};
+    static const struct magic packed[] = {{"zip", 4, "PK\3\4"},        {"7z", 6, "7z\xbc\xaf\x27\x1c"},     {"rar", 4, "Rar!"},
+                                          {"compress", 2, "\x1f\x9d"}, {"lz4", 4, "\x04\x22\x4d\x18"}};
     enum import_format format = i->options.format;
     if (!n)
         return FAULT(i->fault, IMPORT_REFUSED, import_empty, i->name);

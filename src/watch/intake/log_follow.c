@@ -126,7 +126,8 @@ static bool goes_on(int fd, uint64_t n_bytes, const struct slot *s)
 
 static bool is_packed(const uint8_t *p, size_t n)
 {
-    return n >= 6 && (!memcmp(p, "\x1f\x8b", 2) || !memcmp(p, "\xfd" "7zXZ", 6) || !memcmp(p, "\x28\xb5\x2f\xfd", 4));
+    return n >= 6 && (!memcmp(p, "\x1f\x8b", 2) || !memcmp(p, "\xfd" "7zXZ", 6) || !memcmp(p, "\x28\xb5\x2f\xfd", 4) ||
+                      (!memcmp(p, "BZh", 3) && p[3] >= '1' && p[3] <= '9' && !memcmp(p + 4, "1A", 2)));
 }
 
 /* --- slots ------------------------------------------------------------------------------------------------------------- */
@@ -441,7 +442,7 @@ static void note_newest(struct log_follower *f)
  */
 static bool is_missed(const struct log_follower *f, const char *path, const struct stat *st)
 {
-    static const char *const packed[] = {".gz", ".xz", ".zst"};
+    static const char *const packed[] = {".gz", ".xz", ".zst", ".bz2"};
     int64_t written_us = time_us(&st->st_mtim), newest_us = f->inside->newest_us[f->inside->pattern];
     const char *base = strrchr(path, '/'), *pattern = f->o.patterns[f->inside->pattern], *pattern_base = strrchr(pattern, '/');
     size_t n = strlen(base), at = n;

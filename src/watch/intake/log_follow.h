@@ -2,7 +2,7 @@
 /*
  * watch/intake/log_follow - log files as they grow, through rotation, into the store: one thread for all files.
  *
- * In:     patterns of paths (glob). Files that match are read from their beginning; so are packed ones (gzip, xz, zstd),
+ * In:     patterns of paths (glob). Files that match are read from their beginning; so are packed ones (gzip, xz, zstd, bzip2),
  *         once. Untrusted content.
  * Out:    events, given to a hook, then journaled together with the position behind them: after kill -9 nothing is lost and
  *         nothing doubled. (A power cut may cost what had not been synced, a second at most.)
@@ -10,7 +10,7 @@
  * were read. So a renamed file is read to its end, a truncated one anew, and a copy or a packed copy of what was read
  * (copytruncate, logrotate's compress) only from where reading stood. For that, neighbours whose name begins with that of a
  * followed file are looked at too, and read only if they go on from something known, or have the name of a rotated file (that
- * of the followed one, then digits, dots and dashes, then .gz, .xz or .zst) and were written after all that is known of it:
+ * of the followed one, then digits, dots and dashes, then .gz, .xz, .zst or .bz2) and were written after all that is known of it:
  * files that came and were renamed while nobody looked.
  * Lines:  ended by LF; one without is read when its file has been renamed away or packed. Longer than FOLLOW_LINE_MAX: in pieces.
  * Limits: FOLLOW_FILES_MAX files are open, FOLLOW_KNOWN_MAX remembered: those not seen for longest are forgotten. While the

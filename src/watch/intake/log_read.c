@@ -93,6 +93,7 @@ static int read_piece(struct log_reading *r)
         r->has_ended = true;
         r->condition = rc;
         r->account->is_truncated = rc == UNPACK_TRUNCATED;
+        r->account->is_over_limit = rc == UNPACK_BOMB;
     }
     return r->bytes.is_bad ? -ENOMEM : 0;
 }
@@ -344,6 +345,7 @@ static const char *packing_name(enum unpack_kind kind)
     case UNPACK_GZIP: return "gzip";
     case UNPACK_XZ: return "xz";
     case UNPACK_ZSTD: return "zstd";
+    case UNPACK_BZIP2: return "bzip2";
     case UNPACK_PLAIN: break;
     }
     return "";
@@ -354,7 +356,7 @@ static int open_reading(struct log_reading *r, int fd, const struct line_decoder
     struct stat st;
     const struct log_options *o = r->o;
     r->source = (struct event_source){.arrived_us = o->arrived_us ? o->arrived_us : clock_now_us(), .zone_s = o->zone_s, .year = o->year,
-                                      .has_offset = o->has_offset};
+                                      .has_offset = o->has_offset, .address = o->address, .sender = o->sender};
     if (o->path)
         r->source.path = (struct text){o->path, strlen(o->path)};
     if (!fstat(fd, &st) && S_ISREG(st.st_mode))
@@ -364,7 +366,10 @@ static int open_reading(struct log_reading *r, int fd, const struct line_decoder
     r->zeek = event_zeek_new(r->names);
     if (!r->events || !r->decoder || !r->zeek)
         return -ENOMEM;
-    return unpack_new(fd, &r->unpack);
+    int rc = unpack_new(fd, &r->unpack);
+    if (!rc && o->max_bytes)
+        unpack_limit(r->unpack, o->max_bytes);
+    return rc;
 }
 
 /* foreign_packing - of archives that we do not undo, by their magic. NULL: none of them. */
@@ -372,7 +377,7 @@ static const char *foreign_packing(struct text t)
 {
     static const struct {
         const char *name, *magic;
-    } table[] = {{"bzip2", "BZh"}, {"zip", "PK\3\4"}, {"7z", "7z\xbc\xaf\x27\x1c"}, {"rar", "Rar!"}, {"lz4", "\x04\x22\x4d\x18"},
+    } table[] = {{"zip", "PK\3\4"}, {"7z", "7z\xbc\xaf\x27\x1c"}, {"rar", "Rar!"}, {"lz4", "\x04\x22\x4d\x18"},
                  {"compress", "\x1f\x9d"}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (begins(t, table[i].magic))

@@ -3,7 +3,7 @@
  * watch/intake/log_read - any log file into batches of log events: the one door for decode, detect and import logs.
  *
  * In:     a descriptor, untrusted, read once from where it stands (a pipe will do); unpacked on the way when it is
- *         gzip, xz or zstd.
+ *         gzip, xz, zstd or bzip2.
  * Out:    batches of events through a sink, in the order of the file; what was refused, one by one, with its place
  *         and reason; an account: read = kept + sum of refused.
  * Kind:   told by content: .evtx by its magic; XML of Windows events; JSON lines, JSON arrays, documents one behind
@@ -60,6 +60,8 @@ struct log_options {
     const char *path;    /* for log.file.path; NULL: not put. Borrowed for the call */
     bool may_recover;    /* .evtx: also records carved from slack and damage */
     bool has_offset;     /* put log.offset: where in the unpacked file the record begins */
+    struct text address, sender; /* who sent it; empty: not put. Borrowed for the call */
+    uint64_t max_bytes;  /* unpacked; what is larger is refused as a whole. 0: the limits of unpack */
 };
 
 /* one record that was refused */
@@ -74,12 +76,13 @@ enum { LOG_REASONS_MAX = 48 };
 
 struct log_account {
     const char *kind;    /* "evtx", "json", "lines" ...; "" of an empty file; static */
-    const char *packing; /* "", "gzip", "xz", "zstd"; static */
+    const char *packing; /* "", "gzip", "xz", "zstd", "bzip2"; static */
     uint64_t n_bytes_in, n_bytes; /* of the file; unpacked */
     uint64_t read, kept;          /* read = kept + sum of refused */
     uint64_t n_plain;             /* of kept: nobody understood more than its header (no event.decoder) */
     uint64_t n_carved;            /* of kept */
     bool is_truncated;
+    bool is_over_limit; /* more than max_bytes, or than unpack lets through */
     uint32_t n_reasons;
     struct {
         const char *reason; /* static */

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "format/event_record.h"
-#include "format/syslog.h"
+#include "watch/intake/log_link.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -17,17 +17,18 @@
 #include <unistd.h>
 
 enum { N_DATAGRAMS = 64, DATAGRAM_BYTES = 1 << 16, STREAM_BYTES = 1 << 16, FLUSH_US = 200000, RETRY_US = 100000, N_EVENTS = 64,
-       SLOTS = 2 * LOG_SOURCES_MAX, LINGER_US = 1000000, DRAIN_US = 3000000, PAUSE_MS = 10 };
+       LINGER_US = 1000000, DRAIN_US = 3000000, PAUSE_MS = 10 };
 
 /* places of the array of connections; what epoll tells is an index of these or one of two more */
 #define TAG_UDP UINT64_MAX
 #define TAG_TCP (UINT64_MAX - 1)
 #define TAG_WAKE (UINT64_MAX - 2)
+#define TAG_LINK (UINT64_MAX - 3)
 
 struct connection {
     int fd; /* -1: free */
     uint32_t source;
-    struct syslog_framer framer;
+    struct log_framer framer;
 };
 
 struct log_receiver_inside {
@@ -38,7 +39,6 @@ struct log_receiver_inside {
     int64_t ticked_us;
     struct connection connections[LOG_CONNECTIONS_MAX];
     uint32_t n_connections;
-    uint32_t slots[SLOTS]; /* source + 1 by hash of the address */
     uint32_t rows_of[EVENTS_ROWS]; /* source of each row of the batch */
     uint8_t *bytes;                /* N_DATAGRAMS of DATAGRAM_BYTES, also for streams */
 };
@@ -93,35 +93,14 @@ static bool is_allowed(const struct log_receiver *r, const struct ip *ip)
     return !r->o.n_allow;
 }
 
-/* --- senders ------------------------------------------------------------------------------------------------------ */
-
-/* source_of - the sender's number; 0 is everybody beyond the limit. Under the lock. */
-static uint32_t source_of(struct log_receiver *r, const struct ip *ip)
-{
-    uint64_t h;
-    struct ip bytes = *ip;
-    memcpy(&h, bytes.b + 8, sizeof(h));
-    h = (h ^ bytes.b[1] ^ (uint64_t)bytes.b[7] << 40) * UINT64_C(0x9e3779b97f4a7c15);
-    size_t slot = (h >> 40) % SLOTS;
-    for (; r->inside->slots[slot]; slot = (slot + 1) % SLOTS)
-        if (ip_equal(&r->sources[r->inside->slots[slot] - 1].ip, ip))
-            return r->inside->slots[slot] - 1;
-    if (r->n_sources == LOG_SOURCES_MAX)
-        return 0;
-    struct log_source *s = &r->sources[r->n_sources++];
-    *s = (struct log_source){.ip = *ip, .first_us = clock_now_us()};
-    r->inside->slots[slot] = r->n_sources;
-    return r->n_sources - 1;
-}
-
 /* --- the batch ------------------------------------------------------------------------------------------------------ */
 
 static void count_dropped(struct log_receiver *r)
 {
-    pthread_mutex_lock(&r->lock);
+    pthread_mutex_lock(&r->sources.lock);
     for (uint32_t i = 0; i < r->inside->events->n; i++)
-        r->sources[r->inside->rows_of[i]].dropped++;
-    pthread_mutex_unlock(&r->lock);
+        r->sources.all[r->inside->rows_of[i]].dropped++;
+    pthread_mutex_unlock(&r->sources.lock);
 }
 
 /*
@@ -154,34 +133,68 @@ static int flush(struct log_receiver *r)
     return result;
 }
 
+/* one sender's messages: who it is, as text and as number */
+struct sender {
+    uint32_t source;
+    struct text address, name;
+    char shown[IP_TEXT_MAX], name_text[LOG_SOURCE_NAME_MAX];
+};
+
+/* kind_of - what a record must be: on a listener of one format what is something else is malformed (and kept as text). */
+static enum event_record_kind kind_of(const struct log_receiver *r)
+{
+    switch (r->o.format) {
+    case LOG_FRAME_JSON: return EVENT_RECORD_JSON;
+    case LOG_FRAME_XML: return EVENT_RECORD_WINXML;
+    case LOG_FRAME_SYSLOG:
+    case LOG_FRAME_AUTO: break;
+    }
+    return EVENT_RECORD_ANY;
+}
+
+/* is_admitted - a message of @n_bytes came; whether its sender may send it. */
+static bool is_admitted(struct log_receiver *r, uint32_t source, size_t n_bytes, int64_t now_us)
+{
+    pthread_mutex_lock(&r->sources.lock);
+    struct log_source *s = &r->sources.all[source];
+    bool is = log_source_admits(s, &r->o.quota, n_bytes, now_us);
+    s->messages++;
+    s->bytes += n_bytes;
+    s->last_us = now_us;
+    s->over_quota += !is;
+    pthread_mutex_unlock(&r->sources.lock);
+    return is;
+}
+
 /* add - one message as one row. Return: 0 or <0. */
-static int add(struct log_receiver *r, struct text message, uint32_t source, const struct text *address)
+static int add(struct log_receiver *r, struct text message, const struct sender *sender)
 {
     struct log_receiver_inside *x = r->inside;
-    struct event_source from = {.arrived_us = clock_now_us(), .zone_s = r->o.zone_s, .address = *address};
+    struct event_source from = {.arrived_us = clock_now_us(), .zone_s = r->o.zone_s, .address = sender->address, .sender = sender->name};
     enum event_refusal reason;
     size_t at;
     while (message.n && (message.p[message.n - 1] == '\n' || message.p[message.n - 1] == '\r' || !message.p[message.n - 1]))
         message.n--;
-    int e = event_record(x->decoder, EVENT_RECORD_ANY, message, &from, x->events, &reason, &at);
+    if (!is_admitted(r, sender->source, message.n, from.arrived_us))
+        return 0;
+    int e = event_record(x->decoder, kind_of(r), message, &from, x->events, &reason, &at);
     bool is_malformed = e == EVENT_RECORD_REFUSED;
     if (is_malformed)
         e = event_record(x->decoder, EVENT_RECORD_LINE, message, &from, x->events, &reason, &at);
     bool is_plain = !e && !event_get(x->events, x->events->n - 1, EV_EVENT_DECODER);
-    pthread_mutex_lock(&r->lock);
-    struct log_source *s = &r->sources[source];
-    s->messages++;
-    s->bytes += message.n;
-    s->last_us = from.arrived_us;
-    s->malformed += is_malformed;
-    s->plain += is_plain;
-    s->empty += e == EVENT_RECORD_NONE;
-    s->dropped += e == EVENT_RECORD_REFUSED;
-    pthread_mutex_unlock(&r->lock);
+    if (e || is_malformed || is_plain) {
+        pthread_mutex_lock(&r->sources.lock);
+        struct log_source *s = &r->sources.all[sender->source];
+        s->malformed += is_malformed;
+        s->plain += is_plain;
+        s->empty += e == EVENT_RECORD_NONE;
+        s->dropped += e == EVENT_RECORD_REFUSED;
+        pthread_mutex_unlock(&r->sources.lock);
+    }
     if (e == -ENOMEM)
         return FAULT(&r->fault, e, no_memory, "receivers");
     if (!e) {
-        x->rows_of[x->events->n - 1] = source;
+        x->rows_of[x->events->n - 1] = sender->source;
         if (!x->oldest_us)
             x->oldest_us = clock_steady_us();
     }
@@ -217,17 +230,17 @@ static int take_datagrams(struct log_receiver *r)
         return errno == EAGAIN || errno == EINTR ? 0 : FAULT(&r->fault, -errno, log_receive_failed, strerrordesc_np(errno));
     for (int i = 0; i < n; i++) {
         struct ip ip = address_of(&from[i]);
-        char shown[IP_TEXT_MAX];
+        struct sender sender = {0};
         note_drops(r, &m[i].msg_hdr);
         if (!is_allowed(r, &ip)) {
             atomic_fetch_add(&r->not_allowed, 1);
             continue;
         }
-        pthread_mutex_lock(&r->lock);
-        uint32_t source = source_of(r, &ip);
-        pthread_mutex_unlock(&r->lock);
-        struct text address = {shown, ip_format(&ip, shown)};
-        int e = add(r, (struct text){parts[i].iov_base, m[i].msg_len}, source, &address);
+        pthread_mutex_lock(&r->sources.lock);
+        sender.source = log_sources_find(&r->sources, &ip, TEXT(""), clock_now_us());
+        pthread_mutex_unlock(&r->sources.lock);
+        sender.address = (struct text){sender.shown, ip_format(&ip, sender.shown)};
+        int e = add(r, (struct text){parts[i].iov_base, m[i].msg_len}, &sender);
         if (e)
             return e;
     }
@@ -238,13 +251,13 @@ static int take_datagrams(struct log_receiver *r)
 
 static void close_connection(struct log_receiver *r, struct connection *c)
 {
-    pthread_mutex_lock(&r->lock);
-    r->sources[c->source].n_connections--;
-    pthread_mutex_unlock(&r->lock);
+    pthread_mutex_lock(&r->sources.lock);
+    r->sources.all[c->source].n_connections--;
+    pthread_mutex_unlock(&r->sources.lock);
     close(c->fd);
     c->fd = -1;
-    syslog_framer_fini(&c->framer);
-    c->framer = (struct syslog_framer){0};
+    log_framer_fini(&c->framer);
+    c->framer = (struct log_framer){0};
     r->inside->n_connections--;
     atomic_fetch_sub(&r->connections, 1);
 }
@@ -257,9 +270,29 @@ static struct connection *free_connection(struct log_receiver_inside *x)
     return NULL;
 }
 
-static void accept_connection(struct log_receiver *r)
+/* add_connection - @fd becomes a connection of that sender, or is closed: too many. */
+static void add_connection(struct log_receiver *r, int fd, const struct ip *ip, struct text name)
 {
     struct log_receiver_inside *x = r->inside;
+    struct connection *c = free_connection(x);
+    pthread_mutex_lock(&r->sources.lock);
+    uint32_t source = log_sources_find(&r->sources, ip, name, clock_now_us());
+    bool has_room = c && r->sources.all[source].n_connections < LOG_CONNECTIONS_OF_ONE;
+    r->sources.all[source].n_connections += has_room;
+    pthread_mutex_unlock(&r->sources.lock);
+    struct epoll_event e = {.events = EPOLLIN, .data.u64 = has_room ? (uint64_t)(c - x->connections) : 0};
+    if (!has_room || epoll_ctl(x->epoll, EPOLL_CTL_ADD, fd, &e)) {
+        atomic_fetch_add(&r->connections_refused, 1);
+        close(fd);
+        return;
+    }
+    *c = (struct connection){.fd = fd, .source = source, .framer = {.format = r->o.format}};
+    x->n_connections++;
+    atomic_fetch_add(&r->connections, 1);
+}
+
+static void accept_connection(struct log_receiver *r)
+{
     struct sockaddr_storage from;
     socklen_t n = sizeof(from);
     int yes = 1, fd = accept4(r->o.tcp_fd, (struct sockaddr *)&from, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -271,28 +304,39 @@ static void accept_connection(struct log_receiver *r)
         close(fd);
         return;
     }
-    struct connection *c = free_connection(x);
-    pthread_mutex_lock(&r->lock);
-    uint32_t source = source_of(r, &ip);
-    bool has_room = c && r->sources[source].n_connections < LOG_CONNECTIONS_OF_ONE;
-    r->sources[source].n_connections += has_room;
-    pthread_mutex_unlock(&r->lock);
-    struct epoll_event e = {.events = EPOLLIN, .data.u64 = has_room ? (uint64_t)(c - x->connections) : 0};
-    if (!has_room || epoll_ctl(x->epoll, EPOLL_CTL_ADD, fd, &e)) {
-        atomic_fetch_add(&r->connections_refused, 1);
-        close(fd);
-        return;
-    }
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof(yes));
-    *c = (struct connection){.fd = fd, .source = source};
-    x->n_connections++;
-    atomic_fetch_add(&r->connections, 1);
+    add_connection(r, fd, &ip, TEXT(""));
 }
 
-static int end_stream(struct log_receiver *r, struct connection *c, const struct text *address)
+/* accept_stream - one that the gate has taken off TLS. */
+static void accept_stream(struct log_receiver *r)
+{
+    struct log_link_hello hello;
+    int fd;
+    if (log_link_receive(r->o.link_fd, &hello, &fd))
+        return;
+    if (hello.kind == LOG_LINK_STREAM)
+        add_connection(r, fd, &hello.ip, (struct text){hello.name, strlen(hello.name)});
+    else
+        close(fd);
+}
+
+static void describe(struct log_receiver *r, const struct connection *c, struct sender *ret)
+{
+    pthread_mutex_lock(&r->sources.lock);
+    const struct log_source *s = &r->sources.all[c->source];
+    struct ip ip = s->ip;
+    memcpy(ret->name_text, s->name, sizeof(ret->name_text));
+    pthread_mutex_unlock(&r->sources.lock);
+    ret->source = c->source;
+    ret->address = (struct text){ret->shown, ip_format(&ip, ret->shown)};
+    ret->name = (struct text){ret->name_text, strlen(ret->name_text)};
+}
+
+static int end_stream(struct log_receiver *r, struct connection *c, const struct sender *sender)
 {
     struct text message;
-    int e = syslog_frame_end(&c->framer, &message) ? 0 : add(r, message, c->source, address);
+    int e = log_frame_end(&c->framer, &message) ? 0 : add(r, message, sender);
     close_connection(r, c);
     return e;
 }
@@ -300,26 +344,23 @@ static int end_stream(struct log_receiver *r, struct connection *c, const struct
 /* read_connection - one piece. Return: bytes read (0: nothing there, or it ended), or <0. */
 static int read_connection(struct log_receiver *r, struct connection *c)
 {
-    char shown[IP_TEXT_MAX];
-    struct text address = {shown, 0}, message;
+    struct sender sender;
+    struct text message;
     if (c->fd < 0)
         return 0;
-    pthread_mutex_lock(&r->lock);
-    struct ip ip = r->sources[c->source].ip;
-    pthread_mutex_unlock(&r->lock);
-    address.n = ip_format(&ip, shown);
+    describe(r, c, &sender);
     ssize_t n = recv(c->fd, r->inside->bytes, STREAM_BYTES, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     if (n <= 0) {
-        int e = end_stream(r, c, &address);
+        int e = end_stream(r, c, &sender);
         return e;
     }
     const uint8_t *p = r->inside->bytes;
     size_t left = (size_t)n;
     int e;
-    while (!(e = syslog_frame(&c->framer, &p, &left, &message)))
-        if ((e = add(r, message, c->source, &address)) < 0)
+    while (!(e = log_frame(&c->framer, &p, &left, &message)))
+        if ((e = add(r, message, &sender)) < 0)
             break;
     if (e == -ENOMEM)
         return FAULT(&r->fault, e, no_memory, "receivers");
@@ -331,13 +372,11 @@ static int read_connection(struct log_receiver *r, struct connection *c)
 int log_receiver_init(struct log_receiver *r, const struct log_receiver_options *o)
 {
     *r = (struct log_receiver){.o = *o};
-    pthread_mutex_init(&r->lock, NULL);
+    int no_room = log_sources_init(&r->sources);
     struct log_receiver_inside *x = r->inside = calloc(1, sizeof(*x));
-    r->sources = calloc(LOG_SOURCES_MAX, sizeof(*r->sources));
-    if (!x || !r->sources)
+    if (!x || no_room)
         return -ENOMEM;
     x->epoll = x->wake = -1;
-    r->n_sources = 1; /* entry 0: those beyond the limit */
     for (size_t i = 0; i < LOG_CONNECTIONS_MAX; i++)
         x->connections[i].fd = -1;
     x->events = events_new(o->names);
@@ -352,7 +391,7 @@ int log_receiver_init(struct log_receiver *r, const struct log_receiver_options 
     const struct {
         int fd;
         uint64_t tag;
-    } watched[] = {{o->udp_fd, TAG_UDP}, {o->tcp_fd, TAG_TCP}, {x->wake, TAG_WAKE}};
+    } watched[] = {{o->udp_fd, TAG_UDP}, {o->tcp_fd, TAG_TCP}, {o->link_fd, TAG_LINK}, {x->wake, TAG_WAKE}};
     int yes = 1;
     for (size_t i = 0; i < sizeof(watched) / sizeof(*watched); i++) {
         struct epoll_event e = {.events = EPOLLIN, .data.u64 = watched[i].tag};
@@ -371,8 +410,8 @@ static int serve_one(struct log_receiver *r, uint64_t tag)
         int n = take_datagrams(r);
         return n < 0 ? n : 0;
     }
-    if (tag == TAG_TCP) {
-        accept_connection(r);
+    if (tag == TAG_TCP || tag == TAG_LINK) {
+        tag == TAG_TCP ? accept_connection(r) : accept_stream(r);
         return 0;
     }
     if (tag == TAG_WAKE) {
@@ -428,9 +467,9 @@ static int drain(struct log_receiver *r)
     }
     for (size_t i = 0; i < LOG_CONNECTIONS_MAX; i++)
         if (x->connections[i].fd >= 0) {
-            char shown[IP_TEXT_MAX];
-            struct text address = {shown, ip_format(&r->sources[x->connections[i].source].ip, shown)};
-            int k = end_stream(r, &x->connections[i], &address);
+            struct sender sender;
+            describe(r, &x->connections[i], &sender);
+            int k = end_stream(r, &x->connections[i], &sender);
             e = e ? e : k;
         }
     int k = flush(r);
@@ -475,20 +514,11 @@ void log_receiver_fini(struct log_receiver *r)
         free(x->bytes);
         free(x);
     }
-    free(r->sources);
     r->inside = NULL;
-    r->sources = NULL;
-    pthread_mutex_destroy(&r->lock);
+    log_sources_fini(&r->sources);
 }
 
 int log_receiver_sources(struct log_receiver *r, struct log_source **ret, uint32_t *ret_n)
 {
-    pthread_mutex_lock(&r->lock);
-    struct log_source *copy = malloc(r->n_sources * sizeof(*copy));
-    if (copy)
-        memcpy(copy, r->sources, r->n_sources * sizeof(*copy));
-    *ret_n = r->n_sources;
-    pthread_mutex_unlock(&r->lock);
-    *ret = copy;
-    return copy ? 0 : -ENOMEM;
+    return log_sources_copy(&r->sources, ret, ret_n);
 }

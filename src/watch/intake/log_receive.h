@@ -2,11 +2,11 @@
 /*
  * watch/intake/log_receive - log messages over UDP and TCP into the store: one thread per listener.
  *
- * In:     datagrams, one message each; streams whose messages are octet-counted or end with LF, told apart for each
- *         (RFC 6587); of either what format/event_record knows. All untrusted.
+ * In:     datagrams, one message each; streams (from a socket, or off TLS from the gate) whose messages are octet-counted, end
+ *         with LF, or are XML events, told apart for each (log_frame.h); of either what format/event_record knows. All untrusted.
  * Out:    batches: given to a hook (rules, lists), then journaled. A record that is malformed in the format it claims is
  *         kept as plain text and counted: what reached us is never thrown away for its form.
- * Account: received = kept + dropped (senders not allowed, over a limit, no room in the store), per sender and in all.
+ * Account: received = kept + empty + dropped (over the sender's quota, no room in the store), per sender and in all.
  * Pressure: while the store takes nothing the thread holds its batch and reads no more: TCP senders wait, datagrams
  *         pile up in the kernel, whose drops are counted.
  * Limits: LOG_SOURCES_MAX senders are told apart (those beyond share one entry), LOG_CONNECTIONS_MAX connections a listener,
@@ -17,37 +17,24 @@
 #include "base/fault.h"
 #include "base/ip.h"
 #include "format/event.h"
+#include "watch/intake/log_frame.h"
+#include "watch/intake/log_source.h"
 #include "watch/store/store.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define LOG_SOURCES_MAX 4096u
 #define LOG_CONNECTIONS_MAX 1024u
 #define LOG_CONNECTIONS_OF_ONE 64u
 
 /* tcp_listen - a bound, listening socket. Return: descriptor or -errno with the fault. */
 int tcp_listen(const struct ip *ip, uint16_t port, struct fault *f);
 
-#define LOG_SOURCE_COUNTERS(X)                                           \
-    X(messages, "messages received")                                     \
-    X(bytes, "bytes of them")                                            \
-    X(malformed, "kept as text: malformed in the format they claim")     \
-    X(plain, "kept, understood by nobody")                               \
-    X(empty, "blank messages, no record")                                \
-    X(dropped, "lost: the store took nothing until the end")
-
-struct log_source {
-    struct ip ip; /* all zero: senders beyond LOG_SOURCES_MAX */
-    int64_t first_us, last_us;
-#define X(name, help) uint64_t name;
-    LOG_SOURCE_COUNTERS(X)
-#undef X
-    uint32_t n_connections;
-};
-
 struct log_receiver_options {
     int udp_fd, tcp_fd; /* -1: none; owned by the caller */
+    int link_fd;        /* -1: none; where the gate hands over streams it has taken off TLS (log_link.h) */
+    enum log_frame_format format; /* of streams; JSON and XML also of datagrams */
+    struct log_quota quota;       /* of each sender */
     const struct ip_range *allow; /* none: everyone */
     size_t n_allow;
     int zone_s;
@@ -64,9 +51,7 @@ struct log_receiver {
     struct fault fault; /* of what ended it */
     _Atomic bool is_ending, is_waiting; /* waiting: the store takes nothing */
     atomic_ullong not_allowed, connections, connections_refused, kernel_drops, batches;
-    pthread_mutex_t lock; /* guards the sources */
-    struct log_source *sources;
-    uint32_t n_sources;
+    struct log_sources sources;
     struct log_receiver_inside *inside;
 };
 

@@ -6,6 +6,7 @@
  */
 #include "watch/intake/unpack.h"
 
+#include <bzlib.h>
 #include <errno.h>
 #include <lzma.h>
 #include <stdlib.h>
@@ -25,10 +26,11 @@ struct unpack {
     bool is_open;       /* the library holds a stream */
     bool has_ended;     /* the descriptor is at its end */
     bool is_between;    /* a stream has ended and no other begun: the file may end here */
-    uint64_t n_in, n_out;
+    uint64_t n_in, n_out, max_out; /* max_out 0: the limits of the header */
     size_t at, n;       /* input not yet used: buffer[at..n) */
     z_stream gzip;
     lzma_stream xz;
+    bz_stream bzip2;
     ZSTD_DStream *zstd;
     uint8_t buffer[INPUT_BYTES];
 };
@@ -50,6 +52,11 @@ int unpack_new(int fd, struct unpack **ret)
     return 0;
 }
 
+void unpack_limit(struct unpack *u, uint64_t max_bytes)
+{
+    u->max_out = max_bytes;
+}
+
 static void close_stream(struct unpack *u)
 {
     if (!u->is_open)
@@ -60,6 +67,8 @@ static void close_stream(struct unpack *u)
         lzma_end(&u->xz);
     else if (u->kind == UNPACK_ZSTD)
         ZSTD_freeDStream(u->zstd);
+    else if (u->kind == UNPACK_BZIP2)
+        BZ2_bzDecompressEnd(&u->bzip2);
     u->is_open = false;
 }
 
@@ -108,6 +117,8 @@ static int look(struct unpack *u)
         u->kind = UNPACK_XZ;
     else if (u->n >= 4 && !memcmp(p, zstd, 4))
         u->kind = UNPACK_ZSTD;
+    else if (u->n >= 4 && !memcmp(p, "BZh", 3) && p[3] >= '1' && p[3] <= '9')
+        u->kind = UNPACK_BZIP2;
     u->is_known = true;
     return 0;
 }
@@ -126,6 +137,9 @@ static int open_stream(struct unpack *u)
         failed = !u->zstd;
         if (u->zstd)
             (void)ZSTD_DCtx_setParameter(u->zstd, ZSTD_d_windowLogMax, UNPACK_WINDOW_LOG);
+    } else if (u->kind == UNPACK_BZIP2) {
+        u->bzip2 = (bz_stream){0};
+        failed = BZ2_bzDecompressInit(&u->bzip2, 0, 0) != BZ_OK;
     }
     u->is_open = !failed;
     return failed ? -ENOMEM : 0;
@@ -180,6 +194,20 @@ static int step_zstd(struct unpack *u, uint8_t *p, size_t n, size_t *ret_n, bool
     return code == ZSTD_error_memory_allocation ? -ENOMEM : UNPACK_CORRUPT;
 }
 
+static int step_bzip2(struct unpack *u, uint8_t *p, size_t n, size_t *ret_n, bool *ret_ended)
+{
+    unsigned room = (unsigned)(n < 1u << 30 ? n : 1u << 30);
+    u->bzip2.next_in = (char *)u->buffer + u->at;
+    u->bzip2.avail_in = (unsigned)(u->n - u->at);
+    u->bzip2.next_out = (char *)p;
+    u->bzip2.avail_out = room;
+    int rc = BZ2_bzDecompress(&u->bzip2);
+    u->at = u->n - u->bzip2.avail_in;
+    *ret_n = room - u->bzip2.avail_out;
+    *ret_ended = rc == BZ_STREAM_END;
+    return rc == BZ_OK || rc == BZ_STREAM_END ? 0 : rc == BZ_MEM_ERROR ? -ENOMEM : UNPACK_CORRUPT;
+}
+
 static int step(struct unpack *u, uint8_t *p, size_t n, size_t *ret_n, bool *ret_ended)
 {
     switch (u->kind) {
@@ -189,6 +217,8 @@ static int step(struct unpack *u, uint8_t *p, size_t n, size_t *ret_n, bool *ret
         return step_xz(u, p, n, ret_n, ret_ended);
     case UNPACK_ZSTD:
         return step_zstd(u, p, n, ret_n, ret_ended);
+    case UNPACK_BZIP2:
+        return step_bzip2(u, p, n, ret_n, ret_ended);
     case UNPACK_PLAIN:
         break;
     }
@@ -210,6 +240,8 @@ static bool is_padding(const struct unpack *u)
 
 static bool is_too_much(const struct unpack *u)
 {
+    if (u->max_out && u->n_out > u->max_out)
+        return true;
     uint64_t in = u->n_in < UNPACK_MAX_BYTES ? u->n_in : UNPACK_MAX_BYTES;
     return u->kind != UNPACK_PLAIN && (u->n_out > UNPACK_FREE_BYTES + in * UNPACK_RATIO || u->n_out > UNPACK_MAX_BYTES);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * watch/intake/unpack - a file's content, whatever it is packed with: gzip, xz, zstd or nothing, told by its magic.
+ * watch/intake/unpack - a file's content, whatever it is packed with: gzip, xz, zstd, bzip2 or nothing, told by its magic.
  *
  * In:     a descriptor read from where it stands to its end; a pipe will do.
  * Out:    the unpacked bytes in pieces. Members, streams and frames behind each other are one content.
  * Limits: against bombs the output may be UNPACK_FREE_BYTES plus UNPACK_RATIO times what was read, and
  *         UNPACK_MAX_BYTES in all; an xz dictionary may take UNPACK_MEMORY_BYTES, a zstd window 2^UNPACK_WINDOW_LOG.
- * Source: RFC 1952, the .xz format, RFC 8878.
+ * Source: RFC 1952, the .xz format, RFC 8878, bzip2 1.0.
  */
 #pragma once
 
@@ -20,7 +20,7 @@
 #define UNPACK_MEMORY_BYTES ((uint64_t)256 << 20)
 #define UNPACK_WINDOW_LOG 28
 
-enum unpack_kind { UNPACK_PLAIN, UNPACK_GZIP, UNPACK_XZ, UNPACK_ZSTD };
+enum unpack_kind { UNPACK_PLAIN, UNPACK_GZIP, UNPACK_XZ, UNPACK_ZSTD, UNPACK_BZIP2 };
 
 struct unpack;
 
@@ -29,6 +29,8 @@ bool unpack_is_device(int fd);
 /* unpack_new - @fd: borrowed. Return: 0 or -ENOMEM. */
 int unpack_new(int fd, struct unpack **ret);
 void unpack_free(struct unpack *u);
+/* unpack_limit - a limit of one's own, for what is packed with nothing, too: more is UNPACK_BOMB. */
+void unpack_limit(struct unpack *u, uint64_t max_bytes);
 
 /*
  * unpack_read - the next bytes of the content.
