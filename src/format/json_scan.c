@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two steps: index_text finds where something stands (json_scan_index.c), walk checks the grammar along these places.
+ * Two steps: index_text finds where something stands (json_scan_index.c), walk checks the grammar along these places;
+ * a text that looks like one before needs no walk (json_scan_shape.c).
  * Quotes come in pairs in the index, and nothing inside a string is in it: a string's end is the next entry.
  */
 #include "format/json_scan.h"
@@ -36,7 +37,8 @@ struct json_scan *json_scan_new(json_mark mark, bool is_plain)
     s->index_text = is_plain ? json_index_plain : json_index_best();
     s->nodes = malloc(JSON_NODES_MAX * sizeof *s->nodes);
     s->heads = malloc(sizeof(uint32_t) << HASH_BITS);
-    if (!s->nodes || !s->heads) {
+    s->shapes = json_shapes_new();
+    if (!s->nodes || !s->heads || !s->shapes) {
         json_scan_free(s);
         return NULL;
     }
@@ -52,16 +54,10 @@ void json_scan_free(struct json_scan *s)
     free(s->nodes);
     free(s->heads);
     free(s->index);
+    free(s->bytes);
     free(s->escapes);
+    json_shapes_free(s->shapes);
     free(s);
-}
-
-/* load8 - at most eight bytes, zeros above; the text has JSON_SCAN_PADDING behind it */
-static inline uint64_t load8(const char *p, size_t n)
-{
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    return n >= 8 ? v : v & ((UINT64_C(1) << 8 * n) - 1);
 }
 
 static uint32_t hash_of(uint32_t parent, const char *p, size_t n)
@@ -143,22 +139,6 @@ uint32_t json_scan_find(const struct json_scan *s, uint32_t parent, struct text 
 
 /* --- the walk --------------------------------------------------------------------------------------- */
 
-static bool has_escape(const struct json_scan *s, size_t at, size_t n)
-{
-    if (!n)
-        return false;
-    size_t a = at >> 6, b = (at + n - 1) >> 6;
-    uint64_t from = ~UINT64_C(0) << (at & 63), to = ~UINT64_C(0) >> (63 - ((at + n - 1) & 63));
-    if (a == b)
-        return s->escapes[a] & from & to;
-    if ((s->escapes[a] & from) || (s->escapes[b] & to))
-        return true;
-    while (++a < b)
-        if (s->escapes[a])
-            return true;
-    return false;
-}
-
 /* key_node - of a key that is not the one expected; the guess is set right. Return: NO_NODE beyond a limit. */
 static uint32_t key_node(struct json_scan *s, uint32_t parent, const char *p, size_t n, uint32_t *guess)
 {
@@ -191,74 +171,6 @@ __attribute__((noinline)) static uint32_t other_key(struct json_scan *s, uint32_
     return is_escaped ? escaped_key(s, parent, raw, guess) : key_node(s, parent, raw.p, raw.n, guess);
 }
 
-static bool is_number(const char *p, const char *end)
-{
-    p += p < end && *p == '-';
-    if (p == end)
-        return false;
-    if (*p == '0')
-        p++;
-    else if (*p >= '1' && *p <= '9')
-        while (p < end && *p >= '0' && *p <= '9')
-            p++;
-    else
-        return false;
-    if (p < end && *p == '.') {
-        const char *digits = ++p;
-        while (p < end && *p >= '0' && *p <= '9')
-            p++;
-        if (p == digits)
-            return false;
-    }
-    if (p < end && (*p == 'e' || *p == 'E')) {
-        p++;
-        p += p < end && (*p == '+' || *p == '-');
-        const char *digits = p;
-        while (p < end && *p >= '0' && *p <= '9')
-            p++;
-        if (p == digits)
-            return false;
-    }
-    return p == end;
-}
-
-/* eight_digits - every byte is one: the high half 3, and adding 6 does not change that. */
-static inline bool eight_digits(uint64_t v)
-{
-    const uint64_t halves = UINT64_C(0xf0f0f0f0f0f0f0f0), threes = UINT64_C(0x3030303030303030);
-    return (v & halves) == threes && ((v + UINT64_C(0x0606060606060606)) & halves) == threes;
-}
-
-/* are_digits - of 1 to 16 bytes. */
-static inline bool are_digits(const char *p, size_t n)
-{
-    const uint64_t zeros = UINT64_C(0x3030303030303030);
-    if (n < 8)
-        return eight_digits(load8(p, n) | zeros << 8 * n);
-    return eight_digits(load8(p, 8)) && eight_digits(load8(p + n - 8, 8));
-}
-
-static inline bool is_blank(char c)
-{
-    return (unsigned char)c <= ' ' && (c == ' ' || c == '\n' || c == '\r' || c == '\t');
-}
-
-/* scalar_kind - of a number or word of @n bytes. Return: a kind, or STRING when it is neither. */
-__attribute__((always_inline)) static inline enum json_kind scalar_kind(const char *p, size_t n)
-{
-    uint32_t four;
-    memcpy(&four, p, sizeof four); /* the padding is behind */
-    if (n <= 16 && *p != '0' && are_digits(p, n))
-        return JSON_KIND_NUMBER;
-    if (*p <= '9')
-        return is_number(p, p + n) ? JSON_KIND_NUMBER : JSON_KIND_STRING;
-    if (n == 4 && four == ('t' | 'r' << 8 | 'u' << 16 | (uint32_t)'e' << 24))
-        return JSON_KIND_TRUE;
-    if (n == 4 && four == ('n' | 'u' << 8 | 'l' << 16 | (uint32_t)'l' << 24))
-        return JSON_KIND_NULL;
-    return n == 5 && !memcmp(p, "false", 5) ? JSON_KIND_FALSE : JSON_KIND_STRING;
-}
-
 /*
  * take_key - a key and its colon at @i, in an object at @parent. Return: its node, NO_NODE beyond a limit, or BAD_KEY.
  */
@@ -273,14 +185,6 @@ __attribute__((always_inline)) static inline uint32_t take_key(struct json_scan 
     if (g && !is_escaped && s->nodes[g].parent == parent && is_key(s, &s->nodes[g], k, n))
         return g;
     return other_key(s, parent, (struct text){k, n}, is_escaped, guess);
-}
-
-/* scalar_end - where the number or word at @at ends, @to being where the next thing begins. */
-static inline uint32_t scalar_end(const char *p, uint32_t to)
-{
-    while (is_blank(p[to - 1]))
-        to--;
-    return to;
 }
 
 /* what a walk has in hand */
@@ -411,10 +315,12 @@ static int make_room(struct json_scan *s, size_t n)
     while (room < n)
         room *= 2;
     free(s->index);
+    free(s->bytes);
     free(s->escapes);
     s->index = malloc((room + 64 + INDEX_SPARE) * sizeof *s->index);
+    s->bytes = malloc(room + 64 + INDEX_SPARE);
     s->escapes = malloc((room / 64 + 1) * sizeof *s->escapes);
-    s->room = s->index && s->escapes ? room : 0;
+    s->room = s->index && s->bytes && s->escapes ? room : 0;
     return s->room ? 0 : -ENOMEM;
 }
 
@@ -446,6 +352,11 @@ int json_scan(struct json_scan *s, struct text t, size_t *ret_at)
         return scan_fault(t, JSON_MALFORMED, ret_at);
     for (size_t k = 0; k < INDEX_SPARE; k++)
         s->index[n + k] = (uint32_t)t.n;
+    if (json_shape_take(s, t.p, n))
+        return 0;
     rc = walk(s, t.p, s->index, s->index + n);
-    return rc ? scan_fault(t, rc, ret_at) : 0;
+    if (rc)
+        return scan_fault(t, rc, ret_at);
+    json_shape_learn(s, t.p, n);
+    return 0;
 }

@@ -67,6 +67,17 @@ static inline uint32_t *put_places(uint32_t *out, uint64_t bits, uint32_t base)
     return out;
 }
 
+/* bytes_at - what stands at the @n places. */
+static size_t bytes_at(struct json_scan *s, const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char c = p[s->index[i]];
+        bool is_operator = c == '"' || c == ',' || c == ':' || c == '{' || c == '}' || c == '[' || c == ']';
+        s->bytes[i] = is_operator ? (uint8_t)c : '0';
+    }
+    return n;
+}
+
 static struct masks masks_plain(const char *p, size_t n)
 {
     struct masks m = {0};
@@ -109,7 +120,7 @@ size_t json_index_plain(struct json_scan *s, const char *p, size_t n)
     }
     s->has_escapes = escapes;
     s->has_high = highs;
-    return bad || c.is_inside ? SIZE_MAX : (size_t)(out - s->index);
+    return bad || c.is_inside ? SIZE_MAX : bytes_at(s, p, (size_t)(out - s->index));
 }
 
 #if defined(__x86_64__)
@@ -201,7 +212,7 @@ AVX2 static size_t index_avx2(struct json_scan *s, const char *p, size_t n)
     }
     s->has_escapes = escapes;
     s->has_high = highs;
-    return bad || c.is_inside ? SIZE_MAX : (size_t)(out - s->index);
+    return bad || c.is_inside ? SIZE_MAX : bytes_at(s, p, (size_t)(out - s->index));
 }
 
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512vbmi,avx512vbmi2,avx2,pclmul,bmi,popcnt")))
@@ -217,12 +228,20 @@ AVX512 static inline struct masks masks_avx512(__m512i v)
         .operators = _mm512_cmpeq_epi8_mask(_mm512_or_si512(v, _mm512_set1_epi8(0x20)), _mm512_shuffle_epi8(operator, v)),
         .blanks = _mm512_cmpeq_epi8_mask(v, _mm512_shuffle_epi8(blank, v)),
         .controls = _mm512_cmple_epu8_mask(v, _mm512_set1_epi8(0x1f)),
-        .highs = _mm512_movepi8_mask(v),
     };
 }
 
-/* put_places_wide - sixteen at a time. */
-AVX512 static inline uint32_t *put_places_wide(uint32_t *out, uint64_t bits, uint32_t base)
+/* wide - sixteen places of a block. */
+AVX512 static inline void wide(uint32_t *out, __m512i from, __m128i places)
+{
+    _mm512_storeu_si512(out, _mm512_add_epi32(from, _mm512_cvtepu8_epi32(places)));
+}
+
+/*
+ * put_places_wide - the places and what stands there, more than there are: the room behind is that of a block. Few blocks
+ * hold more than 32, and most more than 16: only the former is asked.
+ */
+AVX512 static inline uint32_t *put_places_wide(uint32_t *out, uint8_t *bytes, __m512i text, uint64_t bits, uint32_t base)
 {
     const __m512i all = _mm512_set_epi8(63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42, 41, 40,
         39, 38, 37,
@@ -231,12 +250,12 @@ AVX512 static inline uint32_t *put_places_wide(uint32_t *out, uint64_t bits, uin
     const __m512i from = _mm512_set1_epi32((int)base);
     unsigned n = (unsigned)__builtin_popcountll(bits);
     __m512i places = _mm512_maskz_compress_epi8(bits, all);
-    _mm512_storeu_si512(out, _mm512_add_epi32(from, _mm512_cvtepu8_epi32(_mm512_castsi512_si128(places))));
-    if (n > 16)
-        _mm512_storeu_si512(out + 16, _mm512_add_epi32(from, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(places, 1))));
+    _mm512_storeu_si512(bytes, _mm512_permutexvar_epi8(places, text));
+    wide(out, from, _mm512_castsi512_si128(places));
+    wide(out + 16, from, _mm512_extracti32x4_epi32(places, 1));
     if (n > 32) {
-        _mm512_storeu_si512(out + 32, _mm512_add_epi32(from, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(places, 2))));
-        _mm512_storeu_si512(out + 48, _mm512_add_epi32(from, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(places, 3))));
+        wide(out + 32, from, _mm512_extracti32x4_epi32(places, 2));
+        wide(out + 48, from, _mm512_extracti32x4_epi32(places, 3));
     }
     return out + n;
 }
@@ -245,11 +264,14 @@ AVX512 static size_t index_avx512(struct json_scan *s, const char *p, size_t n)
 {
     struct carry c = {0};
     uint32_t *out = s->index;
-    uint64_t bad = 0, escapes = 0, highs = 0;
+    uint64_t bad = 0, escapes = 0;
+    __m512i any = _mm512_setzero_si512();
     for (size_t at = 0; at < n; at += 64) {
         _mm_prefetch(p + at + AHEAD, _MM_HINT_T0);
         uint64_t in = n - at < 64 ? (UINT64_C(1) << (n - at)) - 1 : ~UINT64_C(0);
-        struct masks m = masks_avx512(_mm512_mask_loadu_epi8(_mm512_set1_epi8(' '), in, p + at)); /* blanks behind the text */
+        __m512i v = _mm512_mask_loadu_epi8(_mm512_set1_epi8(' '), in, p + at); /* blanks behind the text */
+        struct masks m = masks_avx512(v);
+        any = _mm512_or_si512(any, v);
         uint64_t quotes = m.quotes;
         if (m.backslashes | c.is_escaped)
             quotes &= ~escaped(m.backslashes, &c);
@@ -258,12 +280,13 @@ AVX512 static size_t index_avx512(struct json_scan *s, const char *p, size_t n)
         c.is_inside = (uint64_t)((int64_t)inside >> 63);
         bad |= m.controls & inside;
         escapes |= m.backslashes;
-        highs |= m.highs;
         s->escapes[at / 64] = m.backslashes;
-        out = put_places_wide(out, places(&m, inside, quotes, &c), (uint32_t)at);
+        uint64_t here = places(&m, inside, quotes, &c);
+        v = _mm512_mask_mov_epi8(_mm512_set1_epi8('0'), m.operators | quotes, v);
+        out = put_places_wide(out, s->bytes + (out - s->index), v, here, (uint32_t)at);
     }
     s->has_escapes = escapes;
-    s->has_high = highs;
+    s->has_high = _mm512_movepi8_mask(any);
     return bad || c.is_inside ? SIZE_MAX : (size_t)(out - s->index);
 }
 #endif

@@ -143,6 +143,11 @@ static void agree(const char *p, size_t n, bool is_easy, const char *what)
 {
     struct text t = padded(p, n);
     size_t at = 0, at_plain = 0, at_walk = 0;
+    for (int i = 0; i < 2; i++) { /* the third time its shape is known, if it has one; plain forgets and walks */
+        json_scan(fast, t, NULL);
+        json_scan(between, t, NULL);
+    }
+    plain->generation++;
     int a = json_scan(fast, t, &at), b = json_scan(plain, t, &at_plain), c = json_walk(t, NULL, NULL, &at_walk);
     assert_int_equal(json_scan(between, t, NULL), b);
     if (c == JSON_LONG_PATH)
@@ -374,6 +379,98 @@ static void random_and_mutated_texts_get_the_same_verdict_and_leaves(void **stat
     }
 }
 
+/* known - three times: walked, walked and kept, taken. */
+static void known(struct text t)
+{
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(json_scan(fast, t, NULL), 0);
+    assert_true(fast->shape);
+}
+
+static void a_known_shape_is_checked_as_strictly_as_any(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "{\"a\":1,\"key_of_nine\":\"v\",\"a_key_of_more_than_sixteen_bytes\":{\"b\":[true,null,-1.5e3,\"x\",{},[]]}}",
+        "[\"one\",{\"k\":\"\\u00e9\\\\\"},\"\xc3\xa9\"]", " { \"eight678\" : 12345678901234567890 , \"x\" : [ 0 ] } "};
+    static const char strange[] = "{}[],:\"\\ \n0-.eEtfn\x01\x80\xc3x1";
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        size_t n = strlen(texts[i]);
+        for (size_t at = 0; at < n; at++)
+            for (size_t k = 0; k + 1 < sizeof strange; k++) {
+                char text[256];
+                known(padded(texts[i], n));
+                memcpy(text, texts[i], n);
+                text[at] = strange[k];
+                struct text t = padded(text, n);
+                size_t where = n + 1, where_plain = n + 1;
+                plain->generation++;
+                int a = json_scan(fast, t, &where), b = json_scan(plain, t, &where_plain);
+                if (a != b || where != where_plain)
+                    fail_msg("%d for %d at %zu or %zu: %s", a, b, where, where_plain, text);
+                assert_true(a || fast->n_items == plain->n_items);
+                for (uint32_t x = 0; !a && x < fast->n_items; x++) {
+                    char path[JSON_MAX_PATH], other[JSON_MAX_PATH];
+                    size_t m = json_scan_path(fast, fast->items[x].node, path);
+                    assert_int_equal(m, json_scan_path(plain, plain->items[x].node, other));
+                    assert_memory_equal(path, other, m);
+                    struct json_item one = fast->items[x], two = plain->items[x];
+                    one.node = two.node = 0;
+                    assert_memory_equal(&one, &two, sizeof one);
+                }
+            }
+    }
+}
+
+static void values_of_any_length_keep_a_shape(void **state)
+{
+    (void)state;
+    known(padded("{\"a\":\"\",\"b\":1}", 14));
+    uint32_t shape = fast->shape, node = fast->items[1].node;
+    static const char longer[] = "{\"a\":\"\\\"0123456789012345678901234567890123456789012345678901234567890123456789\", \"b\": false }";
+    assert_int_equal(json_scan(fast, padded(longer, sizeof longer - 1), NULL), 0);
+    assert_int_equal(fast->shape, shape);
+    assert_true(fast->items[0].is_escaped);
+    assert_int_equal(fast->items[0].n, 72);
+    assert_int_equal(fast->items[1].node, node);
+    assert_int_equal(fast->items[1].kind, JSON_KIND_FALSE);
+    static const char other[] = "{\"a\":\"\",\"c\":1}";
+    assert_int_equal(json_scan(fast, padded(other, sizeof other - 1), NULL), 0);
+    assert_int_not_equal(fast->shape, shape);
+    assert_int_not_equal(fast->items[1].node, node);
+}
+
+static void more_shapes_than_are_kept_are_still_right(void **state)
+{
+    (void)state;
+    char text[2048];
+    for (int round = 0; round < 3; round++)
+        for (int i = 1; i < 200; i++) {
+            size_t n = (size_t)snprintf(text, sizeof text, "{\"n\":[");
+            for (int k = 0; k < i; k++)
+                n += (size_t)snprintf(text + n, sizeof text - n, "%s%d", k ? "," : "", k);
+            n += (size_t)snprintf(text + n, sizeof text - n, "]}");
+            agree(text, n, true, "shapes");
+        }
+}
+
+static void numbers_of_sixteen_digits_at_most_are_read_at_once(void **state)
+{
+    (void)state;
+    static const char *const right[] = {"0", "7", "10", "99", "123", "1234", "65535", "999999", "1234567", "12345678", "123456789",
+                                        "4294967295", "12345678901", "123456789012345", "9999999999999999"};
+    static const char *const none[] = {"", "-1", "1.5", "1e3", "12E2", "12345678.5", "1.12345678901", "12345678901234567", "1234567+8"};
+    uint64_t v, want;
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+        size_t n = strlen(right[i]);
+        assert_int_equal(text_u64((struct text){right[i], n}, UINT64_MAX, &want), 0);
+        assert_true(json_u64(padded(right[i], n).p, (uint32_t)n, &v));
+        assert_int_equal(v, want);
+    }
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_false(json_u64(padded(none[i], strlen(none[i])).p, (uint32_t)strlen(none[i]), &v));
+}
+
 static void an_empty_text_may_be_the_first(void **state)
 {
     (void)state;
@@ -410,6 +507,10 @@ int main(void)
         cmocka_unit_test(marks_tell_which_paths_a_text_has),
         cmocka_unit_test(too_many_paths_and_leaves_are_checked_but_not_given),
         cmocka_unit_test(random_and_mutated_texts_get_the_same_verdict_and_leaves),
+        cmocka_unit_test(a_known_shape_is_checked_as_strictly_as_any),
+        cmocka_unit_test(values_of_any_length_keep_a_shape),
+        cmocka_unit_test(more_shapes_than_are_kept_are_still_right),
+        cmocka_unit_test(numbers_of_sixteen_digits_at_most_are_read_at_once),
         cmocka_unit_test(an_empty_text_may_be_the_first),
         cmocka_unit_test(memory_that_is_out_is_said),
     };
