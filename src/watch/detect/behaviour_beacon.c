@@ -16,6 +16,7 @@ enum {
 };
 #define HORIZON_US ((int64_t)86400 * 1000000)
 #define GAP_US ((int64_t)2 * 1000000)         /* between pieces of one connection */
+#define GAP_SYN_US ((int64_t)30 * 1000000)
 #define GAP_TCP_US ((int64_t)120 * 1000000)   /* if it went on without a SYN */
 
 struct candidate {
@@ -121,6 +122,8 @@ static bool goes_on(const struct beacon *e, const struct behaviour_row *x)
     if (x->from_port != e->last_port)
         return false;
     int64_t gap_us = x->start_us - e->last_end_us;
+    if (x->protocol == TCP && x->marks & ROW_FAILED) /* a SYN said again, each time twice as late (RFC 6298) */
+        return gap_us <= GAP_SYN_US;
     return gap_us <= GAP_US || (x->marks & ROW_PIECE && gap_us <= GAP_TCP_US);
 }
 
@@ -154,6 +157,16 @@ static void begin_alarm(struct beacons *s, struct behaviour_alarm *a, const stru
     behaviour_put_number(a, "back_bytes", (double)e->back_bytes, NAN);
 }
 
+/* is_odd - most attempts fail (who waits for a master that is gone), or the service is none that keeps in touch by habit. */
+static bool is_odd(const struct beacon *e)
+{
+    static const uint16_t habits[] = {80, 123, 143, 443, 465, 587, 853, 993, 995, 1883, 3478, 5222, 5223, 5228, 8080, 8443, 8883};
+    for (size_t i = 0; i < sizeof(habits) / sizeof(*habits); i++)
+        if (e->port == habits[i])
+            return e->n_failed * 2 > e->n;
+    return true;
+}
+
 static int say_rhythm(struct beacons *s, struct beacon *e, const struct rhythm *r, uint64_t from_hash, uint64_t to_hash, double own)
 {
     struct behaviour_alarm a;
@@ -161,13 +174,14 @@ static int say_rhythm(struct beacons *s, struct beacon *e, const struct rhythm *
     bool is_new;
     struct machine *m = table_take(&s->machines, from_hash, e->last_us, &is_new);
     m->head.last_us = e->last_us;
-    add_known(m->beacons, &m->n, (uint32_t)to_hash);
+    if (is_odd(e))
+        add_known(m->beacons, &m->n, (uint32_t)to_hash);
     m->head.weight = m->n;
     begin_alarm(s, &a, e, query, own);
     put_score(&a, e, r, s->base->settings->v);
-    behaviour_put_number(&a, "beacons_of_machine", m->n, NAN);
+    behaviour_put_number(&a, "odd_beacons_of_machine", m->n, NAN);
     a.confidence_pct = (uint32_t)fmin(95, 100 * r->score * (own <= 2 ? 1 : 0.85));
-    a.severity = 1u + (r->score >= 0.9 && own <= 2) + (m->n >= MANY);
+    a.severity = 1u + is_odd(e) + (is_odd(e) && m->n >= MANY);
     return tell(s->base, &s->counters, &a);
 }
 

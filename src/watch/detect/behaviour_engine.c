@@ -139,7 +139,7 @@ void behaviour_engine_free(struct behaviour_engine *x)
 /* time_to_flush - under the read lock. Return: the time to flush at, or INT64_MIN. */
 static int64_t time_to_flush(struct behaviour_engine *x)
 {
-    int64_t now_us = x->reader.now_us;
+    int64_t now_us = behaviour_reader_now(&x->reader);
     if (now_us == INT64_MIN)
         return INT64_MIN;
     if (x->flushed_us == INT64_MIN || now_us < x->flushed_us)
@@ -185,7 +185,7 @@ int behaviour_events(struct behaviour_engine *x, const struct events *e, const s
     pthread_mutex_lock(&x->read_lock);
     for (uint32_t i = 0; i < e->n; i++)
         if (e->time_us[i] >= 0 && e->time_us[i] < INT64_C(1) << 52)
-            behaviour_hear(&x->reader, e->time_us[i]);
+            behaviour_hear(&x->reader.events, e->time_us[i]);
     int64_t flush_us = time_to_flush(x);
     pthread_mutex_unlock(&x->read_lock);
     for (size_t i = 0; i < N_DETECTORS && r >= 0; i++) {
@@ -214,7 +214,7 @@ uint64_t behaviour_alarms_of(struct behaviour_engine *x, enum behaviour_kind kin
 int64_t behaviour_now(struct behaviour_engine *x)
 {
     pthread_mutex_lock(&x->read_lock);
-    int64_t now_us = x->reader.now_us;
+    int64_t now_us = behaviour_reader_now(&x->reader);
     pthread_mutex_unlock(&x->read_lock);
     return now_us;
 }

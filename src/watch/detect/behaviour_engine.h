@@ -4,8 +4,9 @@
  *
  * In:     batches of flows and of log events; each detector sees all of them, in the order they come.
  * Out:    alarms (behaviour.h) to one taker.
- * Time:   the greatest time of an event so far is "now" (a row more than BEHAVIOUR_AHEAD_US in front of all others moves
- *         it only when others follow); no clock is read. Rows may come late by up to BEHAVIOUR_LATE_US.
+ * Time:   the greatest start of a flow or time of an event so far is "now" (what lies more than BEHAVIOUR_AHEAD_US in front
+ *         moves it only when three in a row do; when the late ones become the rule, time goes back to them); no clock is
+ *         read. Flows whose end lies more than BEHAVIOUR_LATE_US behind are late and left out, counted.
  * Threads: flows and events may be fed by different threads: one lock per detector, one around the taker.
  * Limits: each detector states its memory; what finds no room is counted (struct behaviour_counters).
  */

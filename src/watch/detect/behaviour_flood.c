@@ -126,7 +126,7 @@ static void count_over(struct floods *s, struct flood *e, const struct behaviour
     int64_t day_us = behaviour_window(s->base, x->end_us);
     if (day_us != e->told_day_us) {
         e->told_day_us = day_us;
-        e->first_us = e->window_us > day_us ? e->window_us : day_us;
+        e->first_us = e->last_us = e->window_us > day_us ? e->window_us : day_us;
         e->n = 0;
         e->total_packets = e->total_bytes = e->worst = e->told = 0;
         e->series = (struct series){0};
@@ -142,7 +142,7 @@ static void count_over(struct floods *s, struct flood *e, const struct behaviour
         e->total_bytes += (double)(x->out_bytes + x->back_bytes);
         series_add(&e->series, x->end_us, (double)(x->out_packets + x->back_packets), 1000000);
     }
-    e->last_us = x->end_us;
+    e->last_us = x->end_us > e->last_us ? x->end_us : e->last_us;
     e->worst = rate > e->worst ? rate : e->worst;
 }
 

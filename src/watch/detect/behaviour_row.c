@@ -15,13 +15,13 @@ enum {
     TCP = 6, UDP = 17, ICMP = 1, ICMP6 = 58,
     FIN = 1, SYN = 2, RST = 4, PUSH = 8, ACK = 16,
     SERVICE_PORTS = 1024,
-    OFF_ROWS = 64,            /* that many in a row far from the stream's time: the stream is elsewhere */
+    AHEAD_ROWS = 3,           /* that many in a row far ahead: there was a pause */
+    BEHIND_ROWS = 1000,       /* that many more are late than not: the stream began again, or its time was wrong */
     FIREWALL_DENIED = 3,      /* IPFIX 233 */
     FEW_PACKETS = 3,          /* an attempt and its repetitions */
     BARE_PACKET = 64,         /* bytes of a TCP packet without data, Ethernet padding included */
     ONE_WAY_ENOUGH = 1000, PAIRED_PCT = 5,
 };
-#define FAR_BACK_US (INT64_C(86400) * 1000000)
 #define LAST_US (INT64_C(1) << 52) /* the year 2112: later times are nonsense, and sums of times cannot overflow */
 #define PAIR_US (INT64_C(3600) * 1000000)
 
@@ -33,7 +33,7 @@ struct pair {
 
 int behaviour_reader_init(struct behaviour_reader *r, uint64_t seed)
 {
-    *r = (struct behaviour_reader){.seed = seed, .now_us = INT64_MIN};
+    *r = (struct behaviour_reader){.seed = seed, .v4.now_us = INT64_MIN, .v6.now_us = INT64_MIN, .events.now_us = INT64_MIN};
     r->pairs = calloc(PAIR_SLOTS, sizeof(*r->pairs));
     return r->pairs ? 0 : -ENOMEM;
 }
@@ -55,16 +55,23 @@ bool behaviour_is_own(const struct behaviour_own *o, const struct ip *a, int64_t
     return !(o && o->n_ranges) && ip_is_private(a);
 }
 
-void behaviour_hear(struct behaviour_reader *r, int64_t us)
+void behaviour_hear(struct behaviour_clock *c, int64_t us)
 {
-    if (r->now_us == INT64_MIN)
-        r->now_us = us;
-    bool is_off = us > r->now_us + BEHAVIOUR_AHEAD_US || us < r->now_us - FAR_BACK_US;
-    r->n_off = is_off ? r->n_off + 1 : 0;
-    if ((!is_off && us > r->now_us) || r->n_off >= OFF_ROWS) {
-        r->now_us = us;
-        r->n_off = 0;
+    if (c->now_us == INT64_MIN)
+        c->now_us = us;
+    bool is_ahead = us > c->now_us + BEHAVIOUR_AHEAD_US, is_behind = us < c->now_us - BEHAVIOUR_LATE_US;
+    c->n_ahead = is_ahead ? c->n_ahead + 1 : 0;
+    c->n_behind = is_behind ? c->n_behind + 1 : c->n_behind ? c->n_behind - 1 : 0;
+    if ((us > c->now_us && !is_ahead) || c->n_ahead >= AHEAD_ROWS || c->n_behind >= BEHIND_ROWS) {
+        c->now_us = us;
+        c->n_ahead = c->n_behind = 0;
     }
+}
+
+int64_t behaviour_reader_now(const struct behaviour_reader *r)
+{
+    int64_t now_us = r->v4.now_us > r->v6.now_us ? r->v4.now_us : r->v6.now_us;
+    return r->events.now_us > now_us ? r->events.now_us : now_us;
 }
 
 static bool is_group(const struct ip *a)
@@ -90,11 +97,13 @@ static unsigned by_state(struct text t)
         size_t n_left = (size_t)(under - t.p);
         bool has_asked = n_left && memchr(t.p, 'S', n_left);
         bool has_answer = t.n > n_left + 1 && memchr(under + 1, 'S', t.n - n_left - 1);
-        return !has_asked || has_answer ? ROW_ANSWERED : ROW_FAILED;
+        return !has_asked ? ROW_ANSWERED | ROW_PIECE : has_answer ? ROW_ANSWERED : ROW_FAILED;
     }
+    if (text_is(t, "OTH")) /* Zeek: midstream */
+        return ROW_ANSWERED | ROW_PIECE;
     if (is_in(t, " S0 REJ SH RSTOS0 INT REQ URP URH URN URO URFIL UNK TIM RST "))
         return ROW_FAILED;
-    if (is_in(t, " S1 S2 S3 SF RSTO RSTR OTH CON EST FIN CLO ECO ECR ACC "))
+    if (is_in(t, " S1 S2 S3 SF RSTO RSTR CON EST FIN CLO ECO ECR ACC "))
         return ROW_ANSWERED;
     return 0;
 }
@@ -140,11 +149,21 @@ static void turn(struct behaviour_row *x)
     x->marks |= ROW_REPLY | ROW_ANSWERED;
 }
 
+/* is_icmp_answer - replies and errors answer something; Argus writes which in its state. */
+static bool is_icmp_answer(const struct flow *f, const struct behaviour_row *x)
+{
+    struct text state;
+    if (x->protocol != ICMP && x->protocol != ICMP6)
+        return false;
+    if (f->present & FLOW_HAS(FLOW_ICMP))
+        return f->icmp >> 8 != (x->protocol == ICMP ? 8 : 128); /* anything but an echo request */
+    return f->texts.n && flow_text_get(f->texts, "network.state", &state) &&
+           is_in(state, " ECR URP URH URN URO URF URNPRO URFIL TXD TIM SRC RED PAR TSR MSR ");
+}
+
 /* looks_like_answer - of one record by itself; flags are those of its sender. */
 static bool looks_like_answer(const struct flow *f, const struct behaviour_row *x)
 {
-    if (x->protocol == ICMP && f->present & FLOW_HAS(FLOW_ICMP))
-        return f->icmp >> 8 != 8; /* anything but an echo request answers something */
     if (x->protocol == TCP && f->present & FLOW_HAS(FLOW_TCP_FLAGS)) {
         if ((f->tcp_flags & (SYN | ACK | RST)) == SYN)
             return false;
@@ -183,6 +202,19 @@ static void find_side(struct behaviour_reader *r, const struct flow *f, struct b
         return;
     r->paired += is_connectionless;
     turn(x);
+}
+
+/* set_right - a two-way record in which only the other side sent: the meter saw it the wrong way round. */
+static void set_right(struct behaviour_row *x)
+{
+    struct behaviour_row t = *x;
+    if (x->out_bytes || !x->back_bytes)
+        return;
+    turn(x); /* nothing but the other side was seen: it is the one that sends */
+    x->out_packets = t.back_packets ? t.back_packets : t.out_packets;
+    x->out_bytes = t.back_bytes;
+    x->back_packets = x->back_bytes = 0;
+    x->marks = t.marks;
 }
 
 /* find_answer - was what was asked answered? */
@@ -226,17 +258,22 @@ static void find_own(const struct behaviour_own *own, struct behaviour_row *x)
 void behaviour_read(struct behaviour_reader *r, const struct flow_batch *b, const struct behaviour_own *own, struct behaviour_row *ret)
 {
     struct flow f;
+    struct behaviour_clock *c = b->family == 4 ? &r->v4 : &r->v6;
     for (uint32_t i = 0; i < b->n; i++) {
         struct behaviour_row *x = &ret[i];
         flow_batch_get(b, i, &f);
         *x = take(r, &f);
         if (x->marks & ROW_NOTHING)
             continue;
-        behaviour_hear(r, x->end_us);
-        if (x->end_us < r->now_us - BEHAVIOUR_LATE_US || x->end_us > r->now_us + BEHAVIOUR_AHEAD_US)
+        behaviour_hear(c, x->start_us); /* what is ordered by start and what is exported at its end keep step with this */
+        if (x->end_us < c->now_us - BEHAVIOUR_LATE_US)
             x->marks |= ROW_LATE;
         if (!(x->marks & ROW_TWO_WAY))
             find_side(r, &f, x);
+        else
+            set_right(x);
+        if (!(x->marks & ROW_REPLY) && is_icmp_answer(&f, x))
+            x->marks |= ROW_NOTE;
         if (!(x->marks & ROW_REPLY))
             find_answer(r, &f, x);
         find_own(own, x);

@@ -31,6 +31,7 @@ enum {
     ROW_UNASKED = 256,  /* an answer to no question we saw */
     ROW_GROUP = 512,    /* multicast or broadcast */
     ROW_PIECE = 1024,   /* TCP without a SYN: a later piece of a connection */
+    ROW_NOTE = 4096,    /* ICMP that answers something: errors, replies to no request we saw */
     ROW_NOTHING = 2048, /* no traffic: NAT events, rows without addresses or time */
 };
 
@@ -44,13 +45,18 @@ struct behaviour_row {
     uint32_t sampling; /* 1: none */
 };
 
+/* the time of one stream: flows of one family wait for each other in batches and blocks, the families do not */
+struct behaviour_clock {
+    int64_t now_us;             /* INT64_MIN: nothing yet */
+    uint32_t n_ahead, n_behind; /* rows in a row far ahead; surplus of late rows */
+};
+
 /* what the reader remembers */
 struct behaviour_reader {
     struct pair *pairs;
     uint64_t seed;
     uint64_t one_way, paired; /* UDP and ICMP rows; those whose other half was seen */
-    int64_t now_us;           /* the stream's time */
-    uint32_t n_off;           /* rows in a row that lie far from it */
+    struct behaviour_clock v4, v6, events;
 };
 
 struct behaviour_own;
@@ -60,5 +66,7 @@ int behaviour_reader_init(struct behaviour_reader *r, uint64_t seed);
 void behaviour_reader_fini(struct behaviour_reader *r);
 /* behaviour_read - @ret has room for b->n rows; the stream's time moves on. */
 void behaviour_read(struct behaviour_reader *r, const struct flow_batch *b, const struct behaviour_own *own, struct behaviour_row *ret);
-/* behaviour_hear - an event at @us moves the stream's time. */
-void behaviour_hear(struct behaviour_reader *r, int64_t us);
+/* behaviour_hear - something at @us moves a stream's time. */
+void behaviour_hear(struct behaviour_clock *c, int64_t us);
+/* behaviour_reader_now - the time of the stream that is in front; INT64_MIN: nothing was read. */
+int64_t behaviour_reader_now(const struct behaviour_reader *r);

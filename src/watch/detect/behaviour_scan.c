@@ -2,13 +2,37 @@
 /*
  * Scans. A machine that tries many hosts on one port (host scan, horizontal), or many ports of one host (port scan,
  * vertical), and mostly meets nothing: refused, unanswered, or a connection in which nothing is said. Two windows: a short
- * one for the quick, the window of findings for the slow. Entry of the tables: one (who, port) or one (who, host).
+ * one for the quick, the window of findings for the slow. Entry of the tables: one (who, port) or one (who, host); most
+ * have a target or two all day and stay in a small table of glances. A scanner of many ports of many hosts is told host by
+ * host ONE_BY_ONE times, then as one.
  */
 #include "watch/detect/behaviour_tell.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-enum { ENTRIES = 16384, TCP = 6, UDP = 17, BARE_PACKET = 64, TRACEROUTE_FIRST = 33434, TRACEROUTE_LAST = 33534 };
+enum {
+    ENTRIES = 16384, GLANCES = 1 << 18, GLANCE_TARGETS = 6, SCANNERS = 4096, ONE_BY_ONE = 8,
+    TCP = 6, UDP = 17, BARE_PACKET = 64, TRACEROUTE_FIRST = 33434, TRACEROUTE_LAST = 33534,
+};
+
+/* one cache line: who tried few targets so far */
+struct glance {
+    struct table_entry head; /* weight: flows */
+    int64_t first_us;
+    uint32_t targets[GLANCE_TARGETS];
+    uint8_t n, met; /* met: a bit a target */
+};
+
+/* who was told to scan ports of hosts, in this window */
+struct many {
+    struct table_entry head; /* weight: hosts */
+    int64_t day_us, first_us, last_us;
+    uint64_t n;
+    double told;
+    struct tell_peers peers;
+    struct distinct hosts;
+};
 
 struct tries {
     struct distinct tried, met; /* met: who answered and was talked to */
@@ -21,8 +45,8 @@ struct scan {
     uint8_t protocol;
     int64_t short_us, day_us, first_us, last_us;
     struct tries brief, day;
-    uint64_t n;
-    double told, best; /* most distinct targets told in this window; most in a short window */
+    uint64_t from_hash, to_hash, n, told_n; /* n: flows of this window */
+    double told; /* most distinct targets told in this window */
     struct series series;
     struct tell_peers peers;
 };
@@ -30,7 +54,7 @@ struct scan {
 struct scanner {
     const struct behaviour_base *base;
     struct behaviour_counters counters;
-    struct table hosts, ports;
+    struct table hosts, ports, host_glances, port_glances, scanners;
 };
 
 static void destroy(void *detector)
@@ -38,6 +62,9 @@ static void destroy(void *detector)
     struct scanner *s = detector;
     table_fini(&s->hosts);
     table_fini(&s->ports);
+    table_fini(&s->host_glances);
+    table_fini(&s->port_glances);
+    table_fini(&s->scanners);
     free(s);
 }
 
@@ -48,7 +75,10 @@ static void *create(const struct behaviour_base *base)
         return NULL;
     s->base = base;
     if (!table_make(&s->hosts, ENTRIES, sizeof(struct scan), base->window_us) &&
-        !table_make(&s->ports, ENTRIES, sizeof(struct scan), base->window_us))
+        !table_make(&s->ports, ENTRIES, sizeof(struct scan), base->window_us) &&
+        !table_make(&s->host_glances, GLANCES, sizeof(struct glance), base->window_us) &&
+        !table_make(&s->port_glances, GLANCES, sizeof(struct glance), base->window_us) &&
+        !table_make(&s->scanners, SCANNERS, sizeof(struct many), base->window_us))
         return s;
     destroy(s);
     return NULL;
@@ -65,8 +95,8 @@ static void begin_day(struct scan *e, int64_t day_us, int64_t us)
 {
     e->day_us = day_us;
     e->first_us = e->last_us = us;
-    e->n = 0;
-    e->told = e->best = 0;
+    e->n = e->told_n = 0;
+    e->told = 0;
     e->series = (struct series){0};
     e->peers.n = 0;
     distinct_clear(&e->day.tried);
@@ -79,12 +109,55 @@ static uint32_t severity(const struct scan *e)
     return e->marks & ROW_FROM_OWN ? 3 : 1; /* our machine scans; or the Internet's weather */
 }
 
-static int say(struct scanner *s, const struct scan *e, bool is_host, double tried, double failed_pct, bool is_slow)
+/* one_of_many - Return: the scanner's entry once it is told as one, else NULL. */
+static struct many *one_of_many(struct scanner *s, const struct scan *e, uint64_t to_hash)
+{
+    bool is_new;
+    struct many *m = table_take(&s->scanners, sketch_mix(e->from_hash, 0), e->last_us, &is_new);
+    if (is_new || m->day_us != e->day_us)
+        *m = (struct many){.head = {.key = m->head.key}, .day_us = e->day_us, .first_us = e->first_us};
+    m->head.last_us = m->last_us = e->last_us;
+    m->n += e->n - e->told_n;
+    tell_peer(&m->peers, &e->to);
+    distinct_add(&m->hosts, to_hash);
+    m->head.weight = (uint64_t)distinct_count(&m->hosts);
+    return m->head.weight > ONE_BY_ONE ? m : NULL;
+}
+
+/* tell_as_one - the figures are of the last host; the finding is of the scanner. */
+static void tell_as_one(struct behaviour_alarm *a, struct many *m, bool is_ours)
+{
+    m->told = (double)m->head.weight;
+    a->first_us = m->first_us;
+    a->last_us = m->last_us;
+    a->n_events = m->n;
+    if (is_ours)
+        a->peer = (struct ip){{0}};
+    else
+        a->own = (struct ip){{0}};
+    behaviour_put_number(a, "hosts_scanned", (double)m->head.weight, ONE_BY_ONE);
+    tell_peers(a, &m->peers);
+}
+
+static double limit_of(const struct scanner *s, const struct scan *e, bool is_host, bool is_slow)
+{
+    const double *v = s->base->settings->v;
+    double limit = is_host ? v[is_slow ? BEHAVIOUR_SET_HOST_SCAN_SLOW_HOSTS : BEHAVIOUR_SET_HOST_SCAN_HOSTS]
+                           : v[is_slow ? BEHAVIOUR_SET_PORT_SCAN_SLOW_PORTS : BEHAVIOUR_SET_PORT_SCAN_PORTS];
+    return is_host && e->protocol == UDP ? limit * v[BEHAVIOUR_SET_HOST_SCAN_UDP_FACTOR] : limit;
+}
+
+static int say(struct scanner *s, struct scan *e, bool is_host, double tried, double failed_pct, bool is_slow)
 {
     const double *v = s->base->settings->v;
     struct behaviour_alarm a;
     char query[TELL_QUERY_BYTES];
     bool is_ours = e->marks & ROW_FROM_OWN;
+    double limit = limit_of(s, e, is_host, is_slow);
+    struct many *m = is_host ? NULL : one_of_many(s, e, e->to_hash);
+    e->told_n = e->n;
+    if (m && !tell_is_more((double)m->head.weight, m->told))
+        return 0;
     tell_begin(&a, s->base, is_host ? BEHAVIOUR_HOST_SCAN : BEHAVIOUR_PORT_SCAN, e->first_us, e->last_us, e->n);
     a.own = is_ours ? e->from : is_host ? (struct ip){{0}} : e->to;
     a.peer = !is_ours ? e->from : is_host ? (struct ip){{0}} : e->to;
@@ -92,15 +165,11 @@ static int say(struct scanner *s, const struct scan *e, bool is_host, double tri
     const char *name = flow_transport_name(e->protocol);
     a.name = is_host && name ? (struct text){name, strlen(name)} : (struct text){NULL, 0};
     a.severity = severity(e);
-    double over = tried / (is_host ? v[is_slow ? BEHAVIOUR_SET_HOST_SCAN_SLOW_HOSTS : BEHAVIOUR_SET_HOST_SCAN_HOSTS]
-                                   : v[is_slow ? BEHAVIOUR_SET_PORT_SCAN_SLOW_PORTS : BEHAVIOUR_SET_PORT_SCAN_PORTS]);
-    a.confidence_pct = (uint32_t)fmin(99, 60 + 20 * log2(fmax(1, over)) + (failed_pct > 90 ? 10 : 0));
+    a.confidence_pct = (uint32_t)fmin(99, 60 + 20 * log2(fmax(1, tried / limit)) + (failed_pct > 90 ? 10 : 0));
     if (is_host)
-        behaviour_put_number(&a, is_slow ? "hosts" : "hosts_in_window", tried,
-                             v[is_slow ? BEHAVIOUR_SET_HOST_SCAN_SLOW_HOSTS : BEHAVIOUR_SET_HOST_SCAN_HOSTS]);
+        behaviour_put_number(&a, is_slow ? "hosts" : "hosts_in_window", tried, limit);
     else
-        behaviour_put_number(&a, is_slow ? "ports" : "ports_in_window", tried,
-                             v[is_slow ? BEHAVIOUR_SET_PORT_SCAN_SLOW_PORTS : BEHAVIOUR_SET_PORT_SCAN_PORTS]);
+        behaviour_put_number(&a, is_slow ? "ports" : "ports_in_window", tried, limit);
     behaviour_put_number(&a, "scan_window_s",
                          is_slow ? (double)s->base->window_us / 1e6
                                  : v[is_host ? BEHAVIOUR_SET_HOST_SCAN_WINDOW_S : BEHAVIOUR_SET_PORT_SCAN_WINDOW_S], NAN);
@@ -109,7 +178,9 @@ static int say(struct scanner *s, const struct scan *e, bool is_host, double tri
     behaviour_put_number(&a, "answered_in_all", distinct_count(&e->day.met), NAN);
     tell_peers(&a, &e->peers);
     tell_series(&a, &e->series, "flows");
-    tell_query(&a, query, &e->from, is_host ? NULL : &e->to, e->port, e->protocol);
+    tell_query(&a, query, &e->from, is_host || m ? NULL : &e->to, e->port, is_host ? e->protocol : 0);
+    if (m)
+        tell_as_one(&a, m, is_ours);
     return tell(s->base, &s->counters, &a);
 }
 
@@ -118,8 +189,7 @@ static int judge(struct scanner *s, struct scan *e, bool is_host, bool is_slow)
 {
     const double *v = s->base->settings->v;
     const struct tries *t = is_slow ? &e->day : &e->brief;
-    double limit = is_host ? v[is_slow ? BEHAVIOUR_SET_HOST_SCAN_SLOW_HOSTS : BEHAVIOUR_SET_HOST_SCAN_HOSTS]
-                           : v[is_slow ? BEHAVIOUR_SET_PORT_SCAN_SLOW_PORTS : BEHAVIOUR_SET_PORT_SCAN_PORTS];
+    double limit = limit_of(s, e, is_host, is_slow);
     double tried = distinct_count(&t->tried), met = distinct_count(&t->met);
     double failed_pct = tell_share_pct(tried - met, tried);
     if (tried < limit || failed_pct < v[BEHAVIOUR_SET_SCAN_FAILED_PCT] || !tell_is_more(tried, e->told))
@@ -157,29 +227,84 @@ static int attempt(struct scanner *s, struct scan *e, const struct behaviour_row
     return !r && is_new ? judge(s, e, is_host, true) : r;
 }
 
+static uint32_t short_of(uint64_t target)
+{
+    return (uint32_t)(target >> 32 ^ target);
+}
+
+/* glance_at - one more flow of one who has few targets. Return: whether they have become too many for a glance. */
+static bool glance_at(struct glance *g, uint64_t target, bool is_met, bool is_try)
+{
+    uint8_t i = 0;
+    while (i < g->n && g->targets[i] != short_of(target))
+        i++;
+    if (i == g->n && (!is_try || g->n == GLANCE_TARGETS))
+        return is_try;
+    if (i == g->n)
+        g->targets[g->n++] = short_of(target);
+    if (is_met)
+        g->met |= (uint8_t)(1u << i);
+    g->head.weight += is_try;
+    return false;
+}
+
+/* look_closer - a glance becomes an entry. */
+static struct scan *look_closer(struct scanner *s, struct table *t, const struct glance *g, const struct behaviour_row *x, bool is_host)
+{
+    const double *v = s->base->settings->v;
+    double brief_s = v[is_host ? BEHAVIOUR_SET_HOST_SCAN_WINDOW_S : BEHAVIOUR_SET_PORT_SCAN_WINDOW_S];
+    bool is_new, is_brief = x->start_us - g->first_us <= (int64_t)(brief_s * 1e6);
+    struct scan *e = table_take(t, g->head.key, x->start_us, &is_new);
+    e->from = x->from;
+    e->to = is_host ? (struct ip){{0}} : x->to;
+    e->from_hash = x->from_hash;
+    e->to_hash = x->to_hash;
+    e->port = is_host ? x->to_port : 0;
+    e->protocol = x->protocol;
+    e->marks = x->marks;
+    begin_day(e, behaviour_window(s->base, x->start_us), is_brief ? g->first_us : x->start_us);
+    e->n = g->head.weight;
+    for (uint8_t i = 0; i < g->n; i++) {
+        distinct_add(&e->day.tried, g->targets[i]);
+        if (is_brief)
+            distinct_add(&e->brief.tried, g->targets[i]);
+        if (!(g->met >> i & 1))
+            continue;
+        distinct_add(&e->day.met, g->targets[i]);
+        if (is_brief)
+            distinct_add(&e->brief.met, g->targets[i]);
+    }
+    series_add(&e->series, e->first_us, (double)e->n, 1000000);
+    return e;
+}
+
 static int look(struct scanner *s, const struct behaviour_row *x, bool is_host)
 {
-    struct table *t = is_host ? &s->hosts : &s->ports;
+    struct table *t = is_host ? &s->hosts : &s->ports, *glances = is_host ? &s->host_glances : &s->port_glances;
     uint64_t key = sketch_mix(x->from_hash, is_host ? (uint64_t)x->to_port << 8 | x->protocol : x->to_hash ^ x->protocol);
-    uint64_t target = is_host ? x->to_hash : sketch_mix(x->to_port, x->protocol);
-    if (x->marks & ROW_REPLY) {
-        struct scan *e = x->marks & ROW_UNASKED ? NULL : table_find(t, key);
-        if (e && (x->protocol != TCP || x->back_bytes > BARE_PACKET * x->back_packets)) { /* not a reset */
-            distinct_add(&e->day.met, target);
-            distinct_add(&e->brief.met, target);
-        }
+    uint64_t target = short_of(is_host ? x->to_hash : sketch_mix(x->to_port, x->protocol));
+    bool is_new, is_reply = x->marks & (ROW_REPLY | ROW_PIECE); /* a later piece: it was answered */
+    bool is_said = x->protocol != TCP || x->back_bytes > BARE_PACKET * x->back_packets; /* not a reset */
+    bool is_met = x->marks & ROW_PIECE || (is_reply ? is_said : !tell_is_probe(x));
+    struct scan *e = table_find(t, key);
+    if (is_reply && x->marks & ROW_UNASKED)
         return 0;
+    if (e && is_reply && is_met) {
+        distinct_add(&e->day.met, target);
+        distinct_add(&e->brief.met, target);
     }
-    bool is_new;
-    struct scan *e = table_take(t, key, x->start_us, &is_new);
-    if (is_new) {
-        e->from = x->from;
-        e->to = is_host ? (struct ip){{0}} : x->to;
-        e->port = is_host ? x->to_port : 0;
-        e->protocol = x->protocol;
-        e->marks = x->marks;
-        begin_day(e, behaviour_window(s->base, x->start_us), x->start_us);
-    }
+    if (e)
+        return is_reply ? 0 : attempt(s, e, x, is_host, target);
+    struct glance *g = is_reply ? table_find(glances, key) : table_take(glances, key, x->start_us, &is_new);
+    if (!g)
+        return 0;
+    if (!is_reply && (is_new || behaviour_window(s->base, x->start_us) > behaviour_window(s->base, g->first_us)))
+        *g = (struct glance){.head = {.key = key}, .first_us = x->start_us};
+    g->head.last_us = x->start_us;
+    if (!glance_at(g, target, is_met, !is_reply))
+        return 0;
+    e = look_closer(s, t, g, x, is_host);
+    table_drop(glances, g);
     return attempt(s, e, x, is_host, target);
 }
 
@@ -194,7 +319,7 @@ static int flows(void *detector, const struct flow_batch *b, const struct behavi
         const struct behaviour_row *x = &rows[i];
         if (!tell_concerns(&s->counters, x))
             continue;
-        if (!(x->marks & (ROW_FROM_OWN | ROW_TO_OWN)) || x->marks & (ROW_GROUP | ROW_PIECE)) {
+        if (!(x->marks & (ROW_FROM_OWN | ROW_TO_OWN)) || x->marks & (ROW_GROUP | ROW_NOTE)) {
             s->counters.skipped++;
             continue;
         }
@@ -211,7 +336,7 @@ static void count(const void *detector, struct behaviour_counters *ret)
 {
     const struct scanner *s = detector;
     *ret = s->counters;
-    ret->evicted = s->hosts.evicted + s->ports.evicted;
+    ret->evicted = s->hosts.evicted + s->ports.evicted + s->scanners.evicted + s->host_glances.evicted + s->port_glances.evicted;
 }
 
 extern const struct behaviour_detector behaviour_scan_detector;

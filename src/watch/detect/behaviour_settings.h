@@ -21,18 +21,19 @@
     X(BEACON_ENABLED, "beacon.enabled", 1, 0, 1)                                              \
     X(BEACON_SCORE, "beacon.score_pct", 80, 1, 100)                                           \
     X(BEACON_CONNECTIONS, "beacon.connections", 12, 4, 100000)                                \
-    X(BEACON_SPAN_S, "beacon.span_s", 3600, 60, 604800)                                       \
+    X(BEACON_SPAN_S, "beacon.span_s", 1800, 60, 604800)                                       \
     X(BEACON_PREVALENCE, "beacon.prevalence", 10, 1, 15)                                 \
     X(BEACON_LONG_S, "beacon.long_s", 14400, 600, 604800)                                     \
     /* port_scan, host_scan */                                                                \
     X(PORT_SCAN_ENABLED, "port_scan.enabled", 1, 0, 1)                                        \
-    X(PORT_SCAN_PORTS, "port_scan.ports", 15, 3, 65536)                                       \
+    X(PORT_SCAN_PORTS, "port_scan.ports", 15, 8, 65536)                                       \
     X(PORT_SCAN_WINDOW_S, "port_scan.window_s", 300, 10, 86400)                               \
-    X(PORT_SCAN_SLOW_PORTS, "port_scan.slow_ports", 60, 3, 65536)                             \
+    X(PORT_SCAN_SLOW_PORTS, "port_scan.slow_ports", 60, 8, 65536)                             \
     X(HOST_SCAN_ENABLED, "host_scan.enabled", 1, 0, 1)                                        \
-    X(HOST_SCAN_HOSTS, "host_scan.hosts", 25, 3, 1000000)                                     \
+    X(HOST_SCAN_HOSTS, "host_scan.hosts", 25, 8, 1000000)                                     \
     X(HOST_SCAN_WINDOW_S, "host_scan.window_s", 300, 10, 86400)                               \
-    X(HOST_SCAN_SLOW_HOSTS, "host_scan.slow_hosts", 100, 3, 1000000)                          \
+    X(HOST_SCAN_SLOW_HOSTS, "host_scan.slow_hosts", 100, 8, 1000000)                          \
+    X(HOST_SCAN_UDP_FACTOR, "host_scan.udp_factor", 2, 1, 100)                                \
     X(SCAN_FAILED_PCT, "host_scan.failed_pct", 60, 1, 100)                                    \
     /* ddos_in, ddos_out */                                                                   \
     X(DDOS_IN_ENABLED, "ddos_in.enabled", 1, 0, 1)                                            \

@@ -24,7 +24,8 @@ struct silents {
     const struct behaviour_base *base;
     struct behaviour_counters counters;
     struct table machines;
-    int64_t now_us, judged_bin;
+    int64_t now_us[2]; /* of IPv4, IPv6: each machine is held against its own family's stream */
+    int64_t judged_bin[2];
 };
 
 static void destroy(void *detector)
@@ -40,7 +41,7 @@ static void *create(const struct behaviour_base *base)
     if (!s)
         return NULL;
     s->base = base;
-    s->now_us = INT64_MIN;
+    s->now_us[0] = s->now_us[1] = INT64_MIN;
     if (!table_make(&s->machines, MACHINES, sizeof(struct machine), HORIZON_US))
         return s;
     destroy(s);
@@ -82,17 +83,18 @@ static void hear(struct silents *s, uint64_t hash, const struct ip *own, int64_t
 
 static int say(struct silents *s, struct machine *m, int64_t bin, double present_pct, uint32_t n_steady, uint32_t n_stopped)
 {
+    int64_t now_us = s->now_us[!ip_is_v4(&m->own)];
     const double *v = s->base->settings->v;
     uint32_t bins = (uint32_t)v[BEHAVIOUR_SET_SILENT_BINS], missed = (uint32_t)v[BEHAVIOUR_SET_SILENT_MISSED], n = bins + missed;
     uint64_t sent = at_bin(m, bin);
     struct behaviour_alarm a;
     char query[TELL_QUERY_BYTES];
-    tell_begin(&a, s->base, BEHAVIOUR_SILENT, m->head.last_us, s->now_us, m->head.weight);
+    tell_begin(&a, s->base, BEHAVIOUR_SILENT, m->head.last_us, now_us, m->head.weight);
     a.own = m->own;
     a.first_us = m->first_us;
     a.severity = 1;
     a.confidence_pct = 60;
-    behaviour_put_number(&a, "silent_s", (double)(s->now_us - m->head.last_us) / 1e6, missed * v[BEHAVIOUR_SET_SILENT_BIN_S]);
+    behaviour_put_number(&a, "silent_s", (double)(now_us - m->head.last_us) / 1e6, missed * v[BEHAVIOUR_SET_SILENT_BIN_S]);
     behaviour_put_number(&a, "present_before_pct", present_pct, v[BEHAVIOUR_SET_SILENT_PRESENT_PCT]);
     behaviour_put_number(&a, "watched_bins", bins, NAN);
     behaviour_put_number(&a, "bin_s", v[BEHAVIOUR_SET_SILENT_BIN_S], NAN);
@@ -116,7 +118,7 @@ static double present_before(uint64_t sent, uint32_t bins, uint32_t missed)
     return tell_share_pct(__builtin_popcountll(before), bins);
 }
 
-static int judge(struct silents *s, int64_t bin)
+static int judge(struct silents *s, int64_t bin, bool is_v6)
 {
     const double *v = s->base->settings->v;
     uint32_t bins = (uint32_t)v[BEHAVIOUR_SET_SILENT_BINS], missed = (uint32_t)v[BEHAVIOUR_SET_SILENT_MISSED];
@@ -125,8 +127,9 @@ static int judge(struct silents *s, int64_t bin)
     int r = 0;
     for (uint32_t i = 0; i < table_size(&s->machines); i++) {
         const struct machine *m = table_at(&s->machines, i);
-        uint64_t sent = m ? at_bin(m, bin) : 0;
-        bool is_steady = m && present_before(sent, bins, missed) >= v[BEHAVIOUR_SET_SILENT_PRESENT_PCT];
+        bool is_of = m && ip_is_v4(&m->own) != is_v6;
+        uint64_t sent = is_of ? at_bin(m, bin) : 0;
+        bool is_steady = is_of && present_before(sent, bins, missed) >= v[BEHAVIOUR_SET_SILENT_PRESENT_PCT];
         n_steady += is_steady;
         n_stopped += is_steady && !(sent & recent);
     }
@@ -134,32 +137,36 @@ static int judge(struct silents *s, int64_t bin)
         return 0;
     for (uint32_t i = 0; i < table_size(&s->machines) && r >= 0; i++) {
         struct machine *m = table_at(&s->machines, i);
-        uint64_t sent = m ? at_bin(m, bin) : 0;
-        double present_pct = m ? present_before(sent, bins, missed) : 0;
-        if (m && !m->is_told && !(sent & recent) && present_pct >= v[BEHAVIOUR_SET_SILENT_PRESENT_PCT])
+        bool is_of = m && ip_is_v4(&m->own) != is_v6;
+        uint64_t sent = is_of ? at_bin(m, bin) : 0;
+        double present_pct = is_of ? present_before(sent, bins, missed) : 0;
+        if (is_of && !m->is_told && !(sent & recent) && present_pct >= v[BEHAVIOUR_SET_SILENT_PRESENT_PCT])
             r = say(s, m, bin, present_pct, n_steady, n_stopped);
     }
     return r;
 }
 
+/* flush - the streams' own time counts, not @at_us: it may be that of log events. */
 static int flush(void *detector, int64_t at_us)
 {
     struct silents *s = detector;
-    if (at_us != INT64_MAX && at_us > s->now_us)
-        s->now_us = at_us;
-    if (s->now_us == INT64_MIN || !tell_is_on(s->base, BEHAVIOUR_SET_SILENT_ENABLED))
-        return 0;
-    int64_t bin = s->now_us / bin_us(s);
-    if (bin == s->judged_bin)
-        return 0;
-    s->judged_bin = bin;
-    return judge(s, bin);
+    int r = 0;
+    (void)at_us;
+    for (unsigned i = 0; i < 2 && r >= 0 && tell_is_on(s->base, BEHAVIOUR_SET_SILENT_ENABLED); i++) {
+        int64_t bin = s->now_us[i] == INT64_MIN ? s->judged_bin[i] : s->now_us[i] / bin_us(s);
+        if (bin == s->judged_bin[i])
+            continue;
+        s->judged_bin[i] = bin;
+        r = judge(s, bin, i == 1);
+    }
+    return r;
 }
 
 static int flows(void *detector, const struct flow_batch *b, const struct behaviour_row *rows, const struct behaviour_own *own)
 {
     struct silents *s = detector;
     bool is_on = tell_is_on(s->base, BEHAVIOUR_SET_SILENT_ENABLED);
+    int64_t *now_us = &s->now_us[b->family != 4];
     (void)own;
     for (uint32_t i = 0; i < b->n; i++) {
         const struct behaviour_row *x = &rows[i];
@@ -173,7 +180,7 @@ static int flows(void *detector, const struct flow_batch *b, const struct behavi
             hear(s, x->from_hash, &x->from, x->end_us);
         if (has_answered)
             hear(s, x->to_hash, &x->to, x->end_us);
-        s->now_us = x->end_us > s->now_us ? x->end_us : s->now_us;
+        *now_us = x->start_us > *now_us ? x->start_us : *now_us;
     }
     return 0;
 }

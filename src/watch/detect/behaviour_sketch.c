@@ -98,7 +98,7 @@ static bool raise_register(struct distinct *d, uint32_t value)
 {
     uint64_t h = stir(value + 0x9e3779b97f4a7c15u);
     uint8_t *r = &d->registers[h % DISTINCT_REGISTERS];
-    uint8_t rank = (uint8_t)(h >> 7 ? __builtin_ctzll(h >> 7) + 1 : 58);
+    uint8_t rank = (uint8_t)(h >> 8 ? __builtin_ctzll(h >> 8) + 1 : 57);
     if (rank <= *r)
         return false;
     *r = rank;
@@ -117,9 +117,12 @@ bool distinct_add(struct distinct *d, uint64_t hash)
         d->exact[d->n_exact++] = value;
         return true;
     }
+    uint32_t exact[DISTINCT_EXACT];
+    memcpy(exact, d->exact, sizeof(exact));
+    memset(d->registers, 0, sizeof(d->registers));
     d->is_large = true;
-    for (uint32_t i = 0; i < d->n_exact; i++)
-        raise_register(d, d->exact[i]);
+    for (uint32_t i = 0; i < DISTINCT_EXACT; i++)
+        raise_register(d, exact[i]);
     raise_register(d, value);
     return true;
 }
@@ -141,8 +144,6 @@ double distinct_count(const struct distinct *d)
 
 void distinct_clear(struct distinct *d)
 {
-    if (d->is_large)
-        memset(d->registers, 0, sizeof(d->registers));
     d->n_exact = 0;
     d->is_large = false;
 }
