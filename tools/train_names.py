@@ -58,7 +58,7 @@ def usable(label):
 
 
 def vietnamese(rng, n):
-    return ["".join(rng.choice(INITIALS) + rng.choice(RIMES) for _ in range(rng.choice((2, 2, 3, 3, 4, 5)))) for _ in range(n)]
+    return ["".join(rng.choice(INITIALS) + rng.choice(RIMES) for _ in range(rng.choice((2, 2, 3, 3, 4, 5, 6, 7)))) for _ in range(n)]
 
 
 def made(rng, n):
@@ -179,15 +179,15 @@ def main():
     labels = [x for x in labels if usable(x)]
     train = [x for x in labels if not is_for_judging(x)]
     rng = random.Random(20240823)
-    viet = [x for x in vietnamese(rng, 6000) if usable(x)]
+    viet = [x for x in vietnamese(rng, 12000) if usable(x)]
     half = len(train) // 2
     rng.shuffle(train)
     # the weights must not see names the trigrams were learnt from: they would look more ordinary than unseen ones
     folds = [train[:half], train[half:]]
     ordinary = []
     for i in (0, 1):
-        table = learn(folds[i] + viet[:3000])
-        ordinary += [cross(features(x, table)) for x in folds[1 - i] + viet[3000:4500]]
+        table = learn(folds[i] + viet[:6000])
+        ordinary += [cross(features(x, table)) for x in folds[1 - i] + viet[6000:9000]]
         if i == 0:
             generated = [cross(features(x, table)) for x in made(rng, 20000)]
         else:

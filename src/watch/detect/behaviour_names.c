@@ -46,17 +46,19 @@ static int read_rules(const char *name, struct domain_rules **rules, parse_fn *p
     return r < 0 ? FAULT(f, r, no_memory, name) : 0;
 }
 
-static void read_debian(struct names_knowledge *k)
+/* read_debian - without it ours alone is the smaller list, nothing else. Return: 0 or -ENOMEM. */
+static int read_debian(struct names_knowledge *k, struct fault *f)
 {
     uint8_t *p = NULL;
     size_t n = 0;
-    struct domain_rules_read more;
-    if (!k->suffixes || file_read_path(DEBIAN_SUFFIXES, CONTENT_MAX, &p, &n) < 0)
-        return; /* ours alone is the smaller list, nothing else */
-    domain_suffixes_read(k->suffixes, (struct text){(const char *)p, n}, &more);
+    struct domain_rules_read more = {0};
+    int r = k->suffixes ? file_read_path(DEBIAN_SUFFIXES, CONTENT_MAX, &p, &n) : -ENOENT;
+    if (!r)
+        r = domain_suffixes_read(k->suffixes, (struct text){(const char *)p, n}, &more);
     k->n_suffixes.rules += more.rules;
     k->n_suffixes.passed_over += more.passed_over;
     free(p);
+    return r == -ENOMEM ? FAULT(f, r, no_memory, DEBIAN_SUFFIXES) : 0;
 }
 
 static int read_model(struct names_knowledge *k, struct fault *f)
@@ -81,14 +83,20 @@ static int read_model(struct names_knowledge *k, struct fault *f)
 
 int names_knowledge_read(struct names_knowledge *ret, struct fault *f)
 {
-    struct fault more = {0};
     *ret = (struct names_knowledge){0};
-    int r = read_rules("names/suffixes.txt", &ret->suffixes, domain_suffixes_read, &ret->n_suffixes, f);
-    read_debian(ret);
-    int e = read_rules("names/exceptions.txt", &ret->exceptions, domain_exceptions_read, &ret->n_exceptions, r ? &more : f);
-    r = r ? r : e;
-    e = read_model(ret, r ? &more : f);
-    return r ? r : e;
+    int result = 0;
+    for (unsigned step = 0; step < 4 && result != -ENOMEM; step++) {
+        struct fault one = {0};
+        int r = step == 0   ? read_rules("names/suffixes.txt", &ret->suffixes, domain_suffixes_read, &ret->n_suffixes, &one)
+                : step == 1 ? read_debian(ret, &one)
+                : step == 2 ? read_rules("names/exceptions.txt", &ret->exceptions, domain_exceptions_read, &ret->n_exceptions, &one)
+                            : read_model(ret, &one);
+        if (r < 0 && (!result || r == -ENOMEM)) {
+            result = r;
+            *f = one;
+        }
+    }
+    return result;
 }
 
 void names_knowledge_fini(struct names_knowledge *k)
