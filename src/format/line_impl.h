@@ -134,7 +134,7 @@ struct line_decoder {
     bool is_bare;              /* fits lines that name no program, whatever its apps */
     bool is_on_line;           /* match at the start of the line, not of the message */
     bool takes_structured;     /* fields: also for RFC 5424 structured data */
-    bool is_description;       /* proof: description */
+    const char *proof;         /* data, description, form; NULL: not said */
     bool is_first;             /* tried before the literals are looked for: quick to refuse */
     struct line_ready ready;   /* of rows and directives that no pattern describes */
     bool is_w3c;               /* rows under #Fields that hold all of .require */

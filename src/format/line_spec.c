@@ -544,7 +544,11 @@ static int read_names(struct reader *r, yaml_node_t *root)
     struct text on = scalar(value_of(r, root, "on")), proof = scalar(value_of(r, root, "proof"));
     if (!e && on.n && !text_is(on, "line") && !text_is(on, "message"))
         return refuse(r, root, message_text(MSG_decoder_bad_value), on);
-    if (!e && proof.n && !text_is(proof, "data") && !text_is(proof, "description"))
+    static const char *const proofs[] = {"data", "description", "form"};
+    for (size_t i = 0; i < sizeof proofs / sizeof *proofs; i++)
+        if (text_is(proof, proofs[i]))
+            c->proof = proofs[i];
+    if (!e && proof.n && !c->proof)
         return refuse(r, root, message_text(MSG_decoder_bad_value), proof);
     if (!e && value_of(r, root, "before"))
         e = copied(r, value_of(r, root, "before"), &c->before);
@@ -553,7 +557,6 @@ static int read_names(struct reader *r, yaml_node_t *root)
     c->is_first = text_is(scalar(value_of(r, root, "first")), "yes");
     c->is_bare = text_is(scalar(value_of(r, root, "bare")), "yes");
     c->is_on_line = text_is(on, "line");
-    c->is_description = text_is(proof, "description");
     c->takes_structured = text_is(scalar(value_of(r, root, "structured")), "yes");
     c->is_w3c = text_is(scalar(value_of(r, root, "format")), "w3c");
     return e;
