@@ -19,6 +19,50 @@ const struct flow_column flow_columns[FLOW_N_COLUMNS] = {
             [FLOW_COLUMN_TEXT] = {"text", "", 0, false},
 };
 
+/* --- columns in files ---------------------------------------------------------------- */
+
+#define X(column, id) +1
+_Static_assert(FLOW_STORED(X) == FLOW_N_COLUMNS, "every column has an id");
+#undef X
+
+unsigned flow_stored_column(unsigned id)
+{
+    switch (id) { /* the compiler refuses an id that is given twice */
+#define X(column, id) case id: return column;
+        FLOW_STORED(X)
+#undef X
+    default: return FLOW_N_COLUMNS;
+    }
+}
+
+static unsigned id_of(unsigned column)
+{
+    switch (column) { /* and a column that has two */
+#define X(column, id) case column: return id;
+        FLOW_STORED(X)
+#undef X
+    default: return 0;
+    }
+}
+
+uint64_t flow_columns_move(uint64_t columns)
+{
+    uint64_t stored = 0;
+    for (; columns; columns &= columns - 1)
+        stored |= UINT64_C(1) << id_of((unsigned)__builtin_ctzll(columns));
+    return stored;
+}
+
+uint64_t flow_columns_move_back(uint64_t stored)
+{
+    uint64_t columns = 0;
+    for (stored &= flow_stored_known(); stored; stored &= stored - 1)
+        columns |= UINT64_C(1) << flow_stored_column((unsigned)__builtin_ctzll(stored));
+    return columns;
+}
+
+/* --- texts ------------------------------------------------------------------------------ */
+
 void flow_text_add(struct buf *b, const char *name, struct text value)
 {
     size_t n_name = strlen(name);

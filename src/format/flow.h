@@ -28,7 +28,7 @@
     X(NEXT_HOP, next_hop, "network.next_hop", "")
 
 /*
- * X(ID, member, C type, "ECS name", "alias") - numbers. The order is stored in files: append only.
+ * X(ID, member, C type, "ECS name", "alias") - numbers. Each has its id in FLOW_STORED.
  * Names outside ECS 8 are marked (*).
  */
 #define FLOW_NUMBERS(X)                                                                                          \
@@ -64,7 +64,17 @@
     X(NAT_EVENT, nat_event, uint8_t, "nat.event", "")                  /* (*) IPFIX 230 */                        \
     X(FIREWALL_EVENT, firewall_event, uint8_t, "firewall.event", "")   /* (*) IPFIX 233 */                        \
     X(END_REASON, end_reason, uint8_t, "flow.end_reason", "")          /* (*) IPFIX 136 */                        \
-    X(TIME_SOURCE, time_source, uint8_t, "event.time_source", "")      /* (*) enum flow_time_source; absent: as exported */
+    X(TIME_SOURCE, time_source, uint8_t, "event.time_source", "")      /* (*) enum flow_time_source; absent: as exported */ \
+    FLOW_NUMBERS_MORE(X)
+
+/* one field more, that no exporter has: the tests build the store with it and read what is written without it */
+#ifdef FLOW_WITH_ONE_MORE
+#define FLOW_NUMBERS_MORE(X) X(ONE_MORE, one_more, uint32_t, "test.one_more", "")
+#define FLOW_STORED_MORE(X) X(FLOW_COLUMN_NUMBER(FLOW_ONE_MORE), 39)
+#else
+#define FLOW_NUMBERS_MORE(X)
+#define FLOW_STORED_MORE(X)
+#endif
 
 /*
  * X(ID, "ECS name", "alias") - well-known texts; any other name may be stored too (unknown columns are kept).
@@ -106,11 +116,64 @@ enum flow_number {
 #define FLOW_HAS_TEXT (UINT64_C(1) << FLOW_COLUMN_TEXT)
 _Static_assert(FLOW_N_COLUMNS <= 64, "presence is one word");
 /*
- * These bits stand in every segment and journal (the columns a file has, the presence of its rows), the texts behind the
- * numbers. One number more moves the bit of the texts: before that, segment_*.c and batch_pack.c must read files of the
- * present minor version through a table of where its columns are now (and write a new minor version).
+ * X(column, id) - what stands for a column in files: its bit in words of columns and of presence, and its place in their
+ * order. An id is never changed and never used for another field; a new field takes the next free one, wherever its
+ * column comes to lie in memory. So a later version reads what an earlier one wrote, and an earlier one sees that it
+ * does not know a column and says so.
  */
-_Static_assert(FLOW_COLUMN_TEXT == 38, "stored in files of version 1.0: see above");
+#define FLOW_STORED(X)                                                                                               \
+    X(FLOW_SOURCE_IP, 0) X(FLOW_DESTINATION_IP, 1) X(FLOW_SOURCE_NAT_IP, 2) X(FLOW_DESTINATION_NAT_IP, 3)            \
+    X(FLOW_NEXT_HOP, 4) X(FLOW_COLUMN_NUMBER(FLOW_START), 5) X(FLOW_COLUMN_NUMBER(FLOW_END), 6)                      \
+    X(FLOW_COLUMN_NUMBER(FLOW_RECEIVED), 7) X(FLOW_COLUMN_NUMBER(FLOW_CLOCK_OFFSET), 8)                              \
+    X(FLOW_COLUMN_NUMBER(FLOW_SOURCE_BYTES), 9) X(FLOW_COLUMN_NUMBER(FLOW_DESTINATION_BYTES), 10)                    \
+    X(FLOW_COLUMN_NUMBER(FLOW_SOURCE_PACKETS), 11) X(FLOW_COLUMN_NUMBER(FLOW_DESTINATION_PACKETS), 12)               \
+    X(FLOW_COLUMN_NUMBER(FLOW_POST_BYTES), 13) X(FLOW_COLUMN_NUMBER(FLOW_POST_PACKETS), 14)                          \
+    X(FLOW_COLUMN_NUMBER(FLOW_SAMPLING), 15) X(FLOW_COLUMN_NUMBER(FLOW_INPUT_IF), 16)                                \
+    X(FLOW_COLUMN_NUMBER(FLOW_OUTPUT_IF), 17) X(FLOW_COLUMN_NUMBER(FLOW_SOURCE_AS), 18)                              \
+    X(FLOW_COLUMN_NUMBER(FLOW_DESTINATION_AS), 19) X(FLOW_COLUMN_NUMBER(FLOW_VLAN), 20)                              \
+    X(FLOW_COLUMN_NUMBER(FLOW_OBSERVER), 21) X(FLOW_COLUMN_NUMBER(FLOW_SOURCE_PORT), 22)                             \
+    X(FLOW_COLUMN_NUMBER(FLOW_DESTINATION_PORT), 23) X(FLOW_COLUMN_NUMBER(FLOW_SOURCE_NAT_PORT), 24)                 \
+    X(FLOW_COLUMN_NUMBER(FLOW_DESTINATION_NAT_PORT), 25) X(FLOW_COLUMN_NUMBER(FLOW_TCP_FLAGS), 26)                   \
+    X(FLOW_COLUMN_NUMBER(FLOW_REVERSE_TCP_FLAGS), 27) X(FLOW_COLUMN_NUMBER(FLOW_ICMP), 28)                           \
+    X(FLOW_COLUMN_NUMBER(FLOW_PROTOCOL), 29) X(FLOW_COLUMN_NUMBER(FLOW_TOS), 30)                                     \
+    X(FLOW_COLUMN_NUMBER(FLOW_SOURCE_MASK), 31) X(FLOW_COLUMN_NUMBER(FLOW_DESTINATION_MASK), 32)                     \
+    X(FLOW_COLUMN_NUMBER(FLOW_DIRECTION), 33) X(FLOW_COLUMN_NUMBER(FLOW_NAT_EVENT), 34)                              \
+    X(FLOW_COLUMN_NUMBER(FLOW_FIREWALL_EVENT), 35) X(FLOW_COLUMN_NUMBER(FLOW_END_REASON), 36)                        \
+    X(FLOW_COLUMN_NUMBER(FLOW_TIME_SOURCE), 37) X(FLOW_COLUMN_TEXT, 38)                                              \
+    FLOW_STORED_MORE(X)
+
+/* flow_stored_known - the ids that this program knows. */
+static inline uint64_t flow_stored_known(void)
+{
+#define X(column, id) | UINT64_C(1) << (id)
+    return 0 FLOW_STORED(X);
+#undef X
+}
+
+/* flow_stored_column - the column of an id; FLOW_N_COLUMNS if none has it. */
+unsigned flow_stored_column(unsigned id);
+/* flow_columns_moved - the columns whose id is another number than theirs: a constant, mostly zero. */
+static inline uint64_t flow_columns_moved(void)
+{
+#define X(column, id) | ((column) != (id) ? UINT64_C(1) << (column) : 0)
+    return 0 FLOW_STORED(X);
+#undef X
+}
+
+/* flow_columns_move, _move_back - for flow_columns_store and _load. */
+uint64_t flow_columns_move(uint64_t columns);
+uint64_t flow_columns_move_back(uint64_t stored);
+
+/* flow_columns_store - bits by column as bits by id; flow_columns_load - back; ids that have no column are dropped. */
+static inline uint64_t flow_columns_store(uint64_t columns)
+{
+    return columns & flow_columns_moved() ? flow_columns_move(columns) : columns;
+}
+
+static inline uint64_t flow_columns_load(uint64_t stored)
+{
+    return flow_columns_moved() ? flow_columns_move_back(stored) : stored & flow_stored_known();
+}
 
 /* who exported: `struct flow.observer` is an index into a table of these kept by the batch */
 struct flow_observer {

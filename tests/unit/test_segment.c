@@ -3,8 +3,10 @@
  * Random rows become a segment and must come back; finding, postings and merging are held against a
  * linear scan of the rows. Seed and rounds: VONGGAC_SEED, VONGGAC_ROUNDS.
  */
+#include "watch/store/checksum.h"
 #include "watch/store/pack.h"
 #include "watch/store/segment_build.h"
+#include "watch/store/segment_format.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -267,9 +269,31 @@ static void a_damaged_byte_is_noticed_before_it_is_believed(void **unused)
     free_rows(&r);
 }
 
+static void a_column_of_a_newer_program_is_named_as_such(void **unused)
+{
+    struct rows r;
+    int fd;
+    struct fault f = {0};
+    struct segment_header h;
+    (void)unused;
+    state = seed + 2;
+    make_rows(&r, 4, 100);
+    segment_close(build(&r, &fd));
+    assert_int_equal(pread(fd, &h, sizeof(h), 0), sizeof(h));
+    h.columns |= UINT64_C(1) << 63; /* an id that nobody has yet */
+    h.n_columns++;
+    h.checksum = checksum(&h, offsetof(struct segment_header, checksum));
+    assert_int_equal(pwrite(fd, &h, sizeof(h), 0), sizeof(h));
+    struct segment *s;
+    assert_int_equal(segment_open(fd, 77, false, &s, &f), -EPROTO);
+    close(fd);
+    free_rows(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_column_of_a_newer_program_is_named_as_such),
         cmocka_unit_test(random_rows_come_back_and_are_found),
         cmocka_unit_test(a_damaged_byte_is_noticed_before_it_is_believed),
     };

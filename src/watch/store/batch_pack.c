@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Head, presence, observers, then every column of `columns` in order: length u32 and a packed array.
+ * Head, observers, presence, then every column of `columns` in order of ids: length u32 and a packed array. Presence and
+ * `columns` are bits by id (format/flow.h).
  * Addresses of family 6 are two arrays, the upper and the lower eight bytes. Texts are bytes as they are.
  */
 #include "watch/store/batch_pack.h"
@@ -105,26 +106,36 @@ static void put_observers(struct buf *out, const struct flow_batch *b)
     }
 }
 
+static void put_presence(struct buf *out, const struct flow_batch *b)
+{
+    uint64_t moved[FLOW_BATCH_ROWS] UNSET;
+    for (uint32_t i = 0; flow_columns_moved() && i < b->n; i++)
+        moved[i] = flow_columns_store(b->present[i]);
+    put_array64(out, flow_columns_moved() ? moved : b->present, b->n);
+}
+
+static void put_column(struct buf *out, const struct flow_batch *b, unsigned c)
+{
+    if (c == FLOW_COLUMN_TEXT)
+        put_texts(out, b);
+    else if (c >= FLOW_N_ADDRESSES)
+        put_number(out, b, c - FLOW_N_ADDRESSES);
+    else if (b->family == 4)
+        put_array32(out, b->v4[c], b->n);
+    else
+        put_addresses6(out, b->v6[c], b->n);
+}
+
 int batch_pack(const struct flow_batch *b, struct buf *out)
 {
     size_t before = out->n;
-    struct head h = {BATCH_PACK_MAGIC, b->n, b->n_observers, (uint32_t)b->family, b->columns};
+    struct head h = {BATCH_PACK_MAGIC, b->n, b->n_observers, (uint32_t)b->family, flow_columns_store(b->columns)};
     buf_add(out, &h, sizeof(h));
     put_observers(out, b);
     if (b->n) {
-        put_array64(out, b->present, b->n);
-        for (unsigned c = 0; c < FLOW_COLUMN_TEXT; c++) {
-            if (!(b->columns >> c & 1))
-                continue;
-            if (c >= FLOW_N_ADDRESSES)
-                put_number(out, b, c - FLOW_N_ADDRESSES);
-            else if (b->family == 4)
-                put_array32(out, b->v4[c], b->n);
-            else
-                put_addresses6(out, b->v6[c], b->n);
-        }
-        if (b->columns & FLOW_HAS_TEXT)
-            put_texts(out, b);
+        put_presence(out, b);
+        for (uint64_t left = h.columns; left; left &= left - 1)
+            put_column(out, b, flow_stored_column((unsigned)__builtin_ctzll(left)));
     }
     if (!out->is_bad)
         return 0;
@@ -243,16 +254,17 @@ static int load_head(const uint8_t *p, size_t n, struct head *h)
         return -EBADMSG;
     memcpy(h, p, sizeof(*h));
     if (h->magic != BATCH_PACK_MAGIC || h->n > FLOW_BATCH_ROWS || h->n_observers > FLOW_BATCH_OBSERVERS ||
-        (h->family != 4 && h->family != 6) || h->columns >> FLOW_N_COLUMNS)
+        (h->family != 4 && h->family != 6))
         return -EBADMSG;
-    return 0;
+    return h->columns & ~flow_stored_known() ? -EPROTO : 0;
 }
 
 int batch_pack_head(const uint8_t *p, size_t n, int *ret_family, uint32_t *ret_rows)
 {
     struct head h;
-    if (load_head(p, n, &h))
-        return -EBADMSG;
+    int r = load_head(p, n, &h);
+    if (r)
+        return r;
     *ret_family = (int)h.family;
     *ret_rows = h.n;
     return 0;
@@ -271,22 +283,39 @@ static int check_rows(const struct flow_batch *b)
     return 0;
 }
 
+/* get_presence - a row that has what this program does not know is as bad as one that has what the batch has not. */
+static void get_presence(struct reader *r, struct flow_batch *b)
+{
+    uint64_t all = 0;
+    get_array64(r, b->n, b->present);
+    for (uint32_t i = 0; !r->is_bad && i < b->n; i++)
+        all |= b->present[i];
+    for (uint32_t i = 0; !r->is_bad && flow_columns_moved() && i < b->n; i++)
+        b->present[i] = flow_columns_load(b->present[i]);
+    r->is_bad |= (all & ~flow_stored_known()) != 0;
+}
+
+static int get_column(struct reader *r, struct flow_batch *b, unsigned c)
+{
+    if (c == FLOW_COLUMN_TEXT)
+        return get_texts(r, b);
+    if (c >= FLOW_N_ADDRESSES)
+        get_number(r, b, c - FLOW_N_ADDRESSES);
+    else if (b->family == 4)
+        get_array32(r, b->n, b->v4[c]);
+    else
+        get_addresses6(r, b->v6[c], b->n);
+    return 0;
+}
+
 static int get_columns(struct reader *r, struct flow_batch *b)
 {
-    get_array64(r, b->n, b->present);
-    for (unsigned c = 0; c < FLOW_COLUMN_TEXT && !r->is_bad; c++) {
-        if (!(b->columns >> c & 1))
-            continue;
-        if (c >= FLOW_N_ADDRESSES)
-            get_number(r, b, c - FLOW_N_ADDRESSES);
-        else if (b->family == 4)
-            get_array32(r, b->n, b->v4[c]);
-        else
-            get_addresses6(r, b->v6[c], b->n);
+    get_presence(r, b);
+    for (uint64_t left = flow_columns_store(b->columns); left && !r->is_bad; left &= left - 1) {
+        int e = get_column(r, b, flow_stored_column((unsigned)__builtin_ctzll(left)));
+        if (e)
+            return e;
     }
-    int e = !r->is_bad && (b->columns & FLOW_HAS_TEXT) ? get_texts(r, b) : 0;
-    if (e)
-        return e;
     return r->is_bad ? -EBADMSG : check_rows(b);
 }
 
@@ -294,13 +323,16 @@ int batch_unpack(const uint8_t *p, size_t n, struct flow_batch *out)
 {
     struct head h;
     flow_batch_clear(out);
-    if (load_head(p, n, &h) || (int)h.family != out->family)
+    int e = load_head(p, n, &h);
+    if (e)
+        return e;
+    if ((int)h.family != out->family)
         return -EBADMSG;
     struct reader r = {.p = p + sizeof(h), .left = n - sizeof(h)};
     out->n = h.n;
-    out->columns = h.columns;
+    out->columns = flow_columns_load(h.columns);
     get_observers(&r, out, h.n_observers);
-    int e = h.n ? get_columns(&r, out) : 0;
+    e = h.n ? get_columns(&r, out) : 0;
     if (!e && (r.is_bad || r.left))
         e = -EBADMSG;
     if (e)

@@ -19,11 +19,14 @@
  * Return: 0 or -ENOMEM (@out is as before).
  */
 int batch_pack(const struct flow_batch *b, struct buf *out);
-/* batch_pack_head - family (4 or 6) and rows of a packed batch, before unpacking it. Return: 0 or -EBADMSG. */
+/*
+ * batch_pack_head - family (4 or 6) and rows of a packed batch, before unpacking it.
+ * Return: 0, -EBADMSG or -EPROTO (a newer program wrote it: it has columns that are not known here).
+ */
 int batch_pack_head(const uint8_t *p, size_t n, int *ret_family, uint32_t *ret_rows);
 /*
  * batch_unpack - the packed form back into @out (of the family batch_pack_head tells), which is cleared first.
  * @p, @n: exactly one packed batch. Observers must fit the batch's table, texts FLOW_BATCH_TEXT_MAX.
- * Return: 0, -ENOMEM or -EBADMSG; @out is cleared when not 0.
+ * Return: 0, -ENOMEM, -EBADMSG or -EPROTO (as above); @out is cleared when not 0.
  */
 int batch_unpack(const uint8_t *p, size_t n, struct flow_batch *out);

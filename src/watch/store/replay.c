@@ -77,6 +77,8 @@ static int take_frame(void *context, const struct journal_frame *frame)
     }
     if (!r)
         r = add_rows(s, frame->arrived_us);
+    if (r == -EPROTO)
+        return FAULT(s->fault, r, store_newer_columns, "store/journals");
     return r == -ENOMEM ? FAULT(s->fault, r, store_no_memory, "store/journals") : r;
 }
 

@@ -31,7 +31,7 @@ static bool are_counts_sane(const struct segment_header *h)
     uint64_t n_cells = (uint64_t)h->n_columns * h->n_blocks;
     return (h->family == 4 || h->family == 6) && h->n_rows >= 1 && h->n_rows <= SEGMENT_ROWS &&
            h->n_blocks == (h->n_rows + SEGMENT_BLOCK_ROWS - 1) / SEGMENT_BLOCK_ROWS &&
-           h->n_entries <= h->n_blocks * BLOCK_ADDRESSES_MAX && h->columns >> FLOW_N_COLUMNS == 0 &&
+           h->n_entries <= h->n_blocks * BLOCK_ADDRESSES_MAX &&
            h->n_columns == (uint32_t)__builtin_popcountll(h->columns) + 1 &&
            h->sections[SECTION_DIRECTORY].n_bytes == n_cells * sizeof(struct segment_cell) &&
            h->n_observers <= SEGMENT_OBSERVERS_MAX &&
@@ -64,6 +64,8 @@ static int check_header(const struct segment_header *h, uint64_t id, uint64_t n_
         return FAULT(f, -EPROTO, segment_newer, (unsigned long long)id, h->major, SEGMENT_MAJOR);
     if (checksum(h, offsetof(struct segment_header, checksum)) != h->checksum)
         return FAULT(f, -EBADMSG, segment_bad_header, (unsigned long long)id, "checksum");
+    if (h->columns & ~flow_stored_known())
+        return FAULT(f, -EPROTO, segment_newer_columns, (unsigned long long)id);
     if (h->id != id)
         return FAULT(f, -EBADMSG, segment_bad_header, (unsigned long long)id, "id");
     if (!are_places_sane(h, n_bytes) || !are_counts_sane(h))
@@ -102,10 +104,12 @@ static void place_parts(struct segment *s)
                                     .n_body = at[SECTION_POSTINGS].n_bytes};
     int8_t next = 0;
     for (unsigned c = 0; c < FLOW_N_COLUMNS; c++)
-        s->cell_of[c] = h->columns >> c & 1 ? next++ : -1;
+        s->cell_of[c] = -1;
+    for (uint64_t left = h->columns; left; left &= left - 1)
+        s->cell_of[flow_stored_column((unsigned)__builtin_ctzll(left))] = next++;
     s->cell_of[SEGMENT_PRESENCE] = next;
     s->info = (struct segment_info){.id = h->id, .family = (int)h->family, .n_rows = h->n_rows,
-                                    .n_blocks = h->n_blocks, .n_entries = h->n_entries, .columns = h->columns,
+                                    .n_blocks = h->n_blocks, .n_entries = h->n_entries, .columns = flow_columns_load(h->columns),
                                     .event_min_us = h->event_min_us, .event_max_us = h->event_max_us,
                                     .arrived_min_us = h->arrived_min_us, .arrived_max_us = h->arrived_max_us,
                                     .n_bytes = h->n_bytes, .is_unsealed = s->info.is_unsealed};
@@ -270,6 +274,10 @@ void segment_bounds(const struct segment *s, uint32_t block, unsigned column, st
     ret->is_constant = kind == KIND_CONSTANT || kind == KIND_ABSENT;
     ret->min = cell.min;
     ret->max = cell.max;
+    if (column == SEGMENT_PRESENCE && kind == KIND_CONSTANT) {
+        ret->is_constant = !(cell.min & ~s->header.columns); /* if not, who reads it learns of the damage */
+        ret->min = ret->max = flow_columns_load(cell.min);
+    }
     if (kind == KIND_ABSENT)
         ret->min = ret->max = column < FLOW_N_ADDRESSES ? s->info.n_entries : 0;
 }

@@ -133,12 +133,17 @@ static int pack_wide(struct segment_builder *b, struct block *block, const struc
 static int pack_presence(struct segment_builder *b, struct block *block, const struct flow_batch *x, uint64_t common,
                          bool differs)
 {
-    put_constant(block, SEGMENT_PRESENCE, common);
+    put_constant(block, SEGMENT_PRESENCE, flow_columns_store(common));
     if (!differs)
         return 0;
+    const uint64_t *present = x->present;
+    for (uint32_t i = 0; flow_columns_moved() && i < x->n; i++) {
+        b->numbers64[i] = flow_columns_store(x->present[i]);
+        present = b->numbers64;
+    }
     block->cells[SEGMENT_PRESENCE].min = 0;
     block->cells[SEGMENT_PRESENCE].max = UINT64_MAX;
-    return put_array64(b, block, SEGMENT_PRESENCE, KIND_PLAIN, x->present, x->n);
+    return put_array64(b, block, SEGMENT_PRESENCE, KIND_PLAIN, present, x->n);
 }
 
 static int pack_texts(struct segment_builder *b, struct block *block, const struct flow_batch *x)

@@ -23,7 +23,7 @@
 #define SEGMENT_OBSERVERS_MAX 65536u
 
 enum segment_section {
-    SECTION_DIRECTORY, /* struct segment_cell, column by column in order of bits, each n_blocks long */
+    SECTION_DIRECTORY, /* struct segment_cell, column by column in order of ids, each n_blocks long */
     SECTION_OBSERVERS, /* 16 bytes of address, domain u32 */
     SECTION_HEADS,     /* dictionary.h */
     SECTION_GROUPS,
@@ -46,7 +46,7 @@ struct segment_header {
     uint64_t id;
     uint32_t family, n_rows, n_blocks, n_entries;
     uint32_t n_observers, n_columns; /* n_columns: columns in the directory */
-    uint64_t columns;                /* bits; presence is one more in the directory, the last */
+    uint64_t columns;                /* bits by id (format/flow.h); presence is one more in the directory, the last */
     int64_t event_min_us, event_max_us, arrived_min_us, arrived_max_us;
     uint64_t n_bytes; /* of the file */
     uint64_t index_offset, index_bytes;

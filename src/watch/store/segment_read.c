@@ -252,7 +252,9 @@ int segment_present(const struct segment *s, uint32_t block, uint64_t *out)
     uint64_t all = 0;
     for (uint32_t i = 0; i < n; i++)
         all |= out[i];
-    return all & ~s->info.columns ? -EBADMSG : 0;
+    for (uint32_t i = 0; flow_columns_moved() && i < n; i++)
+        out[i] = flow_columns_load(out[i]);
+    return all & ~s->header.columns ? -EBADMSG : 0;
 }
 
 /* --- one value ---------------------------------------------------------------------------------- */
@@ -352,7 +354,10 @@ void segment_copies_fini(struct segment_copies *c)
 
 int segment_present_get(const struct segment *s, uint32_t block, uint32_t row, uint64_t *ret)
 {
-    return get_any(s, block, SEGMENT_PRESENCE, row, ret) || *ret & ~s->info.columns ? -EBADMSG : 0;
+    if (get_any(s, block, SEGMENT_PRESENCE, row, ret) || *ret & ~s->header.columns)
+        return -EBADMSG;
+    *ret = flow_columns_load(*ret);
+    return 0;
 }
 
 /* --- texts ---------------------------------------------------------------------------------------- */
@@ -471,7 +476,7 @@ int segment_flow(const struct segment *s, uint32_t block, uint32_t row, const st
     if (row >= segment_block_rows(s, block))
         return -EBADMSG;
     fetch_row(s, block, row);
-    if (get_any(s, block, SEGMENT_PRESENCE, row, &ret->present) || ret->present & ~s->info.columns)
+    if (segment_present_get(s, block, row, &ret->present))
         return -EBADMSG;
 #define X(ID, member, ecs, alias)                                           \
     if ((ret->present & FLOW_HAS_ADDRESS(FLOW_##ID)) &&                      \

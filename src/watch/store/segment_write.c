@@ -266,16 +266,19 @@ static void put_section(struct writer *w, enum segment_section s, const struct b
     end_section(w, s);
 }
 
+static void put_cells(struct writer *w, unsigned column)
+{
+    for (uint32_t k = 0; k < w->b->n_blocks; k++)
+        buf_add(&w->b->out, &w->b->blocks[k].cells[column], sizeof(struct segment_cell));
+    w->header.n_columns++;
+}
+
 static void put_directory(struct writer *w)
 {
     begin_section(w, SECTION_DIRECTORY);
-    for (unsigned c = 0; c <= FLOW_N_COLUMNS; c++) {
-        if (c != SEGMENT_PRESENCE && !(w->b->columns >> c & 1))
-            continue;
-        for (uint32_t k = 0; k < w->b->n_blocks; k++)
-            buf_add(&w->b->out, &w->b->blocks[k].cells[c], sizeof(struct segment_cell));
-        w->header.n_columns++;
-    }
+    for (uint64_t left = flow_columns_store(w->b->columns); left; left &= left - 1)
+        put_cells(w, flow_stored_column((unsigned)__builtin_ctzll(left)));
+    put_cells(w, SEGMENT_PRESENCE);
     end_section(w, SECTION_DIRECTORY);
 }
 
@@ -373,7 +376,7 @@ static int put_header(struct writer *w, uint64_t id)
     h->n_blocks = b->n_blocks;
     h->n_entries = w->b->index.n_entries;
     h->n_observers = b->n_observers;
-    h->columns = b->columns;
+    h->columns = flow_columns_store(b->columns);
     h->event_min_us = b->event_min_us;
     h->event_max_us = b->event_max_us;
     h->arrived_min_us = b->arrived_min_us;
