@@ -42,8 +42,14 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_REFUSED = 2 };
     X(YEAR, "year", "YEAR", year)                        \
     X(RECOVER, "recover", NULL, recover)                 \
     X(RULES, "rules", "DIR", rules)                      \
+    X(BEHAVIOUR, "behaviour", NULL, behaviour)           \
     X(INPUT_FORMAT, "input-format", "FORMAT", input_format) \
     X(HEAD, "head", "SHA256", head)                      \
+    X(AT, "at", "TIME", at)                              \
+    X(SKEW, "skew", "SPAN", skew)                        \
+    X(PURPOSE, "purpose", "TEXT", purpose)               \
+    X(GATEWAY, "gateway", "NAME", gateway)               \
+    X(REALM, "realm", "NAME", realm)                     \
     X(HELP, "help", NULL, help)
 
 enum cli_option {
@@ -114,6 +120,13 @@ int cli_serve(const struct cli_args *a);
 int cli_status(const struct cli_args *a);
 int cli_rules_check(const struct cli_args *a);
 int cli_detect(const struct cli_args *a);
+/* cli_detect_behaviour - detect with --behaviour. */
+int cli_detect_behaviour(const struct cli_args *a);
+int cli_lease_import(const struct cli_args *a);
+int cli_lease_who(const struct cli_args *a);
+int cli_lease_batch(const struct cli_args *a);
+int cli_lease_status(const struct cli_args *a);
+int cli_lease_purge(const struct cli_args *a);
 int cli_help(const struct cli_args *a);
 
 /* cli_explain - --help of one command, or of all (NULL). */

@@ -240,7 +240,8 @@ static int row_of(const uint64_t v[LEASE_N_COLUMNS], struct lease *l)
         .from_us = bits & LEASE_NO_FROM ? LEASE_UNKNOWN : begin, .to_us = bits & LEASE_NO_TO ? LEASE_UNKNOWN : end,
         .port_first = (uint16_t)v[LEASE_PORT], .port_last = (uint16_t)(v[LEASE_PORT] + v[LEASE_PORTS]),
         .inside_port = (uint16_t)v[LEASE_INSIDE_PORT], .kind = (uint8_t)bits, .protocol = (uint8_t)(bits >> 8),
-        .flags = (uint8_t)(bits >> 16), .prefix = (uint8_t)(128 - (bits >> 32 & 255)), .mac = v[LEASE_MAC], .gateway = (uint32_t)v[LEASE_GATEWAY], .realm = (uint32_t)v[LEASE_REALM],
+        .flags = (uint8_t)(bits >> 16), .prefix = (uint8_t)(128 - (bits >> 32 & 255)), .mac = v[LEASE_MAC],
+        .gateway = (uint32_t)v[LEASE_GATEWAY], .realm = (uint32_t)v[LEASE_REALM],
         .source = (uint32_t)v[LEASE_SOURCE], .subscriber = (uint32_t)v[LEASE_SUBSCRIBER], .host = (uint32_t)v[LEASE_HOST],
     };
     return lease_is_sane(l) ? 0 : -EBADMSG;

@@ -81,7 +81,8 @@ struct lease_reader {
 
 /*
  * lease_segment_visit - rows of @outside, and of prefixes that hold it, that may touch [since_us, until_us] (both inside), in
- * order for each prefix; a time nobody told counts as endless. @each: not 0 ends the walk and is returned. Texts of the row are this segment's.
+ * order for each prefix; a time nobody told counts as endless. @each: not 0 ends the walk and is returned. Texts of the row are
+ * this segment's.
  * Return: 0, what @each returned, or -EBADMSG.
  */
 int lease_segment_visit(const struct lease_segment *s, struct lease_reader *r, const struct ip *outside, int64_t since_us,

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vonggac lease import | status | purge: the records of who held which address.
+ */
+#include "base/clock.h"
+#include "base/file.h"
+#include "cli/cli.h"
+#include "cli/owner.h"
+#include "cli/table.h"
+#include "state/audit.h"
+#include "watch/lease/read.h"
+#include "watch/lease/gateways.h"
+#include "watch/lease/store.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SHOWN_REFUSALS = 20 };
+#define LOCK_WAIT_US (30 * US_PER_SECOND)
+
+static struct text text_of(const char *s)
+{
+    return (struct text){s ? s : "", s ? strlen(s) : 0};
+}
+
+/* --- import ------------------------------------------------------------------------------------------------- */
+
+struct importing {
+    struct lease_import *import;
+    struct fault fault;
+    unsigned n_shown;
+};
+
+static int number_texts(struct lease_import *i, const struct lease_row *r, struct lease *l)
+{
+    const struct text texts[] = {r->gateway, r->realm, r->source, r->subscriber, r->host};
+    uint32_t *const numbers[] = {&l->gateway, &l->realm, &l->source, &l->subscriber, &l->host};
+    *l = r->l;
+    for (size_t k = 0; k < sizeof(texts) / sizeof(*texts); k++) {
+        int rc = lease_import_text(i, texts[k], numbers[k]);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int take_row(void *context, const struct lease_row *r)
+{
+    struct importing *x = context;
+    struct lease l;
+    int rc;
+    do {
+        rc = number_texts(x->import, r, &l);
+        if (!rc)
+            rc = lease_import_add(x->import, &l, &x->fault);
+    } while (rc == LEASE_FULL);
+    return rc;
+}
+
+static void show_refused(void *context, uint64_t line, enum lease_refusal why, struct text value)
+{
+    struct importing *x = context;
+    char escaped[120];
+    if (++x->n_shown <= SHOWN_REFUSALS)
+        SAY(stderr, lease_row_refused, (unsigned long long)line, text_escape(value.p, value.n, escaped, sizeof(escaped)),
+            message_find("lease_refused_", lease_refusal_name(why)));
+}
+
+static uint64_t sum_refused(const struct lease_account *a)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < LEASE_N_REFUSALS; i++)
+        n += a->refused[i];
+    return n;
+}
+
+static void say_account(const char *name, const struct lease_account *a, const struct lease_import_result *r)
+{
+    SAY(stderr, lease_account, name, lease_format_name(a->format), message_count(a->read), message_count(a->kept),
+        message_count(a->joined), message_count(a->other), message_count(sum_refused(a)));
+    for (int i = 0; i < LEASE_N_REFUSALS; i++)
+        if (a->refused[i])
+            SAY(stderr, lease_account_refused, message_count(a->refused[i]),
+                message_find("lease_refused_", lease_refusal_name((enum lease_refusal)i)));
+    SAY(stderr, lease_stored, message_count(r->n_rows), message_count(r->n_doubled), message_count(a->n_open), message_count(a->n_unbegun));
+    if (a->is_cut)
+        SAY(stderr, lease_file_cut, name);
+}
+
+/* read_time - an option that is a time; @ret stays as it is without it. Return: 0 or 1 after saying what is wrong. */
+static int read_time(const struct cli_args *a, enum cli_option option, int zone_s, int64_t *ret)
+{
+    const char *value = a->value[option];
+    if (!value || !clock_parse_when(value, zone_s, clock_now_us(), ret))
+        return 0;
+    SAY(stderr, cli_bad_time, cli_option_names[option], value);
+    return 1;
+}
+
+static int read_zone(const struct cli_args *a, int *ret_zone_s)
+{
+    *ret_zone_s = ZONE_VIETNAM_S;
+    if (!a->value[CLI_ZONE] || !clock_parse_zone(a->value[CLI_ZONE], ret_zone_s))
+        return 0;
+    SAY(stderr, cli_bad_time, "zone", a->value[CLI_ZONE]);
+    return 1;
+}
+
+static int read_import_options(const struct cli_args *a, struct lease_read_options *o)
+{
+    const char *format = a->value[CLI_FORMAT], *kind = a->value[CLI_KIND];
+    *o = (struct lease_read_options){.at_us = LEASE_UNKNOWN, .kind = LEASE_N_KINDS, .gateway = text_of(a->value[CLI_GATEWAY]),
+                                     .realm = text_of(a->value[CLI_REALM]), .row = take_row, .refused = show_refused};
+    if (format && lease_format_parse(format, &o->format)) {
+        SAY(stderr, cli_bad_format, format, "auto, csv, kea, windows-dhcp, isc, dnsmasq, detail, neighbours");
+        return 1;
+    }
+    if (kind && lease_kind_parse(kind, strlen(kind), &o->kind)) {
+        SAY(stderr, cli_bad_format, kind, "nat_session, port_block, dhcp, radius, dot1x, vpn, neighbour, static, restart");
+        return 1;
+    }
+    return read_zone(a, &o->zone_s) || read_time(a, CLI_AT, o->zone_s, &o->at_us);
+}
+
+/* import_fd - Return: exit status. */
+static int import_fd(struct lease_store *s, struct lease_read_options *o, const struct cli_args *a, int fd, const char *name)
+{
+    struct importing x = {.n_shown = 0};
+    struct lease_account account;
+    struct lease_import_result result;
+    struct sha256 content;
+    struct fault f = {0};
+    uint64_t n_bytes;
+    int rc = sha256_of_fd(fd, &content, &n_bytes);
+    if (!rc && lseek(fd, 0, SEEK_SET) < 0)
+        rc = -errno;
+    if (rc) {
+        SAY(stderr, store_read_failed, name, strerrordesc_np(-rc));
+        return EXIT_FAILED;
+    }
+    rc = lease_import_begin(s, &content, name, a->value[CLI_AGAIN] != NULL, &x.import, &f);
+    if (rc == LEASE_ALREADY_KEPT) {
+        SAY(stderr, cli_fault, f.text);
+        return EXIT_REFUSED;
+    }
+    if (rc)
+        return cli_fail(&f);
+    o->name = name;
+    o->context = &x;
+    rc = lease_read(fd, o, &account, &f);
+    if (rc) {
+        lease_import_abort(x.import);
+        SAY(stderr, cli_fault, *x.fault.text ? x.fault.text : f.text);
+        return rc == LEASE_READ_REFUSED ? EXIT_REFUSED : EXIT_FAILED;
+    }
+    rc = lease_import_commit(x.import, &result, &f);
+    if (rc)
+        return cli_fail(&f);
+    say_account(name, &account, &result);
+    return sum_refused(&account) || account.is_cut ? EXIT_REFUSED : EXIT_DONE;
+}
+
+static int import_file(struct lease_store *s, struct lease_read_options *o, const struct cli_args *a, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    _cleanup_close_ int fd = cli_open(path);
+    if (fd < 0)
+        return EXIT_FAILED;
+    if (lseek(fd, 0, SEEK_CUR) < 0) {
+        SAY(stderr, lease_needs_file, path);
+        return EXIT_FAILED;
+    }
+    return import_fd(s, o, a, fd, slash && slash[1] ? slash + 1 : path);
+}
+
+static int compact(struct lease_store *s)
+{
+    struct lease_compaction c;
+    struct fault f = {0};
+    return lease_store_compact(s, &c, &f) ? cli_fail(&f) : EXIT_DONE;
+}
+
+int cli_lease_import(const struct cli_args *a)
+{
+    struct lease_read_options o;
+    struct lease_store *s;
+    struct fault f = {0};
+    int status = EXIT_DONE;
+    if (read_import_options(a, &o))
+        return EXIT_FAILED;
+    if (lease_store_open(cli_become_owner(a->data_dir), &(struct lease_store_options){.wait_us = LOCK_WAIT_US}, &s, &f))
+        return cli_fail(&f);
+    for (size_t i = 0; i < a->n_operands; i++) {
+        int one = import_file(s, &o, a, a->operands[i]);
+        if (one == EXIT_FAILED || !status)
+            status = one;
+    }
+    int merged = compact(s);
+    lease_store_close(s);
+    return status ? status : merged;
+}
+
+/* --- status ---------------------------------------------------------------------------------------------------- */
+
+static const struct table_column day_columns[] = {
+    {"gateway", MSG_col_lease_gateway, false, true}, {"day", MSG_col_lease_day, false, false},
+    {"heard", MSG_col_lease_heard, true, false},     {"hours", MSG_col_lease_hours, true, false},
+    {"gap", MSG_col_lease_gap, false, false},        {"restarts", MSG_col_lease_restarts, true, false},
+};
+
+static uint64_t restarts_between(const struct lease_gateway *g, int64_t from_us, int64_t until_us)
+{
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < g->n_restarts; i++)
+        n += g->restarts_us[i] >= from_us && g->restarts_us[i] < until_us;
+    return n;
+}
+
+/* put_days - a row for every local day from the first to the last on which the gateway was heard; days of silence too. */
+static void put_days(struct table *t, const struct lease_gateway *g)
+{
+    const int64_t zone_us = ZONE_VIETNAM_S * US_PER_SECOND, hour_us = 3600 * US_PER_SECOND;
+    if (!g->n_hours)
+        return;
+    int64_t first = (g->hours[0] * hour_us + zone_us) / US_PER_DAY, last = (g->hours[g->n_hours - 1] * hour_us + zone_us) / US_PER_DAY;
+    uint32_t at = 0;
+    for (int64_t day = first; day <= last; day++) {
+        int64_t from_us = day * US_PER_DAY - zone_us, until_us = from_us + US_PER_DAY;
+        uint64_t n = 0, n_hours = 0;
+        char text[16];
+        for (; at < g->n_hours && g->hours[at] * hour_us < until_us; at++, n_hours++)
+            n += g->counts[at];
+        struct civil c = clock_civil(from_us, ZONE_VIETNAM_S);
+        int length = snprintf(text, sizeof(text), "%04d-%02d-%02d", c.year, c.month, c.day);
+        table_text(t, g->name);
+        table_text(t, (struct text){text, (size_t)length});
+        table_number(t, n);
+        table_number(t, n_hours);
+        table_text(t, gateway_has_gap(g, from_us, until_us - 1) ? text_of(message_text(MSG_lease_gap)) : text_of(""));
+        table_number(t, restarts_between(g, from_us, until_us));
+    }
+}
+
+int cli_lease_status(const struct cli_args *a)
+{
+    struct lease_view *v;
+    struct gateways g;
+    struct table t;
+    struct fault f = {0};
+    enum cli_format format;
+    const char *why = NULL;
+    if (cli_format(a, &format))
+        return EXIT_FAILED;
+    int rc = lease_view_open(a->data_dir, &v, &f);
+    if (rc == LEASE_EMPTY)
+        (void)FAULT(&f, rc, lease_none_yet, a->data_dir);
+    if (rc)
+        return cli_fail(&f);
+    rc = gateways_init(&g, v);
+    if (rc) {
+        lease_view_close(v);
+        (void)FAULT(&f, rc, store_read_failed, "leases", strerrordesc_np(-rc));
+        return cli_fail(&f);
+    }
+    table_begin(&t, format, day_columns, sizeof(day_columns) / sizeof(*day_columns));
+    for (size_t i = 0; i < g.n; i++)
+        put_days(&t, &g.all[i]);
+    int status = table_end(&t) ? EXIT_FAILED : EXIT_DONE;
+    SAY(stderr, lease_status_sum, message_count(lease_view_n_rows(v)), message_count(lease_view_n_segments(v)), message_count(g.n));
+    if (lease_view_n_damaged(v, &why)) {
+        SAY(stderr, cli_fault, why);
+        status = EXIT_REFUSED;
+    }
+    gateways_fini(&g);
+    lease_view_close(v);
+    return status;
+}
+
+/* --- purge ------------------------------------------------------------------------------------------------------ */
+
+struct oldest {
+    int64_t before_us;
+    uint64_t n;
+};
+
+/* count_older - reads every row that is left: the proof that none of before the limit is. */
+static int count_older(const struct lease_view *v, struct oldest *o)
+{
+    static struct lease rows[LEASE_BLOCK_ROWS];
+    for (size_t i = 0; i < lease_view_n_segments(v); i++) {
+        const struct lease_segment *s = lease_view_segment(v, i);
+        for (uint32_t b = 0; b < lease_segment_n_blocks(s); b++) {
+            uint32_t n;
+            int rc = lease_segment_block(s, b, rows, &n);
+            if (rc)
+                return rc;
+            for (uint32_t k = 0; k < n; k++)
+                o->n += (rows[k].to_us != LEASE_UNKNOWN ? rows[k].to_us : rows[k].from_us) < o->before_us;
+        }
+    }
+    return 0;
+}
+
+static int prove(const char *data_dir, int64_t before_us, uint64_t *ret_left, struct fault *f)
+{
+    struct lease_view *v;
+    struct oldest o = {.before_us = before_us};
+    int rc = lease_view_open(data_dir, &v, f);
+    if (rc)
+        return rc;
+    rc = count_older(v, &o);
+    lease_view_close(v);
+    *ret_left = o.n;
+    return rc ? FAULT(f, rc, store_read_failed, "leases", strerrordesc_np(-rc)) : 0;
+}
+
+int cli_lease_purge(const struct cli_args *a)
+{
+    struct lease_store *s;
+    struct lease_compaction c;
+    struct fault f = {0};
+    int64_t before_us = LEASE_UNKNOWN;
+    uint64_t n_left = 0;
+    int zone_s;
+    char when[TIME_TEXT_MAX], result[64];
+    if (read_zone(a, &zone_s) || read_time(a, CLI_UNTIL, zone_s, &before_us))
+        return EXIT_FAILED;
+    if (before_us == LEASE_UNKNOWN) {
+        SAY(stderr, lease_needs_until);
+        return EXIT_FAILED;
+    }
+    const char *data_dir = cli_become_owner(a->data_dir);
+    if (lease_store_open(data_dir, &(struct lease_store_options){.wait_us = LOCK_WAIT_US}, &s, &f))
+        return cli_fail(&f);
+    int rc = lease_store_purge(s, before_us, &c, &f);
+    lease_store_close(s);
+    if (!rc)
+        rc = prove(data_dir, before_us, &n_left, &f);
+    if (rc)
+        return cli_fail(&f);
+    clock_format_utc(before_us, when);
+    snprintf(result, sizeof(result), "%llu rows purged, %llu left", (unsigned long long)c.n_purged, (unsigned long long)n_left);
+    const struct audit_entry entry = {.action = "lease.purge", .object = when, .why = a->value[CLI_PURPOSE], .result = result};
+    rc = audit_add(data_dir, &entry, &f);
+    SAY(stdout, lease_purged, message_count(c.n_purged), when, message_count(n_left));
+    return rc ? cli_fail(&f) : n_left ? EXIT_FAILED : EXIT_DONE;
+}
