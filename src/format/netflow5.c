@@ -8,6 +8,7 @@
 #include "format/netflow5.h"
 
 #include "base/cursor.h"
+#include "format/netflow5_vector.h"
 
 static const uint64_t PRESENT =
     FLOW_HAS_ADDRESS(FLOW_SOURCE_IP) | FLOW_HAS_ADDRESS(FLOW_DESTINATION_IP) | FLOW_HAS_ADDRESS(FLOW_NEXT_HOP) |
@@ -98,10 +99,9 @@ static void multiply(uint32_t n, uint32_t rate, const struct netflow5_columns *t
     }
 }
 
-void netflow5_decode_columns(const uint8_t *p, uint32_t n, const struct netflow5_header *h, int64_t received_us,
-                             const struct netflow5_columns *to)
+/* plain_columns - a column at a time, for any processor. */
+static void plain_columns(const uint8_t *p, uint32_t n, const struct netflow5_header *h, const struct netflow5_columns *to)
 {
-    const int64_t offset_us = received_us - h->exported_us;
 #define EACH(column, value)                                           \
     do {                                                              \
         __typeof__(to->column) out = to->column;                      \
@@ -129,6 +129,14 @@ void netflow5_decode_columns(const uint8_t *p, uint32_t n, const struct netflow5
     EACH(source_mask, record[44])
     EACH(destination_mask, record[45])
 #undef EACH
+}
+
+void netflow5_decode_columns(const uint8_t *p, uint32_t n, const struct netflow5_header *h, int64_t received_us,
+                             const struct netflow5_columns *to)
+{
+    const int64_t offset_us = received_us - h->exported_us;
+    if (!netflow5_vector(p, n, h, to))
+        plain_columns(p, n, h, to);
     for (uint32_t i = 0; i < n; i++) {
         to->received_us[i] = received_us;
         to->clock_offset_us[i] = offset_us;

@@ -250,22 +250,33 @@ void flow_batch_close(struct flow_batch *b, uint32_t n)
     b->n += n;
 }
 
+/* ones_of - bit 7 of every byte of @v that is 1. */
+static uint64_t ones_of(uint64_t v)
+{
+    const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
+    v ^= UINT64_C(0x0101010101010101);
+    return ~(((v & low) + low) | v | low);
+}
+
 void flow_batch_mark_icmp(struct flow_batch *b, uint32_t n)
 {
     const uint8_t *protocol = (const uint8_t *)b->number[FLOW_PROTOCOL];
     const uint16_t *port = (const uint16_t *)b->number[FLOW_DESTINATION_PORT];
     uint16_t *icmp = (uint16_t *)b->number[FLOW_ICMP];
     bool is_known = b->columns & FLOW_HAS(FLOW_ICMP);
-    for (uint32_t i = b->n; i < b->n + n; i++) {
-        if (protocol[i] != 1)
-            continue;
-        if (!is_known) { /* the first of the batch: zeros for every row before and beside it */
-            memset(icmp, 0, (b->n + n) * sizeof(*icmp));
-            b->columns |= FLOW_HAS(FLOW_ICMP);
-            is_known = true;
+    for (uint32_t i = b->n, end = b->n + n; i < end; i += 8) {
+        uint64_t eight = 0;
+        memcpy(&eight, protocol + i, end - i < 8 ? end - i : 8);
+        for (uint64_t ones = ones_of(eight); ones; ones &= ones - 1) {
+            uint32_t row = i + (uint32_t)__builtin_ctzll(ones) / 8;
+            if (!is_known) { /* the first of the batch: zeros for every row before and beside it */
+                memset(icmp, 0, end * sizeof(*icmp));
+                b->columns |= FLOW_HAS(FLOW_ICMP);
+                is_known = true;
+            }
+            icmp[row] = port[row];
+            b->present[row] |= FLOW_HAS(FLOW_ICMP);
         }
-        icmp[i] = port[i];
-        b->present[i] |= FLOW_HAS(FLOW_ICMP);
     }
 }
 

@@ -20,7 +20,7 @@
 #include <stddef.h>
 
 /* parts of the addresses, and one more for places without an address */
-#define PARTS 128u
+#define PARTS 250u
 #define PART_NONE PARTS
 #define N_PARTS (PARTS + 1)
 

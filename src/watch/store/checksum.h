@@ -11,4 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* bytes in several places */
+struct checksum_part {
+    const void *p;
+    size_t n_bytes;
+};
+
 uint64_t checksum(const void *p, size_t n_bytes);
+/* checksum_parts - of all parts as one string, seeded. */
+uint64_t checksum_parts(uint64_t seed, const struct checksum_part *parts, size_t n_parts);

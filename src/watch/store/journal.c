@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/cursor.h"
 #include "base/file.h"
+#include "watch/store/checksum.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,6 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
-#define XXH_STATIC_LINKING_ONLY /* the hash state stands on the stack */
 #include <xxhash.h>
 
 #define HEADER_MAGIC "VONGGACJ"
@@ -98,16 +98,11 @@ int journal_create(int dir_fd, uint64_t id, int family, struct journal *ret, str
     return 0;
 }
 
-static uint64_t frame_hash(uint64_t id, const struct frame_head *h, const struct iovec *parts, size_t n)
+/* frame_hash - of the head and a payload of two pieces. */
+static uint64_t frame_hash(uint64_t id, const struct frame_head *h, struct checksum_part first, struct checksum_part second)
 {
-    XXH3_state_t state; /* on the stack: no allocation per batch */
-    XXH3_INITSTATE(&state);
-    XXH3_64bits_reset_withSeed(&state, id);
-    XXH3_64bits_update(&state, h, offsetof(struct frame_head, hash));
-    for (size_t i = 0; i < n; i++)
-        if (parts[i].iov_len)
-            XXH3_64bits_update(&state, parts[i].iov_base, parts[i].iov_len);
-    return XXH3_64bits_digest(&state);
+    const struct checksum_part parts[] = {{h, offsetof(struct frame_head, hash)}, first, second};
+    return checksum_parts(id, parts, 3);
 }
 
 static int write_parts(int fd, struct iovec *parts, int n, uint64_t offset)
@@ -152,7 +147,8 @@ int journal_append(struct journal *j, const struct journal_frame *frame, struct 
                              {unconst(frame->notes), frame->n_notes},
                              {unconst(frame->batch), frame->n_batch},
                              {zeros, padded(n_payload) - n_payload}};
-    h.hash = frame_hash(j->id, &h, parts + 1, 2);
+    h.hash = frame_hash(j->id, &h, (struct checksum_part){frame->notes, frame->n_notes},
+                        (struct checksum_part){frame->batch, frame->n_batch});
     int r = file_step("journal-write");
     if (!r)
         r = write_parts(j->fd, parts, 4, j->n_bytes);
@@ -256,8 +252,8 @@ static int read_frame(struct walk *w, uint64_t at, struct frame_head *h)
         return NOT_WHOLE;
     if (r)
         return r;
-    struct iovec part = {to, h->n_payload};
-    return frame_hash(w->id, h, &part, 1) == h->hash ? WHOLE : NOT_WHOLE;
+    uint64_t hash = frame_hash(w->id, h, (struct checksum_part){to, h->n_payload}, (struct checksum_part){NULL, 0});
+    return hash == h->hash ? WHOLE : NOT_WHOLE;
 }
 
 /* find_frame - the next whole frame after damage at @from. Return: WHOLE (then *ret_at), NOT_WHOLE, -errno. */

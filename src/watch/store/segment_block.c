@@ -3,13 +3,13 @@
  * One full block of rows: numbers packed; addresses, and what the ends of flows say of them (AS number, prefix length),
  * put aside as records.
  */
+#include "watch/store/checksum.h"
 #include "watch/store/pack.h"
 #include "watch/store/segment_builder.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 #include <zstd.h>
 
 enum { TEXT_LEVEL = 1 };
@@ -22,7 +22,7 @@ static void put_cell(struct segment_builder *b, struct block *block, unsigned c,
     struct segment_cell *cell = &block->cells[c];
     cell->offset_and_kind = from | (uint64_t)kind << 56;
     cell->n_bytes = (uint32_t)(b->packed.n - from);
-    cell->checksum = (uint32_t)XXH3_64bits(b->packed.p + from, b->packed.n - from);
+    cell->checksum = (uint32_t)checksum(b->packed.p + from, b->packed.n - from);
 }
 
 static void put_constant(struct block *block, unsigned c, uint64_t v)

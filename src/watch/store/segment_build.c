@@ -133,6 +133,7 @@ static void destroy(struct segment_builder *b)
     buf_fini(&b->packed);
     buf_fini(&b->texts);
     buf_fini(&b->out);
+    page_writer_fini(&b->body);
     segment_index_fini(&b->index);
     free(b);
 }

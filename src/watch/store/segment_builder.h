@@ -9,6 +9,7 @@
 #pragma once
 
 #include "watch/store/block_records.h"
+#include "watch/store/page_writer.h"
 #include "watch/store/segment_build.h"
 #include "watch/store/segment_format.h"
 
@@ -53,7 +54,8 @@ struct segment_builder {
     uint32_t n_observers, observers_capacity;
     struct buf texts; /* scratch */
     struct segment_index index;
-    struct buf out; /* of the file */
+    struct page_writer body; /* of the file: its blocks */
+    struct buf out;          /* the rest of it */
 };
 
 /* segment_builder_close - @x is the next block; @observer: numbers of the builder's table. Return: 0, or -ENOMEM and nothing changed. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file: blocks first, as their codes become known, then the index, then its checksums, the header last.
+ * The file: blocks first, as their codes become known, past the page cache; then the index, which hunts will ask for and
+ * which therefore stays in it; then its checksums, the header last.
  */
 #include "base/file.h"
+#include "watch/store/checksum.h"
 #include "watch/store/pack.h"
 #include "watch/store/segment_builder.h"
 
@@ -12,43 +14,23 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { FLUSH_BYTES = 1 << 20 };
 #define ADDRESS_COLUMNS ((UINT64_C(1) << FLOW_N_ADDRESSES) - 1)
 #define END_COLUMNS (FLOW_HAS_ADDRESS(FLOW_SOURCE_IP) | FLOW_HAS_ADDRESS(FLOW_DESTINATION_IP))
 
 struct writer {
     struct segment_builder *b;
     int fd;
-    uint64_t at; /* file offset of the first byte of b->out */
+    uint64_t at; /* file offset of the first byte of b->out: the body has been written */
     bool uses_as, uses_mask; /* some block refers to the entries' attributes */
     struct segment_header header;
 };
 
-static int write_at(int fd, const uint8_t *p, size_t n, uint64_t at)
-{
-    int r = file_step("write segment");
-    if (r)
-        return r;
-    while (n) {
-        ssize_t k = pwrite(fd, p, n, (off_t)at);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k < 0)
-            return -errno;
-        if (k == 0)
-            return -EIO;
-        p += k;
-        n -= (size_t)k;
-        at += (uint64_t)k;
-    }
-    return 0;
-}
-
+/* flush - the rest of the file, behind the body. */
 static int flush(struct writer *w)
 {
     if (w->b->out.is_bad)
         return -ENOMEM;
-    int r = write_at(w->fd, w->b->out.p, w->b->out.n, w->at);
+    int r = page_write(w->fd, w->b->out.p, w->b->out.n, w->at);
     w->at += w->b->out.n;
     w->b->out.n = 0;
     return r;
@@ -59,17 +41,17 @@ static int flush(struct writer *w)
 static void end_cell(struct writer *w, struct segment_cell *cell, enum segment_kind kind, size_t from, size_t begin)
 {
     cell->offset_and_kind = (from - begin) | (uint64_t)kind << 56;
-    cell->n_bytes = (uint32_t)(w->b->out.n - from);
-    cell->checksum = (uint32_t)XXH3_64bits(w->b->out.p + from, w->b->out.n - from);
+    cell->n_bytes = (uint32_t)(w->b->body.n - from);
+    cell->checksum = (uint32_t)checksum(w->b->body.p + from, w->b->body.n - from);
 }
 
 static int put_array(struct writer *w, struct segment_cell *cell, size_t begin, const uint32_t *v, uint32_t n)
 {
-    size_t from = w->b->out.n;
-    uint8_t *p = buf_room(&w->b->out, PACK_ARRAY_MAX_BYTES(n));
+    size_t from = w->b->body.n;
+    uint8_t *p = page_writer_room(&w->b->body, PACK_ARRAY_MAX_BYTES(n));
     if (!p)
         return -ENOMEM;
-    w->b->out.n += pack_array32(v, n, p);
+    w->b->body.n += pack_array32(v, n, p);
     end_cell(w, cell, KIND_PLAIN, from, begin);
     return 0;
 }
@@ -183,11 +165,11 @@ static int put_by_address(struct writer *w, struct block *block, unsigned c, uin
     uint32_t n_rows = has_exceptions ? find_exceptions(w, block, c, bits, values) : 0;
     if ((size_t)n_rows * EXCEPTION_BYTES > pack_bits_bytes(n, pack_width(cell->max - cell->min)) / 2)
         return put_plain(w, block, c, n, begin);
-    size_t from = w->b->out.n;
-    uint8_t *p = buf_room(&w->b->out, 4 + (size_t)n_rows * EXCEPTION_BYTES);
+    size_t from = w->b->body.n;
+    uint8_t *p = page_writer_room(&w->b->body, 4 + (size_t)n_rows * EXCEPTION_BYTES);
     if (!p)
         return -ENOMEM;
-    w->b->out.n += 4 + (size_t)n_rows * EXCEPTION_BYTES;
+    w->b->body.n += 4 + (size_t)n_rows * EXCEPTION_BYTES;
     memcpy(p, &n_rows, 4);
     uint8_t *rows = p + 4, *said = rows + (size_t)n_rows * 2;
     for (uint32_t i = 0; n_rows && i < SEGMENT_BLOCK_ROWS / 64; i++)
@@ -226,22 +208,23 @@ static int put_late(struct writer *w, uint32_t k, uint64_t columns, size_t begin
 static int put_block(struct writer *w, uint32_t k)
 {
     struct block *block = &w->b->blocks[k];
-    size_t begin = w->b->out.n;
+    struct page_writer *body = &w->b->body;
+    size_t begin = body->n;
     unsigned flags = gather_codes(w, block, w->b->numbers);
     uint64_t late = (block->columns & ADDRESS_COLUMNS) | block->by_address;
     int r = put_late(w, k, late & END_COLUMNS, begin, flags != 0);
-    size_t packed_at = w->b->out.n;
+    size_t packed_at = body->n;
     if (!r)
-        buf_add(&w->b->out, block->packed, block->packed_bytes);
+        r = page_writer_add(body, block->packed, block->packed_bytes);
     if (!r)
         r = put_late(w, k, late & ~END_COLUMNS, begin, flags != 0);
     if (r)
         return r;
     for (unsigned c = 0; c <= FLOW_N_COLUMNS; c++)
         if (block->cells[c].n_bytes)
-            block->cells[c].offset_and_kind += w->at + (late >> c & 1 ? begin : packed_at);
+            block->cells[c].offset_and_kind += body->at + (late >> c & 1 ? begin : packed_at);
     segment_builder_give(w->b, k); /* the next segment is being filled meanwhile */
-    return w->b->out.n >= FLUSH_BYTES || w->b->out.is_bad ? flush(w) : 0;
+    return page_writer_flush(body);
 }
 
 /* --- the index ----------------------------------------------------------------------------- */
@@ -323,18 +306,6 @@ static int put_masks(struct writer *w)
     return 0;
 }
 
-/* align_index - to a page of the file, so that a checked page is one page of the disk's cache too. */
-static int align_index(struct writer *w)
-{
-    size_t n = (size_t)(-w->at & (SEALED_PAGE - 1));
-    uint8_t *p = buf_room(&w->b->out, n);
-    if (!p)
-        return -ENOMEM;
-    memset(p, 0, n);
-    w->b->out.n += n;
-    return flush(w);
-}
-
 static int put_index(struct writer *w)
 {
     put_directory(w);
@@ -384,7 +355,27 @@ static int put_header(struct writer *w, uint64_t id)
     h->n_bytes = w->at;
     h->checksum = XXH3_64bits(h, offsetof(struct segment_header, checksum));
     memcpy(page, h, sizeof(*h));
-    return write_at(w->fd, page, sizeof(page), 0);
+    return page_write(w->fd, page, sizeof(page), 0);
+}
+
+/* begin_body - behind the place of the header, which is written last. */
+static int begin_body(struct writer *w)
+{
+    static const uint8_t zeros[SEGMENT_HEADER_BYTES];
+    page_writer_begin(&w->b->body, w->fd);
+    return page_writer_add(&w->b->body, zeros, sizeof(zeros));
+}
+
+/* end_body - up to a page of the file, so that a checked page of the index is one page of the disk's cache too. */
+static int end_body(struct writer *w)
+{
+    static const uint8_t zeros[SEALED_PAGE];
+    struct page_writer *body = &w->b->body;
+    int r = page_writer_add(body, zeros, (size_t)-(body->at + body->n) & (SEALED_PAGE - 1));
+    if (!r)
+        r = page_writer_end(body);
+    w->at = body->at;
+    return r;
 }
 
 static int write_all(struct writer *w, uint64_t id)
@@ -395,12 +386,13 @@ static int write_all(struct writer *w, uint64_t id)
     if (!w->b->n_rows)
         return -EINVAL;
     r = segment_index_build(w->b);
+    if (r)
+        return r;
+    r = begin_body(w);
     for (uint32_t k = 0; !r && k < w->b->n_blocks; k++)
         r = put_block(w, k);
     if (!r)
-        r = flush(w);
-    if (!r)
-        r = align_index(w);
+        r = end_body(w);
     if (!r)
         r = put_index(w);
     return r ? r : put_header(w, id);
@@ -408,7 +400,7 @@ static int write_all(struct writer *w, uint64_t id)
 
 int segment_builder_write(struct segment_builder *b, uint64_t id, int fd, uint64_t *ret_n_bytes, struct fault *f)
 {
-    struct writer w = {.b = b, .fd = fd, .at = SEGMENT_HEADER_BYTES};
+    struct writer w = {.b = b, .fd = fd};
     buf_clear(&b->out);
     b->out.max = (size_t)1 << 33;
     int r = write_all(&w, id);
