@@ -190,7 +190,8 @@ static void zone(struct scan *s, int *zone_s, unsigned *flags)
         return;
     size_t blank = peek(s) == ' ';
     struct text t = {s->p + blank, (size_t)(s->end - s->p) - blank};
-    if (blank && t.n && !is_letter(t.p[0]) && (t.n < 5 || !is_digit(t.p[3] == ':' ? t.p[4] : t.p[3])))
+    bool is_closed = t.n > 3 && (t.p[3] == ']' || t.p[3] == ')'); /* "[... +07]": Viet Nam's zone has no other name */
+    if (blank && t.n && !is_letter(t.p[0]) && !is_closed && (t.n < 5 || !is_digit(t.p[3] == ':' ? t.p[4] : t.p[3])))
         return; /* " -5" or " +07 " may be text */
     size_t n = line_time_zone(t, zone_s);
     char after = n < t.n ? t.p[n] : ' ';
