@@ -166,6 +166,8 @@ static void run_import_logs(struct watch *w, int fd, struct control_request *r)
     }
     pthread_mutex_lock(&w->import_lock);
     import_requests(&c, r, NULL, &o);
+    if (c.since_us <= c.until_us)
+        watch_want_hunt(w, c.since_us, c.until_us);
     finish(fd, c.status, NULL);
     pthread_mutex_unlock(&w->import_lock);
 }

@@ -8,6 +8,7 @@
 #include "node/watch_state.h"
 
 #include "base/clock.h"
+#include "watch/detect/log_live.h"
 #include "watch/hunt/hunt.h"
 
 #include <errno.h>
@@ -61,6 +62,7 @@ void watch_want_new_hunt(struct watch *w, int64_t active_in_us, bool is_anew)
 struct past {
     struct watch *w;
     struct live live; /* its table is the count of this hunt */
+    struct log_live logs;
     int64_t since_us, until_us;
     uint64_t n_rows;
 };
@@ -98,7 +100,21 @@ static int count_row(void *context, const struct hunt_row *r)
                      .source_packets = r->packets,
                      .source_bytes = r->bytes};
     p->n_rows++;
-    return live_row(&p->live, &f, true);
+    int e = r->is_source_listed || r->is_destination_listed ? live_row(&p->live, &f, true) : 0;
+    return e < 0 || !r->n_names ? e : live_flow_names_found(&p->live, &f, r->names, r->n_names, true);
+}
+
+/* count_event - as count_row, of log events: by all of their addresses and names. */
+static int count_event(void *context, const struct events *e, uint32_t row, bool is_imported)
+{
+    struct past *p = context;
+    if (atomic_load_explicit(&p->w->is_ending, memory_order_relaxed))
+        return 1;
+    int64_t window_us = live_window(&p->live, e->time_us[row]);
+    if (window_us < p->since_us || window_us > p->until_us)
+        return 0;
+    p->n_rows++;
+    return log_live_row(&p->logs, e, row, is_imported);
 }
 
 /* begin_job - take what is wanted, its bounds moved out to whole windows. */
@@ -154,21 +170,29 @@ static int rebase(struct watch *w, const struct hunt_job *job, struct fault *f)
     return r;
 }
 
+static void take_set(struct live *l, const struct match_set *set)
+{
+    atomic_store(&l->next, set);
+    live_quiet(l);
+    l->table.max = MAX_HUNT_SIGHTINGS;
+    l->as_of_us = clock_now_us();
+}
+
 static int hunt_past(struct watch *w, const struct hunt_job *job, const struct match_set *set, struct fault *f)
 {
     struct past p = {.w = w, .since_us = INT64_MIN, .until_us = INT64_MAX};
     struct store_view *view;
     struct hunt_coverage coverage;
-    struct hunt_options o = {.since_us = job->since_us, .until_us = job->until_us, .n_threads = 1};
+    struct hunt_options o = {.since_us = job->since_us, .until_us = job->until_us, .n_threads = 1, .skip_logs = true};
     int r = store_view_open(w->data_dir, &view, f);
     if (r)
         return r == STORE_EMPTY ? 0 : r;
     r = live_init(&p.live, w->config->finding_window_us, w->config->zone_s, put_counts, &p);
+    int e = log_live_init(&p.logs, w->config->finding_window_us, w->config->zone_s, put_counts, &p);
+    r = r ? r : e;
     if (!r) {
-        atomic_store(&p.live.next, set);
-        live_quiet(&p.live);
-        p.live.table.max = MAX_HUNT_SIGHTINGS;
-        p.live.as_of_us = clock_now_us();
+        take_set(&p.live, set);
+        take_set(&p.logs.live, set);
         if (job->since_us != INT64_MIN)
             o.since_us = p.since_us = live_window(&p.live, job->since_us);
         if (job->until_us != INT64_MAX) {
@@ -176,11 +200,16 @@ static int hunt_past(struct watch *w, const struct hunt_job *job, const struct m
             o.until_us = p.until_us + w->config->finding_window_us - 1;
         }
         r = hunt_rows(view, set->list_pointers, set->n_lists, &o, count_row, &p, &coverage, f);
+        if (!r)
+            r = hunt_log_events(view, set->list_pointers, set->n_lists, &o, count_event, &p, f);
     }
     if (!r)
         r = live_flush(&p.live);
+    if (!r)
+        r = live_flush(&p.logs.live);
     w->hunt_rows += p.n_rows;
     live_fini(&p.live);
+    log_live_fini(&p.logs);
     store_view_close(view);
     return r;
 }

@@ -136,7 +136,7 @@ static void put_ports_and_peers(struct buf *b, struct sighting *s)
     for (uint32_t i = 0; i < s->n_ports; i++)
         buf_printf(b, "%s{\"port\":%u,\"flows\":%llu}", i ? "," : "[", s->ports[i].port, (unsigned long long)s->ports[i].n);
     buf_add_text(b, s->n_ports ? "]" : "[]");
-    if (s->key.kind != HIT_OWN_LISTED)
+    if (s->key.kind != HIT_OWN_LISTED && !s->key.name_hash)
         return;
     put_key(b, "remotes");
     for (uint32_t i = 0; i < s->n_peers; i++) {
@@ -149,13 +149,15 @@ static void put_ports_and_peers(struct buf *b, struct sighting *s)
 
 static void put_names(struct buf *b, const struct sighting *s, const struct match_set *set)
 {
+    struct text name = {s->name, s->n_name};
     const struct ip *listed = s->key.kind == HIT_OWN_LISTED ? &s->key.own : &s->key.remote;
     for (size_t i = 0; set && i < set->n_lists; i++) {
         char family[512];
         const struct list *l = set->lists[i].list;
         if (!text_equal(list_about(l)->name, (struct text){s->key.list, s->key.n_list}))
             continue;
-        size_t n = list_family(l, listed, family, sizeof(family));
+        size_t n = s->key.name_hash ? list_name_family(l, (enum name_kind)s->key.name_kind, name, family, sizeof(family))
+                                    : list_family(l, listed, family, sizeof(family));
         put_text(b, "family", family, n);
     }
     struct space_entry e;
@@ -174,7 +176,11 @@ static void put_payload(struct finder *x, struct sighting *s, const struct match
     put_text(b, "finding.kind", kind, strlen(kind));
     if (!s->key.is_log || !ip_is_zero(&s->key.own))
         put_ip(b, "own.ip", &s->key.own);
-    if (s->key.kind == HIT_CONTACT)
+    if (s->key.name_hash) {
+        const char *of = name_kind_text((enum name_kind)s->key.name_kind);
+        put_text(b, "indicator.kind", of, strlen(of));
+        put_text(b, "indicator.name", s->name, s->n_name);
+    } else if (s->key.kind == HIT_CONTACT)
         put_ip(b, "remote.ip", &s->key.remote);
     if (s->key.is_log)
         put_text(b, "source", "log", 3);

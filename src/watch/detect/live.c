@@ -115,6 +115,68 @@ static int count(struct live *l, const struct flow *f, const struct match_list *
     return live_put(l, &one);
 }
 
+/* is_hunts - whether a row belongs to the hunt of a list, not to its live match. */
+static bool is_hunts(const struct live *l, const struct match_list *m, bool has_arrived, int64_t arrived_us)
+{
+    return !has_arrived || arrived_us < m->active_from_us || arrived_us > l->as_of_us;
+}
+
+bool live_is_hunts(const struct live *l, size_t list, bool has_arrived, int64_t arrived_us)
+{
+    return is_hunts(l, &l->set->lists[list], has_arrived, arrived_us);
+}
+
+int live_names(struct live *l, const struct live_named *x)
+{
+    for (size_t i = 0; i < x->n_names; i++) {
+        const struct name_match *m = &x->names[i];
+        const struct list_about *about = list_about(l->set->lists[m->list].list);
+        if (is_hunts(l, &l->set->lists[m->list], !x->is_hunts_always, x->arrived_us) != x->is_hunt)
+            continue;
+        bool is_file = m->kind == NAME_HASH; /* it lies with us; else somebody of ours asked for it */
+        struct sighting one = {.first_us = x->first_us, .last_us = x->last_us, .flows = 1, .packets = x->packets, .bytes = x->bytes,
+                               .direction = x->is_outbound ? HIT_OUTBOUND : HIT_EXTERNAL,
+                               .listed = is_file ? HIT_LISTED_OWN : HIT_LISTED_REMOTE};
+        struct sighting_key *key = &one.key;
+        key->is_log = x->is_log;
+        key->kind = is_file ? HIT_OWN_LISTED : HIT_CONTACT;
+        key->window_us = live_window(l, x->first_us);
+        key->list_version = about->version;
+        key->own = x->own;
+        key->n_list = (uint8_t)(about->name.n < SIGHTING_NAME_MAX ? about->name.n : SIGHTING_NAME_MAX);
+        memcpy(key->list, about->name.p, key->n_list);
+        sighting_name(&one, (uint8_t)m->kind, m->name);
+        if (x->port)
+            sighting_count_port(&one, x->port, 1);
+        if (!ip_is_zero(&x->peer))
+            sighting_count_peer(&one, &x->peer, 1);
+        int r = live_put(l, &one);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int live_flow_names_found(struct live *l, const struct flow *f, const struct name_match *names, size_t n, bool is_hunt)
+{
+    const struct space *space = l->set->space;
+    struct space_entry e;
+    bool source_own = space && space_find(space, &f->source_ip, f->start_us, &e);
+    bool destination_own = space && space_find(space, &f->destination_ip, f->start_us, &e);
+    if (space && !source_own && !destination_own)
+        return 0;
+    bool own_is_source = source_own || !destination_own;
+    bool has_port = own_is_source && f->present & FLOW_HAS(FLOW_DESTINATION_PORT);
+    struct live_named x = {.names = names, .n_names = n, .own = own_is_source ? f->source_ip : f->destination_ip,
+                           .peer = own_is_source ? f->destination_ip : f->source_ip,
+                           .port = has_port ? (uint16_t)f->destination_port : 0, .is_hunt = is_hunt,
+                           .is_outbound = space && own_is_source, .is_hunts_always = !(f->present & FLOW_HAS(FLOW_RECEIVED)),
+                           .first_us = f->start_us, .last_us = f->end_us > f->start_us ? f->end_us : f->start_us,
+                           .arrived_us = f->received_us, .packets = f->source_packets + f->destination_packets,
+                           .bytes = f->source_bytes + f->destination_bytes};
+    return live_names(l, &x);
+}
+
 int live_row(struct live *l, const struct flow *f, bool is_hunt)
 {
     uint32_t by_source[MAX_LISTS], by_destination[MAX_LISTS];
@@ -130,11 +192,30 @@ int live_row(struct live *l, const struct flow *f, bool is_hunt)
             listed.source |= by_source[k] == i;
         for (size_t k = 0; k < n_destination; k++)
             listed.destination |= by_destination[k] == i;
-        bool is_hunts = !(f->present & FLOW_HAS(FLOW_RECEIVED)) || f->received_us < l->set->lists[i].active_from_us ||
-                        f->received_us > l->as_of_us;
-        if ((!listed.source && !listed.destination) || is_hunts != is_hunt)
+        if ((!listed.source && !listed.destination) ||
+            is_hunts(l, &l->set->lists[i], f->present & FLOW_HAS(FLOW_RECEIVED), f->received_us) != is_hunt)
             continue;
         int r = count(l, f, &l->set->lists[i], listed);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* match_texts - rows with names in them. Return: 0, or what flush answered below 0. */
+static int match_texts(struct live *l, const struct flow_batch *b)
+{
+    if (!(b->columns & FLOW_HAS_TEXT) || !names_count(l->set->names))
+        return 0;
+    for (uint32_t row = 0; row < b->n; row++) {
+        struct flow f;
+        struct name_match names[NAMES_OF_EVENT];
+        struct text texts = flow_batch_texts(b, row);
+        size_t n = texts.n ? names_of_texts(l->set->names, texts, names) : 0;
+        if (!n)
+            continue;
+        flow_batch_get(b, row, &f);
+        int r = live_flow_names_found(l, &f, names, n, false);
         if (r < 0)
             return r;
     }
@@ -151,6 +232,9 @@ int live_match(struct live *l, const struct flow_batch *b)
     uint64_t ends = FLOW_HAS_ADDRESS(FLOW_SOURCE_IP) | FLOW_HAS_ADDRESS(FLOW_DESTINATION_IP);
     if (!l->set || !l->set->matcher || (b->columns & ends) != ends)
         return 0;
+    int e = match_texts(l, b);
+    if (e < 0)
+        return e;
     if (b->family == 4) {
         n_hits = matcher_v4(l->set->matcher, b->v4[FLOW_SOURCE_IP], b->n, source);
         n_hits += matcher_v4(l->set->matcher, b->v4[FLOW_DESTINATION_IP], b->n, destination);

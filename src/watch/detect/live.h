@@ -42,6 +42,23 @@ int live_match(struct live *l, const struct flow_batch *b);
  * Return: 0, or what flush answered below 0.
  */
 int live_row(struct live *l, const struct flow *f, bool is_hunt);
+/*
+ * live_names - the listed names of one row: as live_row. @is_log: of an event; @own: zero if unknown; @peer: whom it talked to.
+ */
+struct live_named {
+    const struct name_match *names;
+    size_t n_names;
+    struct ip own, peer;
+    uint16_t port;
+    bool is_log, is_hunt, is_outbound, is_hunts_always; /* of imports: no list is live for it */
+    int64_t first_us, last_us, arrived_us;
+    uint64_t packets, bytes;
+};
+int live_names(struct live *l, const struct live_named *x);
+/* live_flow_names_found - the same of names found in a flow's texts. */
+int live_flow_names_found(struct live *l, const struct flow *f, const struct name_match *names, size_t n, bool is_hunt);
+/* live_is_hunts - whether a row that arrived then (or whose arrival nobody matched) belongs to the hunt of @list of the set. */
+bool live_is_hunts(const struct live *l, size_t list, bool has_arrived, int64_t arrived_us);
 /* live_put - what one row (of one list) is worth; counted as a hit. Return: 0, or what flush answered below 0. */
 int live_put(struct live *l, const struct sighting *one);
 int live_flush(struct live *l);

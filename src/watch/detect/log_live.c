@@ -203,8 +203,28 @@ static int count(struct log_live *l, const struct events *e, uint32_t row, const
     return live_put(&l->live, &one);
 }
 
-/* match_row - an event that has a listed address, against every list that holds one of its. */
-static int match_row(struct log_live *l, const struct events *e, uint32_t row)
+/* match_names - domains, URLs and hashes of an event. */
+static int match_names(struct log_live *l, const struct events *e, uint32_t row, const struct log_ends *ends, bool is_hunt, bool is_imported)
+{
+    struct name_match names[NAMES_OF_EVENT];
+    size_t n = names_of_event(l->live.set->names, e, row, names);
+    if (!n)
+        return 0;
+    const struct log_end *own = log_ends_own(ends), *source = of_side(ends, LOG_SOURCE_SIDE), *peer = of_side(ends, LOG_DESTINATION_SIDE);
+    if (!l->live.set->space && source)
+        own = source;
+    struct live_named x = {.names = names, .n_names = n, .port = port_of(e, row, EV_DESTINATION_PORT), .is_log = true, .is_hunt = is_hunt,
+                           .is_hunts_always = is_imported, .is_outbound = l->live.set->space != NULL, .first_us = e->time_us[row],
+                           .last_us = e->time_us[row], .arrived_us = e->arrived_us[row]};
+    if (own)
+        x.own = own->ip;
+    if (peer && peer != own)
+        x.peer = peer->ip;
+    return live_names(&l->live, &x);
+}
+
+/* match_row - an event that has a listed address or name, against every list that holds one of its. */
+static int match_row(struct log_live *l, const struct events *e, uint32_t row, bool is_hunt, bool is_imported)
 {
     const struct match_set *set = l->live.set;
     struct log_ends ends;
@@ -227,15 +247,22 @@ static int match_row(struct log_live *l, const struct events *e, uint32_t row)
         }
     }
     for (uint32_t at = 0; at < n_lists; at++) {
+        if (live_is_hunts(&l->live, lists[at], !is_imported, e->arrived_us[row]) != is_hunt)
+            continue;
         for (uint32_t i = 0; i < ends.n; i++)
             ends.all[i].is_listed = of_list[at] >> i & 1;
         int r = count(l, e, row, &ends, &set->lists[lists[at]]);
         if (r < 0)
             return r;
     }
-    return 0;
+    return match_names(l, e, row, &ends, is_hunt, is_imported);
 }
 _Static_assert(LOG_LIVE_ENDS <= 64, "a bit for each");
+
+int log_live_row(struct log_live *l, const struct events *e, uint32_t row, bool is_imported)
+{
+    return l->live.set && l->live.set->matcher ? match_row(l, e, row, true, is_imported) : 0;
+}
 
 /* --- a batch ------------------------------------------------------------------------------------------------------------ */
 
@@ -286,6 +313,11 @@ static void gather(struct log_live *l, const struct events *e)
         }
     look_up(l, false);
     look_up(l, true);
+    for (uint32_t row = 0; names_count(l->live.set->names) && row < e->n; row++)
+        if (!(x->listed[row / 64] >> row % 64 & 1) && names_in_event(l->live.set->names, e, row)) {
+            x->listed[row / 64] |= UINT64_C(1) << row % 64;
+            x->has_listed = true;
+        }
 }
 
 int log_live_match(struct log_live *l, const struct events *e)
@@ -301,7 +333,7 @@ int log_live_match(struct log_live *l, const struct events *e)
     for (uint32_t w = 0; x->has_listed && w < EVENTS_ROWS / 64; w++)
         for (uint64_t bits = x->listed[w]; bits; bits &= bits - 1) {
             atomic_fetch_add_explicit(&l->live.rows_listed, 1, memory_order_relaxed);
-            int r = match_row(l, e, w * 64 + (uint32_t)__builtin_ctzll(bits));
+            int r = match_row(l, e, w * 64 + (uint32_t)__builtin_ctzll(bits), false, false);
             if (r < 0)
                 return r;
         }

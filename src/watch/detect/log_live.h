@@ -2,7 +2,7 @@
 /*
  * watch/detect/log_live - every log event against every current list, as it passes; what live.h is for flows.
  *
- * In:     batches of events, before the store; all fields that hold addresses.
+ * In:     batches of events, before the store; all fields that hold addresses, and those that hold names (names.h).
  * Out:    sightings of the same meaning (hit.h), marked is_log: contact, or own_listed. At most one per event and list.
  * Ends:   source and client (with nat) are one side, destination and server the other; host.* and observer.* are the machine
  *         that speaks, which is ours; other fields (related.ip, dns.resolved_ip ...) are ends that belong to no side.
@@ -44,6 +44,12 @@ int log_live_init(struct log_live *l, int64_t window_us, int zone_s, int (*flush
 void log_live_fini(struct log_live *l);
 /* log_live_match - one batch. Return: 0, or what flush answered below 0. */
 int log_live_match(struct log_live *l, const struct events *e);
+
+/*
+ * log_live_row - one event by itself, for the hunt: of each list only if it is the hunt's (match_set.h).
+ * @is_imported: it came with a file, nobody matched it then.
+ */
+int log_live_row(struct log_live *l, const struct events *e, uint32_t row, bool is_imported);
 
 /* log_ends_of - the addresses of one event, each once, the first of its fields counts; @space may be NULL: is_own is false. */
 void log_ends_of(const struct events *e, uint32_t row, const struct space *space, struct log_ends *ret);

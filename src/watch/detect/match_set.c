@@ -33,7 +33,9 @@ int match_set_load(const char *data_dir, const struct match_set *previous, int64
     m->lists = calloc(m->n_lists + 1, sizeof(*m->lists));
     if (m->n_lists)
         m->matcher = matcher_new(m->list_pointers, m->n_lists, NULL);
-    if (!m->lists || (m->n_lists && !m->matcher)) {
+    if (m->n_lists)
+        m->names = names_new(m->list_pointers, m->n_lists);
+    if (!m->lists || (m->n_lists && (!m->matcher || !m->names))) {
         match_set_free(m);
         return FAULT(f, -ENOMEM, no_memory, "lists");
     }
@@ -48,6 +50,7 @@ void match_set_free(struct match_set *m)
     if (!m)
         return;
     matcher_free(m->matcher);
+    names_free(m->names);
     for (size_t i = 0; i < m->n_lists; i++)
         list_close(m->list_pointers[i]);
     if (m->space)

@@ -7,6 +7,7 @@
 
 #include "watch/indicator/list.h"
 #include "watch/indicator/match.h"
+#include "watch/indicator/names.h"
 #include "watch/indicator/space.h"
 
 struct match_list {
@@ -27,6 +28,7 @@ struct match_set {
     size_t n_lists;
     struct space *space; /* NULL: none */
     struct matcher *matcher; /* NULL when there is no list */
+    struct names *names;     /* likewise */
     uint64_t generation;
 };
 

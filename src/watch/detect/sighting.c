@@ -32,13 +32,13 @@ void sightings_clear(struct sightings *t)
 static bool same_key(const struct sighting_key *a, const struct sighting_key *b)
 {
     return a->window_us == b->window_us && a->kind == b->kind && a->n_list == b->n_list && a->is_log == b->is_log &&
-           ip_equal(&a->own, &b->own) && ip_equal(&a->remote, &b->remote) && !memcmp(a->list, b->list, a->n_list);
+           a->name_hash == b->name_hash && ip_equal(&a->own, &b->own) && ip_equal(&a->remote, &b->remote) && !memcmp(a->list, b->list, a->n_list);
 }
 
 static uint64_t hash_key(const struct sighting_key *k)
 {
     uint64_t h = XXH3_64bits_withSeed(&k->own, 32, (uint64_t)k->window_us ^ k->kind);
-    return XXH3_64bits_withSeed(k->list, k->n_list, h);
+    return XXH3_64bits_withSeed(k->list, k->n_list, h ^ k->name_hash);
 }
 
 static struct sighting *slot_of(struct sighting *slots, uint32_t n_slots, const struct sighting_key *key)
@@ -88,6 +88,17 @@ void sightings_drop(struct sightings *t, bool (*drop)(void *context, const struc
     (void)rehash(t, t->n_slots, drop, context); /* without memory they stay until the next time */
 }
 
+void sighting_name(struct sighting *s, uint8_t kind, struct text name)
+{
+    s->key.name_kind = kind;
+    s->key.name_hash = XXH3_64bits_withSeed(name.p, name.n, kind);
+    s->key.name_hash += !s->key.name_hash;
+    s->n_name = (uint16_t)(name.n < SIGHTING_INDICATOR_MAX ? name.n : SIGHTING_INDICATOR_MAX);
+    while (s->n_name < name.n && s->n_name && ((unsigned char)name.p[s->n_name] & 0xc0) == 0x80)
+        s->n_name--; /* whole characters */
+    memcpy(s->name, name.p, s->n_name);
+}
+
 void sighting_count_port(struct sighting *s, uint16_t port, uint64_t n)
 {
     uint32_t least = 0;
@@ -130,6 +141,10 @@ void sighting_add(struct sighting *to, const struct sighting *from)
         to->first_us = from->first_us;
     if (from->last_us > to->last_us)
         to->last_us = from->last_us;
+    if (!to->n_name && from->n_name) {
+        to->n_name = from->n_name;
+        memcpy(to->name, from->name, from->n_name);
+    }
     to->listed |= from->listed;
     to->flows += from->flows;
     to->packets += from->packets;
@@ -144,13 +159,18 @@ void sighting_add(struct sighting *to, const struct sighting *from)
 struct finding_id sighting_id(const struct sighting_key *k)
 {
     struct finding_id id;
-    uint8_t bytes[32 + 8 + 1 + SIGHTING_NAME_MAX] = {0};
+    uint8_t bytes[32 + 8 + 1 + SIGHTING_NAME_MAX + 8] = {0};
+    unsigned n = 41u + k->n_list;
     memcpy(bytes, k->own.b, 16);
     memcpy(bytes + 16, k->remote.b, 16);
     memcpy(bytes + 32, &k->window_us, 8);
     bytes[40] = k->kind;
     memcpy(bytes + 41, k->list, k->n_list);
-    XXH128_hash_t h = XXH3_128bits_withSeed(bytes, 41u + k->n_list, k->is_log);
+    if (k->name_hash) { /* findings of addresses keep the ids they had */
+        memcpy(bytes + n, &k->name_hash, 8);
+        n += 8;
+    }
+    XXH128_hash_t h = XXH3_128bits_withSeed(bytes, n, k->is_log);
     memcpy(id.b, &h.high64, 8);
     memcpy(id.b + 8, &h.low64, 8);
     return id;

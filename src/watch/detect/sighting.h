@@ -16,6 +16,7 @@
 #define SIGHTING_PORTS 10u
 #define SIGHTING_PEERS 10u
 #define SIGHTING_NAME_MAX 64u
+#define SIGHTING_INDICATOR_MAX 256u
 
 struct sighting_key {
     struct ip own, remote; /* remote all zero for own_listed */
@@ -25,7 +26,8 @@ struct sighting_key {
     uint8_t n_list;
     char list[SIGHTING_NAME_MAX]; /* rest zero: keys are compared as bytes */
     uint8_t is_log; /* 1: of log events, whose findings are apart from those of flows: hunts count flows anew */
-    uint8_t zero;
+    uint8_t name_kind;  /* enum name_kind: a domain, URL or hash is what is listed; remote is then zero */
+    uint64_t name_hash; /* of the listed name; 0: an address */
 };
 
 struct sighting_port {
@@ -49,6 +51,8 @@ struct sighting {
     uint32_t revision;  /* finder: of the last record written; 0 none */
     uint8_t is_dirty;   /* finder: changed since, and what is still to be read back */
     uint8_t is_used;
+    uint16_t n_name;
+    char name[SIGHTING_INDICATOR_MAX]; /* the listed name, cut */
 };
 
 struct sightings {
@@ -66,6 +70,8 @@ struct sighting *sightings_get(struct sightings *t, const struct sighting_key *k
 /* sightings_drop - remove entries for which @drop says so. */
 void sightings_drop(struct sightings *t, bool (*drop)(void *context, const struct sighting *s), void *context);
 
+/* sighting_name - @name, of @kind (enum name_kind), is what @s says is listed. */
+void sighting_name(struct sighting *s, uint8_t kind, struct text name);
 /* sighting_count_port, sighting_count_peer - @n more flows with it; in a full table the rarest gives way (space saving). */
 void sighting_count_port(struct sighting *s, uint16_t port, uint64_t n);
 void sighting_count_peer(struct sighting *s, const struct ip *peer, uint64_t n);

@@ -15,7 +15,9 @@ enum { KEY_WORDS = 5, CACHE = 4096, FAMILY_BYTES = 512 };
 struct entry_hit {
     struct ip own, remote;
     uint32_t list;
-    bool has_remote;
+    bool has_remote, has_own;
+    enum name_kind name_kind;
+    struct text name; /* borrowed from the list */
     enum hit_listed listed;
     enum hit_direction direction;
     int64_t direction_us, unit_us; /* of the records that told them */
@@ -115,7 +117,10 @@ static bool interval_of(const struct hunt_row *r, int64_t *ret_low, int64_t *ret
 
 /* what a record says about one list */
 struct sight {
-    const struct ip *own, *remote; /* remote NULL: own_listed */
+    const struct ip *own, *remote; /* remote NULL: own_listed or a name */
+    bool has_own, has_partner;
+    enum name_kind name_kind;
+    struct text name;
     uint32_t list;
     enum hit_listed listed;
     enum hit_direction direction;
@@ -125,13 +130,26 @@ struct sight {
     uint16_t port;
 };
 
+/* hash_of - FNV-1a, beside the key: case and what the key cuts off count */
+static uint64_t hash_of(struct text t)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < t.n; i++)
+        h = (h ^ (uint8_t)t.p[i]) * UINT64_C(0x100000001b3);
+    return h;
+}
+
 static struct entry_hit *hit_of(struct hits *h, const struct sight *s)
 {
     uint64_t key[KEY_WORDS] = {0};
     memcpy(key, s->own->b, 16);
     if (s->remote)
         memcpy(key + 2, s->remote->b, 16);
-    key[4] = (uint64_t)s->list << 1 | (s->remote != NULL);
+    if (s->name_kind != NAME_NONE) { /* hashes for the name: hits are told apart by it alone */
+        key[2] = name_key(s->name_kind, s->name);
+        key[3] = hash_of(s->name);
+    }
+    key[4] = (uint64_t)s->list << 4 | (uint64_t)s->name_kind << 1 | (s->remote != NULL);
     struct query_sums *at = query_table_at(&h->index, key);
     if (!at)
         return NULL;
@@ -148,7 +166,7 @@ static struct entry_hit *hit_of(struct hits *h, const struct sight *s)
     struct entry_hit *hit = &h->hits[h->n++];
     *hit = (struct entry_hit){.own = *s->own, .list = s->list, .has_remote = s->remote != NULL, .listed = s->listed,
                         .direction = s->direction, .direction_us = INT64_MAX, .unit_us = INT64_MIN, .unit = s->unit,
-                        .first_us = INT64_MAX, .last_us = INT64_MIN};
+                        .first_us = INT64_MAX, .last_us = INT64_MIN, .name_kind = s->name_kind, .name = s->name};
     if (s->remote)
         hit->remote = *s->remote;
     at->n = h->n;
@@ -168,6 +186,7 @@ static int count(struct hits *h, const struct sight *s, const struct hunt_row *r
         return -ENOMEM;
     int64_t low, high, begin = INT64_MAX;
     hit->listed = (enum hit_listed)(hit->listed | s->listed); /* an absent end stands as :: and is never listed */
+    hit->has_own |= s->has_own;
     hit->flows++;
     hit->packets = query_add(hit->packets, r->packets);
     hit->bytes = query_add(hit->bytes, r->bytes);
@@ -190,7 +209,7 @@ static int count(struct hits *h, const struct sight *s, const struct hunt_row *r
         return -ENOMEM;
     if (sums)
         sums->n++;
-    if (s->remote)
+    if (s->remote || !s->has_partner)
         return 0;
     key[0] = number;
     memcpy(key + 1, s->partner->b, 16);
@@ -204,7 +223,7 @@ static int count(struct hits *h, const struct sight *s, const struct hunt_row *r
 /* the two ends of a record */
 struct ends {
     const struct ip *ip[2]; /* source, destination */
-    bool is_own[2], is_listed[2];
+    bool is_own[2], is_listed[2], is_there[2];
     struct text unit[2];
 };
 
@@ -218,6 +237,8 @@ static int count_list(struct hits *h, const struct ends *e, uint32_t list, const
         .own = e->ip[own],
         .remote = hit.kind == HIT_CONTACT ? e->ip[far] : NULL, /* else our own address is what is listed */
         .partner = e->ip[far],
+        .has_own = e->is_there[own],
+        .has_partner = e->is_there[far],
         .list = list,
         .listed = hit.listed,
         .direction = hit.direction,
@@ -228,9 +249,23 @@ static int count_list(struct hits *h, const struct ends *e, uint32_t list, const
     return count(h, &s, r);
 }
 
+/* count_name - a listed name in a record. */
+static int count_name(struct hits *h, const struct ends *e, const struct name_match *m, const struct hunt_row *r)
+{
+    unsigned own = e->is_own[0] || (!e->is_own[1] && e->is_there[0]) ? 0 : 1, far = 1 - own;
+    struct sight s = {.own = e->ip[own], .has_own = e->is_there[own], .partner = e->ip[far], .has_partner = e->is_there[far],
+                      .name_kind = m->kind, .name = m->name, .list = m->list,
+                      .listed = m->kind == NAME_HASH ? HIT_LISTED_OWN : HIT_LISTED_REMOTE,
+                      .direction = !e->is_own[own] ? HIT_EXTERNAL : own ? HIT_INBOUND : HIT_OUTBOUND, .unit = e->unit[own],
+                      .has_port = !own && r->has_destination_port, .port = r->destination_port};
+    if (e->is_own[0] && e->is_own[1])
+        s.direction = HIT_INTERNAL;
+    return count(h, &s, r);
+}
+
 int hits_add(struct hits *h, const struct hunt_row *r, bool *ret_is_foreign)
 {
-    struct ends e = {.ip = {&r->source, &r->destination}};
+    struct ends e = {.ip = {&r->source, &r->destination}, .is_there = {r->has_source, r->has_destination}};
     int64_t low = 0, high = 0;
     (void)interval_of(r, &low, &high);
     int64_t at_us = r->has_start ? r->start_us : low;
@@ -243,6 +278,9 @@ int hits_add(struct hits *h, const struct hunt_row *r, bool *ret_is_foreign)
     *ret_is_foreign = h->space && !e.is_own[0] && !e.is_own[1];
     if (*ret_is_foreign)
         return 0;
+    for (size_t i = 0; i < r->n_names; i++)
+        if (count_name(h, &e, &r->names[i], r))
+            return -ENOMEM;
     const uint64_t *source = lists_of(h, e.ip[0], 0), *destination = lists_of(h, e.ip[1], 1);
     for (size_t w = 0; w < h->n_words; w++) {
         uint64_t by_source = r->is_source_listed ? source[w] : 0;
@@ -330,10 +368,15 @@ static int give(const struct hits *h, uint32_t i, const struct rank *ports, cons
     const struct entry_hit *hit = &h->hits[i];
     const struct list *list = h->lists[hit->list];
     char family[FAMILY_BYTES];
-    size_t n_family = list_family(list, hit->has_remote ? &hit->remote : &hit->own, family, sizeof(family));
+    bool is_name = hit->name_kind != NAME_NONE;
+    size_t n_family = is_name ? list_name_family(list, hit->name_kind, hit->name, family, sizeof(family))
+                              : list_family(list, hit->has_remote ? &hit->remote : &hit->own, family, sizeof(family));
     struct hunt_hit out = {.own = hit->own,
                            .remote = hit->remote,
+                           .lacks_own = !hit->has_own,
                            .has_remote = hit->has_remote,
+                           .name = hit->name,
+                           .name_kind = hit->name_kind,
                            .unit = hit->unit,
                            .list = list_about(list)->name,
                            .family = {family, n_family},

@@ -5,6 +5,7 @@
 #include "watch/hunt/hunt.h"
 #include "watch/hunt/hits.h"
 #include "watch/hunt/log_scan.h"
+#include "watch/hunt/name_scan.h"
 #include "watch/hunt/scan.h"
 #include "watch/hunt/union.h"
 
@@ -13,10 +14,17 @@
 
 enum { DENSE_ROWS = 512 }; /* of a block: above, columns are decoded whole */
 
-/* scan - flows to @each, then log events to @each_log, both with @context. */
+/* what is done with what is found; all with the same context */
+struct taker {
+    hunt_scan_each each;                                       /* flows with a listed end */
+    int (*log)(void *context, const struct hunt_row *r);       /* log events */
+    int (*named)(void *context, const struct hunt_row *r);     /* flows with a listed name: perhaps given to ->each too */
+    void *context;
+};
+
+/* scan - flows by their ends, flows by their names, log events. */
 static int scan(struct store_view *v, struct list *const *lists, size_t n_lists, const struct hunt_options *o,
-                const unsigned *columns, size_t n_columns, hunt_scan_each each, int (*each_log)(void *context, const struct hunt_row *r),
-                void *context, struct hunt_coverage *coverage, struct fault *f)
+                const unsigned *columns, size_t n_columns, const struct taker *t, struct hunt_coverage *coverage, struct fault *f)
 {
     struct hunt_union all;
     if (n_lists > HUNT_LISTS)
@@ -26,14 +34,18 @@ static int scan(struct store_view *v, struct list *const *lists, size_t n_lists,
         return FAULT(f, -ENOMEM, no_memory, "hunt");
     for (size_t i = 0; i < n_lists; i++)
         sets[i] = list_addresses(lists[i]);
+    struct names *names = names_new(lists, n_lists);
     int r = hunt_union_init(&all, sets, n_lists);
-    if (r)
-        r = FAULT(f, r, no_memory, "hunt");
+    if (r || !names)
+        r = FAULT(f, -ENOMEM, no_memory, "hunt");
     else
-        r = hunt_scan(v, &all.set, o, columns, n_columns, each, context, coverage, f);
+        r = hunt_scan(v, &all.set, o, columns, n_columns, t->each, t->context, coverage, f);
     if (!r)
-        r = hunt_log_scan(v, &all.set, o, each_log, context, coverage, f);
+        r = hunt_name_scan(v, names, &all.set, o, t->named, t->context, coverage, f);
+    if (!r && !o->skip_logs)
+        r = hunt_log_scan(v, &all.set, names, o, t->log, t->context, coverage, f);
     hunt_union_fini(&all);
+    names_free(names);
     free(sets);
     return r;
 }
@@ -92,11 +104,38 @@ static int give_log(void *context, const struct hunt_row *row)
     return g->answer ? ENDED : 0;
 }
 
+static int give_named(void *context, const struct hunt_row *row)
+{
+    return row->is_source_listed || row->is_destination_listed ? 0 : give_log(context, row);
+}
+
+int hunt_log_events(struct store_view *v, struct list *const *lists, size_t n_lists, const struct hunt_options *o,
+                    hunt_log_each each, void *context, struct fault *f)
+{
+    struct hunt_coverage coverage = {.since_us = o->since_us, .until_us = o->until_us, .from_us = INT64_MAX, .to_us = INT64_MIN};
+    struct hunt_union all;
+    const struct address_set **sets = calloc(n_lists + 1, sizeof(const struct address_set *));
+    struct names *names = names_new(lists, n_lists);
+    for (size_t i = 0; sets && i < n_lists; i++)
+        sets[i] = list_addresses(lists[i]);
+    int r = sets && names ? hunt_union_init(&all, sets, n_lists) : -ENOMEM;
+    if (r)
+        r = FAULT(f, r, no_memory, "hunt");
+    else {
+        r = hunt_log_each_event(v, &all.set, names, o, each, context, &coverage, f);
+        hunt_union_fini(&all);
+    }
+    names_free(names);
+    free(sets);
+    return r;
+}
+
 int hunt_rows(struct store_view *v, struct list *const *lists, size_t n_lists, const struct hunt_options *o,
               int (*each)(void *context, const struct hunt_row *r), void *context, struct hunt_coverage *ret, struct fault *f)
 {
     struct give_rows g = {each, context, 0};
-    int r = scan(v, lists, n_lists, o, row_columns, N_ROW_COLUMNS, give_rows, give_log, &g, ret, f);
+    struct taker t = {give_rows, give_log, give_named, &g};
+    int r = scan(v, lists, n_lists, o, row_columns, N_ROW_COLUMNS, &t, ret, f);
     return r == ENDED ? g.answer : r;
 }
 
@@ -131,6 +170,14 @@ static int count_log(void *context, const struct hunt_row *row)
     return r;
 }
 
+/* count_named - its ends were counted as a flow's. */
+static int count_named(void *context, const struct hunt_row *row)
+{
+    struct hunt_row only = *row;
+    only.is_source_listed = only.is_destination_listed = false;
+    return count_log(context, &only);
+}
+
 int hunt_hits(struct store_view *v, struct list *const *lists, size_t n_lists, const struct space *space,
               const struct hunt_options *o, int (*each)(void *context, const struct hunt_hit *h), void *context,
               struct hunt_coverage *ret, struct fault *f)
@@ -139,7 +186,8 @@ int hunt_hits(struct store_view *v, struct list *const *lists, size_t n_lists, c
     struct count_hits c = {.hits = hits_new(lists, n_lists, space, memory_bytes)};
     if (!c.hits)
         return FAULT(f, -ENOMEM, no_memory, "hunt");
-    int r = scan(v, lists, n_lists, o, row_columns, N_ROW_COLUMNS, count_hits, count_log, &c, ret, f);
+    struct taker t = {count_hits, count_log, count_named, &c};
+    int r = scan(v, lists, n_lists, o, row_columns, N_ROW_COLUMNS, &t, ret, f);
     ret->n_rows_foreign = c.n_foreign;
     ret->n_hits = hits_n(c.hits);
     if (!r)
@@ -184,9 +232,15 @@ static int add_log(void *context, const struct hunt_row *row)
     return 0;
 }
 
+static int add_named(void *context, const struct hunt_row *row)
+{
+    return row->is_source_listed || row->is_destination_listed ? 0 : add_log(context, row);
+}
+
 int hunt_total(struct store_view *v, struct list *const *lists, size_t n_lists, const struct hunt_options *o,
                struct hunt_totals *ret, struct hunt_coverage *ret_coverage, struct fault *f)
 {
     *ret = (struct hunt_totals){0};
-    return scan(v, lists, n_lists, o, row_columns + FIRST_BYTES, 2, add_totals, add_log, ret, ret_coverage, f);
+    struct taker t = {add_totals, add_log, add_named, ret};
+    return scan(v, lists, n_lists, o, row_columns + FIRST_BYTES, 2, &t, ret_coverage, f);
 }

@@ -22,6 +22,10 @@
  *   no own space given (all external)       one            contact: own = the unlisted end  listed = remote
  *                                           both           contact: source, destination     listed = both
  *
+ * Names: a record also counts in one hit per (own, list, listed name) for every listed domain, URL or hash in it (names.h:
+ * of flows DNS, TLS and HTTP host names). own is then the end in own space (source before destination), without own space
+ * the source; listed = remote, of a hash (a file on a machine of ours) own. With own space and neither end own: none.
+ *
  * So an own listed address can stand in two kinds of rows: with remote empty for its talk with unlisted remotes, and
  * per listed remote with listed = both; the flows of a list add up to its records.
  * direction is that of the hit's first record by the own space of its ends (source = initiator): outbound, inbound,
@@ -36,6 +40,7 @@
 #include "format/flow.h"
 #include "watch/indicator/hit.h"
 #include "watch/indicator/list.h"
+#include "watch/indicator/names.h"
 #include "watch/indicator/space.h"
 
 #define HUNT_LISTS 4096u
@@ -51,7 +56,10 @@ struct store_view;
 /* one line of the answer; texts borrowed for the call */
 struct hunt_hit {
     struct ip own, remote;
-    bool has_remote; /* false: own_listed */
+    bool lacks_own;  /* a log names one end only */
+    bool has_remote; /* false: own_listed, or a name is what is listed */
+    struct text name; /* the listed domain, URL or hash; .n 0: an address is what is listed */
+    enum name_kind name_kind;
     struct text unit, list, family;
     size_t list_index; /* in the array given */
     enum hit_direction direction;
@@ -78,6 +86,8 @@ struct hunt_row {
     uint8_t protocol;
     uint64_t packets, bytes;    /* source + destination, saturating */
     bool is_source_listed, is_destination_listed;
+    const struct name_match *names; /* listed names in it; borrowed for the call */
+    size_t n_names;
 };
 
 /* what was searched; goes to standard error and into the record */
@@ -105,6 +115,7 @@ struct hunt_options {
     /* called now and then with searched and all segments; may be NULL */
     void (*progress)(void *context, uint64_t done, uint64_t total);
     void *progress_context;
+    bool skip_logs;             /* flows only */
 };
 
 /*
@@ -115,6 +126,13 @@ struct hunt_options {
 int hunt_hits(struct store_view *v, struct list *const *lists, size_t n_lists, const struct space *space,
               const struct hunt_options *o, int (*each)(void *context, const struct hunt_hit *h), void *context,
               struct hunt_coverage *ret, struct fault *f);
+/*
+ * hunt_log_events - log events that may hold a listed address or name, as they are stored; @each decides. Newest segment
+ * first. @is_imported: they came with a file. Return: 0, what @each returned, or -errno with the fault.
+ */
+typedef int (*hunt_log_each)(void *context, const struct events *e, uint32_t row, bool is_imported);
+int hunt_log_events(struct store_view *v, struct list *const *lists, size_t n_lists, const struct hunt_options *o,
+                    hunt_log_each each, void *context, struct fault *f);
 /* hunt_rows - the records, each once, newest segment first, as they are found. */
 int hunt_rows(struct store_view *v, struct list *const *lists, size_t n_lists, const struct hunt_options *o,
               int (*each)(void *context, const struct hunt_row *r), void *context, struct hunt_coverage *ret,

@@ -2,6 +2,7 @@
 #include "watch/hunt/log_scan.h"
 
 #include "watch/store/log_segment.h"
+#include "watch/store/terms.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,11 +11,15 @@
 
 struct log_scan {
     const struct address_set *set;
+    const struct names *names;
     const struct hunt_options *options;
     int (*each)(void *context, const struct hunt_row *r);
+    hunt_log_each each_event; /* instead */
     void *context;
     struct hunt_coverage *coverage;
-    struct event_names *names;
+    struct name_match found[NAMES_OF_EVENT];
+    bool is_imported; /* the segment */
+    struct event_names *fields;
     struct events *events;
     struct log_scratch *scratch;
 };
@@ -77,7 +82,7 @@ static bool place_listed(const struct log_scan *s, uint32_t row, struct hunt_row
     return false;
 }
 
-static bool record_of(const struct log_scan *s, uint32_t row, struct hunt_row *r)
+static bool record_of(struct log_scan *s, uint32_t row, struct hunt_row *r)
 {
     static const uint16_t sources[] = {EV_SOURCE_IP, EV_CLIENT_IP};
     static const uint16_t destinations[] = {EV_DESTINATION_IP, EV_SERVER_IP, EV_HOST_IP, EV_LOG_SOURCE_ADDRESS};
@@ -87,7 +92,10 @@ static bool record_of(const struct log_scan *s, uint32_t row, struct hunt_row *r
                            .received_us = e->arrived_us[row], .has_received = true};
     r->has_source = first_ip(e, row, sources, sizeof(sources) / sizeof(*sources), &r->source);
     r->has_destination = first_ip(e, row, destinations, sizeof(destinations) / sizeof(*destinations), &r->destination);
-    if (!place_listed(s, row, r))
+    bool is_listed = place_listed(s, row, r);
+    r->n_names = names_of_event(s->names, e, row, s->found);
+    r->names = s->found;
+    if (!is_listed && !r->n_names)
         return false;
     if ((r->has_source_port = number(e, row, EV_SOURCE_PORT, UINT16_MAX, &n)))
         r->source_port = (uint16_t)n;
@@ -102,7 +110,22 @@ static bool record_of(const struct log_scan *s, uint32_t row, struct hunt_row *r
 
 /* --- segments ---------------------------------------------------------------------------------------------------- */
 
-/* candidates - blocks in which an address of the set stands. Return: 0 or -EBADMSG. */
+struct named {
+    const struct names *names;
+    uint64_t *blocks;
+    size_t n_words;
+};
+
+static int take_value(void *context, struct text value, const uint64_t *bitmap)
+{
+    struct named *x = context;
+    if (names_may_hold(x->names, value, TERM_VALUE_MAX - 1))
+        for (size_t i = 0; i < x->n_words; i++)
+            x->blocks[i] |= bitmap[i];
+    return 0;
+}
+
+/* candidates - blocks in which an address of the set, or perhaps a listed name, stands. Return: 0 or -EBADMSG. */
 static int candidates(const struct log_scan *s, const struct log_segment *segment, uint64_t *blocks)
 {
     uint32_t n = log_segment_info(segment)->n_addresses;
@@ -113,7 +136,11 @@ static int candidates(const struct log_scan *s, const struct log_segment *segmen
         if (address_set_has(s->set, &a) && log_segment_postings(segment, i, i + 1, blocks))
             return -EBADMSG;
     }
-    return 0;
+    struct terms terms;
+    struct named named = {s->names, blocks, (log_segment_info(segment)->n_blocks + 63) / 64};
+    if (!names_count(s->names))
+        return 0;
+    return log_segment_terms(segment, &terms) || terms_each_value(&terms, take_value, &named) ? -EBADMSG : 0;
 }
 
 static void note_damage(struct hunt_coverage *c, const struct log_segment *segment, uint32_t n_blocks)
@@ -135,10 +162,11 @@ static int scan_block(struct log_scan *s)
     const struct events *e = s->events;
     for (uint32_t row = 0; row < e->n; row++) {
         struct hunt_row r;
-        if (e->time_us[row] < s->options->since_us || e->time_us[row] > s->options->until_us || !record_of(s, row, &r))
+        if (e->time_us[row] < s->options->since_us || e->time_us[row] > s->options->until_us ||
+            (s->each && !record_of(s, row, &r)))
             continue;
         s->coverage->n_rows_listed++;
-        int answer = s->each(s->context, &r);
+        int answer = s->each ? s->each(s->context, &r) : s->each_event(s->context, e, row, s->is_imported);
         if (answer)
             return answer;
     }
@@ -149,6 +177,7 @@ static int scan_segment(struct log_scan *s, const struct log_segment *segment)
 {
     uint64_t blocks[TERMS_BLOCKS_MAX / 64] = {0};
     const struct log_segment_info *info = log_segment_info(segment);
+    s->is_imported = info->is_imported;
     if (candidates(s, segment, blocks)) { /* a damaged index: look everywhere */
         note_damage(s->coverage, segment, 0);
         memset(blocks, 0xff, sizeof(blocks));
@@ -180,18 +209,18 @@ static void cover(struct hunt_coverage *c, const struct log_segment_info *info)
     c->to_us = is_first || to > c->to_us ? to : c->to_us;
 }
 
-int hunt_log_scan(struct store_view *v, const struct address_set *set, const struct hunt_options *o,
-                  int (*each)(void *context, const struct hunt_row *r), void *context, struct hunt_coverage *coverage,
-                  struct fault *f)
+/* scan_all - every segment of the window. */
+static int scan_all(struct log_scan *s, struct store_view *v, struct fault *f)
 {
+    const struct hunt_options *o = s->options;
+    struct hunt_coverage *coverage = s->coverage;
     size_t n = store_view_n_logs(v);
     if (!n)
         return 0;
-    struct log_scan s = {.set = set, .options = o, .each = each, .context = context, .coverage = coverage};
-    s.names = event_names_new();
-    s.events = s.names ? events_new(s.names) : NULL;
-    s.scratch = log_scratch_new();
-    int r = s.events && s.scratch ? 0 : -ENOMEM;
+    s->fields = event_names_new();
+    s->events = s->fields ? events_new(s->fields) : NULL;
+    s->scratch = log_scratch_new();
+    int r = s->events && s->scratch ? 0 : -ENOMEM;
     for (size_t i = 0; !r && i < n; i++) {
         const struct log_segment *segment = store_view_log(v, i);
         const struct log_segment_info *info = log_segment_info(segment);
@@ -200,10 +229,25 @@ int hunt_log_scan(struct store_view *v, const struct address_set *set, const str
             continue;
         }
         cover(coverage, info);
-        r = scan_segment(&s, segment);
+        r = scan_segment(s, segment);
     }
-    log_scratch_free(s.scratch);
-    events_free(s.events);
-    event_names_free(s.names);
+    log_scratch_free(s->scratch);
+    events_free(s->events);
+    event_names_free(s->fields);
     return r == -ENOMEM ? FAULT(f, r, no_memory, "hunt") : r;
+}
+
+int hunt_log_scan(struct store_view *v, const struct address_set *set, const struct names *names, const struct hunt_options *o,
+                  int (*each)(void *context, const struct hunt_row *r), void *context, struct hunt_coverage *coverage,
+                  struct fault *f)
+{
+    struct log_scan s = {.set = set, .names = names, .options = o, .each = each, .context = context, .coverage = coverage};
+    return scan_all(&s, v, f);
+}
+
+int hunt_log_each_event(struct store_view *v, const struct address_set *set, const struct names *names, const struct hunt_options *o,
+                        hunt_log_each each, void *context, struct hunt_coverage *coverage, struct fault *f)
+{
+    struct log_scan s = {.set = set, .names = names, .options = o, .each_event = each, .context = context, .coverage = coverage};
+    return scan_all(&s, v, f);
 }

@@ -109,9 +109,9 @@ int hunt_output_hit(void *context, const struct hunt_hit *h)
         n_ports += (size_t)snprintf(ports + n_ports, sizeof(ports) - n_ports, i ? ";%u" : "%u", h->ports[i]);
     bool has_time = h->first_seen_us <= h->last_seen_us;
     struct query_value values[N_HIT_COLUMNS] = {
-        ip_of(&h->own, true),
+        ip_of(&h->own, !h->lacks_own),
         text_of(h->unit),
-        ip_of(&h->remote, h->has_remote),
+        h->name_kind != NAME_NONE ? text_of(h->name) : ip_of(&h->remote, h->has_remote),
         text_of(h->list),
         text_of(h->family),
         word_of(o, "hunt_direction_", hit_direction_name(h->direction)),
@@ -124,6 +124,8 @@ int hunt_output_hit(void *context, const struct hunt_hit *h)
         word_of(o, "hunt_listed_", hit_listed_name(h->listed)),
     };
     struct buf texts = {.max = TEXTS_BYTES};
+    if (h->name_kind != NAME_NONE)
+        flow_text_add(&texts, "indicator", (struct text){name_kind_text(h->name_kind), strlen(name_kind_text(h->name_kind))});
     put_remotes(&texts, h);
     int r = o->sink.row(o->sink.context, values, N_HIT_COLUMNS, (struct text){(const char *)texts.p, texts.n});
     buf_fini(&texts);
@@ -150,7 +152,7 @@ int hunt_output_row(void *context, const struct hunt_row *r)
         name_of(transport),
         number_of(r->packets, r->has_packets),
         number_of(r->bytes, r->has_bytes),
-        name_of(is_both ? "both" : r->is_source_listed ? "source" : "destination"),
+        name_of(is_both ? "both" : r->is_source_listed ? "source" : r->is_destination_listed ? "destination" : "name"),
     };
     return o->sink.row(o->sink.context, values, N_ROW_COLUMNS, (struct text){"", 0});
 }

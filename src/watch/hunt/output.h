@@ -3,9 +3,13 @@
  * watch/hunt/output - hits and rows of a hunt as csv, json or a table, over query/output.
  *
  * csv of hits: own,unit,remote,list,family,direction,first_seen,last_seen,flows,packets,bytes,ports,listed
+ *   own is empty where a log names no end of ours; remote is the listed address, or the listed domain, URL or hash, and
+ *   empty where our own address is what is listed.
  * csv of rows: start,end,source_ip,source_port,destination_ip,destination_port,transport,packets,bytes,listed
+ *   listed: source, destination, both; name: of a record that holds a listed name, but no listed end.
  * json: the same names, numbers as numbers, ports as the same text; absent and empty values have no key; a hit with
- * remote empty has "remotes", the addresses it talked to most, joined by ';'.
+ * remote empty or a name has "remotes", the addresses it talked to most, joined by ';', and of a name "indicator": domain,
+ * url or hash.
  */
 #pragma once
 

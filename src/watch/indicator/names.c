@@ -148,7 +148,7 @@ static bool find_name(const struct names *x, enum name_kind k, struct text t, st
 size_t names_find(const struct names *x, enum name_kind k, struct text t, struct name_match *out, size_t max)
 {
     struct taking taking = {out, 0, max};
-    if (x->n)
+    if (names_count(x))
         (void)find_name(x, k, t, &taking);
     return taking.n;
 }
@@ -231,14 +231,14 @@ static bool find_value(const struct names *x, const struct events *e, uint32_t r
 size_t names_of_event(const struct names *x, const struct events *e, uint32_t row, struct name_match out[NAMES_OF_EVENT])
 {
     struct taking taking = {out, 0, NAMES_OF_EVENT};
-    for (uint32_t i = event_from(e, row); x->n && i < e->value_end[row]; i++)
+    for (uint32_t i = event_from(e, row); names_count(x) && i < e->value_end[row]; i++)
         (void)find_value(x, e, row, &e->values[i], &taking);
     return taking.n;
 }
 
 bool names_in_event(const struct names *x, const struct events *e, uint32_t row)
 {
-    for (uint32_t i = event_from(e, row); x->n && i < e->value_end[row]; i++)
+    for (uint32_t i = event_from(e, row); names_count(x) && i < e->value_end[row]; i++)
         if (find_value(x, e, row, &e->values[i], NULL))
             return true;
     return false;
@@ -266,7 +266,7 @@ bool names_may_hold(const struct names *x, struct text folded, size_t n_max)
 {
     char out[LIST_NAME_BYTES];
     bool is_cut = folded.n + 4 > n_max;
-    if (!x->n)
+    if (!names_count(x))
         return false;
     size_t n = name_hash(folded, out);
     if (n)
@@ -290,7 +290,7 @@ size_t names_of_texts(const struct names *x, struct text packed, struct name_mat
     struct taking taking = {out, 0, NAMES_OF_EVENT};
     struct text name, value;
     char hash[64];
-    while (x->n && flow_text_next(&packed, &name, &value)) {
+    while (names_count(x) && flow_text_next(&packed, &name, &value)) {
         if (text_is(name, "tls.client.ja3")) {
             size_t n = name_hash(value, hash);
             if (n)

@@ -13,7 +13,7 @@
 
 struct names;
 
-/* names_new - over @lists (borrowed, must outlive it). NULL: no memory. */
+/* Everywhere NULL is a set without names. names_new - over @lists (borrowed, must outlive it). NULL: no memory. */
 struct names *names_new(struct list *const *lists, size_t n_lists);
 void names_free(struct names *x);
 /* names_count - entries that are names, of all lists; 0: nothing can match. */

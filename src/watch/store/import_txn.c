@@ -133,8 +133,8 @@ int store_import_append(struct store_import *i, const struct flow_batch *b, stru
 int store_import_append_logs(struct store_import *i, const struct events *e, struct fault *f)
 {
     for (uint32_t from = 0, taken; from < e->n; from += taken) {
-        if (!i->logs)
-            i->logs = log_builder_new(i->store->names, LOG_SEGMENT_ROWS);
+        if (!i->logs && (i->logs = log_builder_new(i->store->names, LOG_SEGMENT_ROWS)))
+            log_builder_imported(i->logs);
         taken = 0;
         int r = i->logs ? log_builder_add(i->logs, e, from, &taken) : -ENOMEM;
         if (r < 0)

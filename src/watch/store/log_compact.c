@@ -22,7 +22,7 @@ enum measure { ROWS, TEXT_BYTES, TERM_COUNT, TERM_BYTES, FIELDS, N_MEASURES };
 /* what of a segment counts against the limits of one */
 struct weight {
     uint64_t of[N_MEASURES];
-    bool is_small;
+    bool is_small, is_imported;
 };
 
 static void limits_of(const struct store *s, uint64_t ret[N_MEASURES])
@@ -48,6 +48,7 @@ static struct weight weigh(struct store *s, const struct manifest_segment *m, co
     w.of[TERM_BYTES] = info->terms_bytes;
     w.of[FIELDS] = info->n_fields;
     w.is_small = info->has_digest;
+    w.is_imported = info->is_imported;
     log_segment_close(segment);
     for (unsigned k = TEXT_BYTES; k < FIELDS; k++)
         w.is_small &= w.of[k] < limits[k] / SMALL_PART;
@@ -85,7 +86,8 @@ static struct run next_run(const struct manifest_segment *m, const struct weight
         struct run r = {*at, 0};
         uint64_t sum[N_MEASURES] = {0};
         int64_t first_us = m[*at].arrived_min_us;
-        while (*at < n && r.n < CHAIN_PARTS_MAX && fits(sum, &w[*at], limits) && m[*at].arrived_max_us - first_us <= US_PER_DAY) {
+        while (*at < n && r.n < CHAIN_PARTS_MAX && fits(sum, &w[*at], limits) && m[*at].arrived_max_us - first_us <= US_PER_DAY &&
+               w[*at].is_imported == w[r.from].is_imported) {
             for (unsigned k = 0; k < N_MEASURES; k++)
                 sum[k] += w[*at].of[k];
             ++*at;
@@ -165,6 +167,8 @@ static int copy_segment(struct compaction *c, const struct manifest_segment *m, 
     struct log_segment *from = NULL;
     struct fault why = {0};
     int r = store_open_log_segment(c->store, m->id, &from, &why);
+    if (!r && log_segment_info(from)->is_imported)
+        log_builder_imported(x->to);
     if (!r)
         r = copy_rows(from, x);
     log_segment_close(from);

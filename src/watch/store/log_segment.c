@@ -155,7 +155,7 @@ int log_segment_open(int fd, uint64_t id, bool is_unsealed, struct log_segment *
                                         .n_bytes = h->n_bytes, .text_bytes = h->text_bytes, .is_unsealed = is_unsealed,
                                         .n_terms = h->sections[LOG_SECTION_TERM_HEADS].n_bytes / 4 * TERM_GROUP,
                                         .terms_bytes = h->sections[LOG_SECTION_TERMS].n_bytes, .has_digest = has_digest,
-                                        .rows = tail.rows};
+                                        .rows = tail.rows, .is_imported = has_digest && tail.flags & LOG_SEGMENT_IMPORTED};
     *ret = s;
     return 0;
 }

@@ -37,6 +37,8 @@ struct log_builder;
 /* log_builder_new - @names borrowed: of all batches given; @max_rows 1..LOG_SEGMENT_ROWS. NULL: no memory. */
 struct log_builder *log_builder_new(struct event_names *names, uint32_t max_rows);
 void log_builder_free(struct log_builder *b);
+/* log_builder_imported - say in the file that its rows come of an import. */
+void log_builder_imported(struct log_builder *b);
 uint32_t log_builder_rows(const struct log_builder *b);
 /*
  * log_builder_add - rows [from, e->n). @ret_taken: how many were taken.
@@ -58,6 +60,7 @@ struct log_segment_info {
     uint64_t n_terms, terms_bytes; /* of the word index: about as many terms, bytes packed */
     struct log_digest rows;
     bool is_unsealed, has_digest;
+    bool is_imported; /* from files: its rows were not matched as they came */
 };
 
 struct log_block_info {

@@ -31,6 +31,7 @@ struct log_builder {
     struct log_scratch *scratch;
     struct terms_builder *terms;
     struct log_rows *digest;
+    uint64_t flags;
     struct buf packed, blocks; /* blocks: struct log_block_entry */
     struct pair *pairs;
     size_t n_pairs, pairs_capacity;
@@ -71,6 +72,11 @@ void log_builder_free(struct log_builder *b)
     buf_fini(&b->blocks);
     free(b->pairs);
     free(b);
+}
+
+void log_builder_imported(struct log_builder *b)
+{
+    b->flags |= LOG_SEGMENT_IMPORTED;
 }
 
 uint32_t log_builder_rows(const struct log_builder *b)
@@ -336,7 +342,7 @@ static int write_all(struct file_writer *w, int fd)
         const void *p;
         size_t n;
     } parts[] = {{first, sizeof(first)}, {w->b->packed.p, w->b->packed.n}, {w->index.p, w->index.n}};
-    struct log_segment_tail tail = {.rows = log_rows_end(w->b->digest)};
+    struct log_segment_tail tail = {.rows = log_rows_end(w->b->digest), .flags = w->b->flags};
     tail.checksum = checksum(&tail, offsetof(struct log_segment_tail, checksum));
     memcpy(first, &w->header, sizeof(w->header));
     memcpy(first + LOG_SEGMENT_TAIL_AT, &tail, sizeof(tail));

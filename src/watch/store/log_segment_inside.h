@@ -40,9 +40,11 @@ _Static_assert(sizeof(struct log_segment_header) == 112 + N_LOG_SECTIONS * 16 + 
 #define LOG_SEGMENT_TAIL_AT 256u
 struct log_segment_tail { /* of the header's bytes, since minor 1 */
     struct log_digest rows;
-    uint64_t checksum; /* of it */
+    uint64_t flags;    /* LOG_SEGMENT_IMPORTED */
+    uint64_t checksum; /* of both */
 };
-_Static_assert(sizeof(struct log_segment_tail) == 40, "stored as it is");
+#define LOG_SEGMENT_IMPORTED UINT64_C(1)
+_Static_assert(sizeof(struct log_segment_tail) == 48, "stored as it is");
 _Static_assert(sizeof(struct log_segment_header) <= LOG_SEGMENT_TAIL_AT, "one behind the other");
 
 struct log_block_entry {
