@@ -156,7 +156,8 @@ static bool is_same_holder(const struct lease *a, const struct lease *b)
 static bool fits(const struct lease *w, const struct lease *l)
 {
     return (ip_is_zero(&l->inside) || ip_equal(&w->inside, &l->inside)) &&
-           (!l->subscriber || !w->subscriber || w->subscriber == l->subscriber) && (!l->mac || !w->mac || w->mac == l->mac) && (!l->inside_port || w->inside_port == l->inside_port) && w->from_us <= l->to_us;
+           (!l->subscriber || !w->subscriber || w->subscriber == l->subscriber) && (!l->mac || !w->mac || w->mac == l->mac) &&
+           (!l->inside_port || w->inside_port == l->inside_port) && w->from_us <= l->to_us;
 }
 
 int pairs_begin(struct pairs *p, const struct lease_row *r)
@@ -168,7 +169,7 @@ int pairs_begin(struct pairs *p, const struct lease_row *r)
     for (uint32_t i = p->heads[head_of(p, &l)]; i; i = p->all[i - 1].next_of_key) {
         const struct lease *w = &p->all[i - 1].l;
         if (is_same_key(w, &l) && is_same_holder(w, &l) && w->from_us <= l.from_us)
-            return 0; /* said again while it is held */
+            return PAIRS_JOINED; /* said again while it is held */
     }
     if (p->n >= p->max && p->free_list == NOBODY && p->oldest != NOBODY) {
         rc = give(p, p->oldest);

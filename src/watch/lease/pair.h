@@ -17,7 +17,7 @@ struct pairs *pairs_new(uint32_t max_open, int (*out)(void *context, const struc
 void pairs_free(struct pairs *p);
 /*
  * pairs_begin - @r without end. pairs_end - @r without begin, r->l.to_us is when. Return: 0, -ENOMEM, or what @out answered;
- * pairs_end: PAIRS_JOINED when it closed a begin.
+ * PAIRS_JOINED: an end closed a begin, a begin was said again.
  */
 #define PAIRS_JOINED 1
 int pairs_begin(struct pairs *p, const struct lease_row *r);
