@@ -312,11 +312,42 @@ static bool is_word_end(struct text t, size_t n)
     return n == t.n || t.p[n] == ' ' || t.p[n] == ':' || t.p[n] == '\t' || t.p[n] == '|';
 }
 
+static int number_of(struct text name, const char *const *names, int n)
+{
+    uint64_t v;
+    for (int i = 0; i < n; i++)
+        if (text_is(name, names[i]))
+            return i;
+    return text_u64(name, (uint64_t)n - 1, &v) ? -1 : (int)v;
+}
+
+/* verbose - BSD's syslogd -v writes "<4.6> ", with -vv "<auth.info> ", behind the time. Return: the rest. */
+static struct text verbose(struct text t, struct syslog *s)
+{
+    static const char *const facilities[] = {"kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron",
+                                             "authpriv", "ftp", "ntp", "security", "console", "clock", "local0", "local1", "local2",
+                                             "local3", "local4", "local5", "local6", "local7"};
+    static const char *const severities[] = {"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"};
+    struct text part = blanks_off(t);
+    const char *close = part.n > 4 && part.p[0] == '<' ? memchr(part.p, '>', part.n < 24 ? part.n : 24) : NULL;
+    const char *dot = close ? memchr(part.p, '.', (size_t)(close - part.p)) : NULL;
+    if (!dot || close + 1 == part.p + part.n || close[1] != ' ')
+        return t;
+    int facility = number_of((struct text){part.p + 1, (size_t)(dot - part.p) - 1}, facilities, 24);
+    int severity = number_of((struct text){dot + 1, (size_t)(close - dot) - 1}, severities, 8);
+    if (facility < 0 || severity < 0)
+        return t;
+    if (s->priority < 0)
+        s->priority = facility * 8 + severity;
+    return after(part, (size_t)(close - part.p) + 1);
+}
+
 /* after_stamp - what follows the time decides how much of a header there is. */
 static void after_stamp(struct text t, bool is_strict, struct syslog *s)
 {
     if (t.n && t.p[0] == ':')
         t = after(t, 1);
+    t = verbose(t, s);
     if (is_strict && !looks_like_header(t)) {
         s->form = SYSLOG_STAMP;
         s->message = blanks_off(t);
