@@ -51,6 +51,20 @@ static const char *const events[] = {
 #undef X
 };
 
+/* ECS: related.* gathers what stands in these; the stored field of that name, which some senders fill, is the last */
+static const char *const related[][QUERY_RELATED_MAX + 1] = {
+    {"source.ip", "destination.ip", "source.nat.ip", "destination.nat.ip", "client.ip", "server.ip", "host.ip", "observer.ip",
+     "dns.resolved_ip", "related.ip"},
+    {"user.name", "user.id", "user.email", "user.target.name", "user.target.id", "user.effective.name", "source.user.name",
+     "destination.user.name", "related.user"},
+    {"host.name", "host.hostname", "log.syslog.hostname", "winlog.computer_name", "observer.name", "observer.hostname", "agent.name",
+     "source.domain", "destination.domain", "client.domain", "server.domain", "source.address", "destination.address", "url.domain",
+     "dns.question.name", "tls.client.server_name", "related.hosts"},
+    {"process.hash.md5", "process.hash.sha1", "process.hash.sha256", "process.pe.imphash", "file.hash.md5", "file.hash.sha1",
+     "file.hash.sha256", "file.pe.imphash", "tls.client.ja3", "tls.client.ja4", "tls.server.ja3s", "tls.server.hash.sha1", "related.hash"},
+};
+enum { N_RELATED = sizeof(related) / sizeof(*related) };
+
 enum { N_COMPUTED = sizeof(computed) / sizeof(*computed), N_TEXTS = sizeof(texts) / sizeof(*texts),
        N_FIRST = sizeof(first_columns) / sizeof(*first_columns) };
 
@@ -104,7 +118,44 @@ static struct query_field of_event(uint16_t i)
 
 struct query_field query_field_text(struct text name)
 {
-    return (struct query_field){QUERY_FIELD_TEXT, FLOW_COLUMN_TEXT, 0, name, QUERY_TEXT, 0};
+    return (struct query_field){QUERY_FIELD_TEXT, FLOW_COLUMN_TEXT, 0, name, QUERY_TEXT, 0, 0};
+}
+
+static const char *last_of(size_t group)
+{
+    size_t n = 0;
+    while (related[group][n + 1])
+        n++;
+    return related[group][n];
+}
+
+static uint8_t related_of(const char *name)
+{
+    for (size_t i = 0; i < N_RELATED; i++)
+        if (!strcmp(last_of(i), name))
+            return (uint8_t)(i + 1);
+    return 0;
+}
+
+static bool event_field(struct text name, struct query_field *ret)
+{
+    for (uint16_t i = 0; i < EVENT_N_FIELDS; i++)
+        if (text_is_nocase(name, events[i])) {
+            *ret = of_event(i);
+            ret->related = related_of(events[i]);
+            return true;
+        }
+    return false;
+}
+
+bool query_field_related(const struct query_field *f, size_t i, struct query_field *ret)
+{
+    const char *name = f->related && i < QUERY_RELATED_MAX ? related[f->related - 1][i] : NULL;
+    /* host.ip alone means either end of a flow, which is there already */
+    if (!name || ((!query_field_find(from_c(name), ret) || ret->kind >= QUERY_FIELD_ENDS_IP) && !event_field(from_c(name), ret)))
+        return false;
+    ret->related = 0;
+    return true;
 }
 
 bool query_field_find(struct text name, struct query_field *ret)
@@ -112,7 +163,7 @@ bool query_field_find(struct text name, struct query_field *ret)
     for (size_t i = 0; i < N_COMPUTED; i++)
         if (is_called(name, computed[i].name, computed[i].alias)) {
             *ret = (struct query_field){computed[i].kind,  computed[i].column, computed[i].column2, from_c(computed[i].name),
-                                        computed[i].value, computed[i].max};
+                                        computed[i].value, computed[i].max, 0};
             return true;
         }
     for (unsigned c = 0; c < FLOW_COLUMN_TEXT; c++)
@@ -125,12 +176,7 @@ bool query_field_find(struct text name, struct query_field *ret)
             *ret = query_field_text(from_c(texts[i].name));
             return true;
         }
-    for (uint16_t i = 0; i < EVENT_N_FIELDS; i++)
-        if (text_is_nocase(name, events[i])) {
-            *ret = of_event(i);
-            return true;
-        }
-    return false;
+    return event_field(name, ret);
 }
 
 /* edit distance with early end; names are short */

@@ -6,6 +6,7 @@
  * fields that are computed (network.bytes, network.packets, network.transport, observer.domain,
  * @timestamp) and the two-sided ones that mean either end (ip, port, list). A quoted name is a
  * stored text of that name. The well-known fields of log events (format/event_fields) are fields too; flows lack them.
+ * related.ip, .user, .hosts and .hash mean any field that holds such a value (query_field_related): nothing is stored for them.
  * No I/O, no allocation.
  */
 #pragma once
@@ -58,10 +59,14 @@ struct query_field {
     struct text name;         /* static, or borrowed from the query */
     enum query_kind value;    /* the kind of its values when present */
     uint64_t max;             /* numbers: the greatest one */
+    uint8_t related;          /* not 0: in a filter it stands for several fields */
 };
 
 /* query_field_find - by name or alias, any case. Return: true if there is one. */
 bool query_field_find(struct text name, struct query_field *ret);
+/* query_field_related - member @i of what @f stands for, itself included. Return: false when there are no more. */
+#define QUERY_RELATED_MAX 20u
+bool query_field_related(const struct query_field *f, size_t i, struct query_field *ret);
 /* query_field_text - the field of a stored text that has a name of its own. */
 struct query_field query_field_text(struct text name);
 /* query_field_near - the known name most like @name, NULL if none is near. */

@@ -58,27 +58,37 @@ static struct query_leaf *leaf_new(struct query_parser *p, const struct query_fi
     return l;
 }
 
-/* The node of a leaf; a two-sided field gives two of them under OR. @l: what is compared, without its place. */
+/* sides_of - the fields a comparison with @f looks at. Return: how many. */
+static size_t sides_of(const struct query_field *f, struct query_field sides[QUERY_RELATED_MAX])
+{
+    size_t n = 0;
+    while (query_field_related(f, n, &sides[n]))
+        n++;
+    if (n)
+        return n;
+    sides[0] = *f;
+    if (f->kind != QUERY_FIELD_ENDS_IP && f->kind != QUERY_FIELD_ENDS_PORT && f->kind != QUERY_FIELD_LIST)
+        return 1;
+    for (size_t i = 0; i < 2; i++) {
+        const char *name = flow_columns[i ? f->column2 : f->column].name;
+        query_field_find((struct text){name, strlen(name)}, &sides[i]);
+    }
+    return 2;
+}
+
+/* The node of a leaf; a field that stands for several gives as many of them under OR. @l: what is compared, without its place. */
 static int leaf_node(struct query_parser *p, const struct query_field *f, const struct query_leaf *like, size_t from,
                      struct query_node **ret)
 {
-    struct query_field sides[2] = {*f, *f};
-    size_t n = 1;
-    if (f->kind == QUERY_FIELD_ENDS_IP || f->kind == QUERY_FIELD_ENDS_PORT || f->kind == QUERY_FIELD_LIST) {
-        n = 2;
-        for (size_t i = 0; i < 2; i++) {
-            unsigned column = i ? f->column2 : f->column;
-            const char *name = flow_columns[column].name;
-            query_field_find((struct text){name, strlen(name)}, &sides[i]);
-        }
-    }
-    struct query_node *nodes[2];
+    struct query_field sides[QUERY_RELATED_MAX];
+    struct query_node *first = NULL, **end = &first;
+    size_t n = sides_of(f, sides);
     for (size_t i = 0; i < n; i++) {
         if (p->q->n_leaves == QUERY_LEAVES)
             return query_expected(p, from, MSG_query_want_fewer);
         struct query_leaf *l = leaf_new(p, &sides[i], from);
-        nodes[i] = query_node_new(p, QUERY_LEAF);
-        if (!l || !nodes[i])
+        struct query_node *node = query_node_new(p, QUERY_LEAF);
+        if (!l || !node)
             return query_no_memory(p);
         l->is_presence = like->is_presence;
         l->intervals = like->intervals;
@@ -86,13 +96,18 @@ static int leaf_node(struct query_parser *p, const struct query_field *f, const 
         l->set = like->set;
         l->patterns = like->patterns;
         l->n_patterns = like->n_patterns;
-        nodes[i]->leaf = l;
+        node->leaf = l;
+        *end = node;
+        end = &node->next;
     }
-    if (n == 1) {
-        *ret = nodes[0];
+    *ret = first;
+    if (n == 1)
         return 0;
-    }
-    return combine(p, QUERY_OR, nodes[0], nodes[1], ret);
+    *ret = query_node_new(p, QUERY_OR);
+    if (!*ret)
+        return query_no_memory(p);
+    (*ret)->children = first;
+    return 0;
 }
 
 static int grow(struct query_parser *p, struct building *b)

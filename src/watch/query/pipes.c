@@ -23,6 +23,7 @@ static int one_sided_field(struct query_parser *p, struct query_field *ret)
         return r;
     if (ret->kind >= QUERY_FIELD_ENDS_IP)
         return query_expected(p, at, MSG_query_want_one_sided);
+    ret->related = 0; /* what is stored under that name */
     return 0;
 }
 
