@@ -81,11 +81,19 @@ static void hear(struct silents *s, uint64_t hash, const struct ip *own, int64_t
     m->is_told = false;
 }
 
-static int say(struct silents *s, struct machine *m, int64_t bin, double present_pct, uint32_t n_steady, uint32_t n_stopped)
+/* present_pct - of the bins up to the last in which it sent. */
+static double present_pct(const struct silents *s, const struct machine *m)
+{
+    uint32_t bins = (uint32_t)s->base->settings->v[BEHAVIOUR_SET_SILENT_BINS];
+    return tell_share_pct(__builtin_popcountll(m->sent & ((UINT64_C(1) << bins) - 1)), bins);
+}
+
+static int say(struct silents *s, struct machine *m, int64_t bin, uint32_t n_steady, uint32_t n_stopped)
 {
     int64_t now_us = s->now_us[!ip_is_v4(&m->own)];
     const double *v = s->base->settings->v;
     uint32_t bins = (uint32_t)v[BEHAVIOUR_SET_SILENT_BINS], missed = (uint32_t)v[BEHAVIOUR_SET_SILENT_MISSED], n = bins + missed;
+    bin = bin - m->bin < (int64_t)missed + 1 ? bin : m->bin + missed + 1; /* the picture ends soon after the silence began */
     uint64_t sent = at_bin(m, bin);
     struct behaviour_alarm a;
     char query[TELL_QUERY_BYTES];
@@ -95,7 +103,7 @@ static int say(struct silents *s, struct machine *m, int64_t bin, double present
     a.severity = 1;
     a.confidence_pct = 60;
     behaviour_put_number(&a, "silent_s", (double)(now_us - m->head.last_us) / 1e6, missed * v[BEHAVIOUR_SET_SILENT_BIN_S]);
-    behaviour_put_number(&a, "present_before_pct", present_pct, v[BEHAVIOUR_SET_SILENT_PRESENT_PCT]);
+    behaviour_put_number(&a, "present_before_pct", present_pct(s, m), v[BEHAVIOUR_SET_SILENT_PRESENT_PCT]);
     behaviour_put_number(&a, "watched_bins", bins, NAN);
     behaviour_put_number(&a, "bin_s", v[BEHAVIOUR_SET_SILENT_BIN_S], NAN);
     behaviour_put_number(&a, "steady_machines", n_steady, NAN);
@@ -111,37 +119,34 @@ static int say(struct silents *s, struct machine *m, int64_t bin, double present
     return tell(s->base, &s->counters, &a);
 }
 
-/* steady - present share of the @bins before the @missed last ones, bit 0 being the bin in hand, which is not over. */
-static double present_before(uint64_t sent, uint32_t bins, uint32_t missed)
+/*
+ * is_steady - of the family, and regular until it was last heard. Who stopped more than a day ago is history and counts no
+ * more among those who may stop together.
+ */
+static bool is_steady(const struct silents *s, const struct machine *m, int64_t bin, bool is_v6)
 {
-    uint64_t before = sent >> (missed + 1) & ((UINT64_C(1) << bins) - 1);
-    return tell_share_pct(__builtin_popcountll(before), bins);
+    const double *v = s->base->settings->v;
+    return m && ip_is_v4(&m->own) != is_v6 && (double)(bin - m->bin) <= v[BEHAVIOUR_SET_SILENT_BINS] &&
+           present_pct(s, m) >= v[BEHAVIOUR_SET_SILENT_PRESENT_PCT];
 }
 
 static int judge(struct silents *s, int64_t bin, bool is_v6)
 {
-    const double *v = s->base->settings->v;
-    uint32_t bins = (uint32_t)v[BEHAVIOUR_SET_SILENT_BINS], missed = (uint32_t)v[BEHAVIOUR_SET_SILENT_MISSED];
-    uint64_t recent = (UINT64_C(1) << (missed + 1)) - 1;
+    int64_t missed = (int64_t)s->base->settings->v[BEHAVIOUR_SET_SILENT_MISSED];
     uint32_t n_steady = 0, n_stopped = 0;
     int r = 0;
     for (uint32_t i = 0; i < table_size(&s->machines); i++) {
         const struct machine *m = table_at(&s->machines, i);
-        bool is_of = m && ip_is_v4(&m->own) != is_v6;
-        uint64_t sent = is_of ? at_bin(m, bin) : 0;
-        bool is_steady = is_of && present_before(sent, bins, missed) >= v[BEHAVIOUR_SET_SILENT_PRESENT_PCT];
-        n_steady += is_steady;
-        n_stopped += is_steady && !(sent & recent);
+        bool is = is_steady(s, m, bin, is_v6);
+        n_steady += is;
+        n_stopped += is && bin - m->bin > missed;
     }
     if (!n_stopped || n_steady < MIN_MACHINES || n_stopped * 2 > n_steady)
         return 0;
     for (uint32_t i = 0; i < table_size(&s->machines) && r >= 0; i++) {
         struct machine *m = table_at(&s->machines, i);
-        bool is_of = m && ip_is_v4(&m->own) != is_v6;
-        uint64_t sent = is_of ? at_bin(m, bin) : 0;
-        double present_pct = is_of ? present_before(sent, bins, missed) : 0;
-        if (is_of && !m->is_told && !(sent & recent) && present_pct >= v[BEHAVIOUR_SET_SILENT_PRESENT_PCT])
-            r = say(s, m, bin, present_pct, n_steady, n_stopped);
+        if (is_steady(s, m, bin, is_v6) && !m->is_told && bin - m->bin > missed)
+            r = say(s, m, bin, n_steady, n_stopped);
     }
     return r;
 }
