@@ -264,6 +264,8 @@ int cli_detect(const struct cli_args *a)
     enum cli_format format;
     enum log_format input = LOG_AUTO;
     struct fault f = {0};
+    if (a->value[CLI_BEHAVIOUR] && !a->value[CLI_RULES])
+        return cli_detect_behaviour(a);
     if (cli_format(a, &format) || cli_window(a, &d.since_us, &d.until_us))
         return EXIT_FAILED;
     if (a->value[CLI_INPUT_FORMAT] && log_format_parse(a->value[CLI_INPUT_FORMAT], &input)) {
@@ -272,7 +274,7 @@ int cli_detect(const struct cli_args *a)
         return EXIT_FAILED;
     }
     if (!a->value[CLI_RULES]) {
-        SAY(stderr, cli_usage, "detect", "--rules DIR [FILE...]");
+        SAY(stderr, cli_usage, "detect", "--rules DIR | --behaviour [FILE...]");
         return EXIT_FAILED;
     }
     int r = prepare(&d, &f);
