@@ -457,7 +457,8 @@ static int read_log_listener(struct loader *l, const struct node *n, struct conf
     *x = (struct config_log_listener){.has_udp = true, .has_tcp = true, .receive_buffer_bytes = 16 << 20,
                                       .connections = LOG_CONNECTIONS_MAX,
                                       .connections_of_one = LOG_CONNECTIONS_OF_ONE, .handshake_us = 10 * US_PER_SECOND,
-                                      .idle_us = US_PER_DAY, .body_max_bytes = 16 << 20, .silent_after_us = 3600 * US_PER_SECOND};
+                                      .idle_us = US_PER_DAY, .body_max_bytes = 16 << 20, .silent_after_us = 3600 * US_PER_SECOND,
+                                      .spool_bytes = (uint64_t)256 << 20};
     int r = read_mapping(l, n, KEYS(keys), x);
     return r ? r : check_log_listener(l, n->line, x);
 }

@@ -10,6 +10,8 @@
 #include "watch/intake/log_receive.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +26,7 @@ struct watch_log_receiver {
     struct log_live lists;
     struct sigma_matcher *matcher; /* NULL: no rules */
     int64_t last_findings_us;
+    char spool_dir[PATH_MAX];
     uint8_t *silent; /* by sender: said to be silent; the main thread's */
     pthread_t thread;
     bool has_thread, was_waiting;
@@ -115,14 +118,30 @@ static int init_judges(struct watch *w, struct watch_log_receiver *x)
     return e;
 }
 
+/* note_id - of a listener, the same in every run: what it notes in the store is filed under that. */
+static uint16_t note_id(const struct config_log_listener *l)
+{
+    uint16_t id = l->port;
+    for (size_t i = 0; i < sizeof(l->ip.b); i++)
+        id = (uint16_t)(id ^ (l->ip.b[i] * (2 * i + 257)));
+    return id;
+}
+
 static int init_listener(struct watch *w, struct watch_log_receiver *x, int udp, int tcp, int link)
 {
     const struct config_log_listener *l = x->listener;
     struct log_receiver_options o = {.udp_fd = udp, .tcp_fd = l->has_tls ? -1 : tcp, .link_fd = link, .format = l->format,
                                      .quota = {l->quota_messages_per_s, l->quota_bytes_per_day, w->config->zone_s},
+                                     .spool_bytes = l->spool_bytes, .id = note_id(l), .store = w->store,
                                      .allow = l->allow, .n_allow = l->n_allow, .zone_s = w->config->zone_s,
                                      .names = store_names(w->store), .decoders = w->decoders, .writer = x->writer, .hook = judge,
                                      .tick = tick, .context = x};
+    if (l->has_udp && l->spool_bytes) {
+        char ip[IP_TEXT_MAX];
+        ip_format(&l->ip, ip);
+        snprintf(x->spool_dir, sizeof(x->spool_dir), "%s/spool/%s-%u", w->data_dir, ip, l->port);
+        o.spool_dir = x->spool_dir;
+    }
     int e = log_receiver_init(&x->receiver, &o);
     return e;
 }
@@ -130,7 +149,7 @@ static int init_listener(struct watch *w, struct watch_log_receiver *x, int udp,
 static int init_pusher(struct watch *w, struct watch_log_receiver *x, int link)
 {
     const struct config_log_listener *l = x->listener;
-    struct log_push_options o = {.link_fd = link, .port = l->port, .body_max_bytes = l->body_max_bytes,
+    struct log_push_options o = {.link_fd = link, .id = note_id(l), .body_max_bytes = l->body_max_bytes,
                                  .quota = {l->quota_messages_per_s, l->quota_bytes_per_day, w->config->zone_s},
                                  .zone_s = w->config->zone_s, .names = store_names(w->store), .decoders = w->decoders, .store = w->store,
                                  .writer = x->writer, .hook = judge, .tick = tick, .context = x};
@@ -365,6 +384,8 @@ json_t *watch_files_status(struct watch *w)
             json_object_set_new(file, "path", json_string(text_escape(all[i].path, strlen(all[i].path), shown, sizeof(shown))));
             put(file, "offset", all[i].offset);
             put(file, "bytes", all[i].n_bytes);
+            if (all[i].record)
+                put(file, "record", all[i].record);
             json_array_append_new(files, file);
         }
         free(all);
@@ -414,6 +435,7 @@ static void put_senders(struct watch_log_receiver *x, json_t *o, uint64_t *ret_k
     put(o, "repeated", all.repeated);
     put(dropped, "store", all.dropped);
     put(dropped, "quota", all.over_quota);
+    put(dropped, "spool", all.spool_full);
     json_object_set_new(o, "dropped", dropped);
     put(o, "silent", n_silent);
     json_object_set_new(o, "senders", senders);
@@ -426,6 +448,15 @@ static void put_receiver(const struct watch_log_receiver *x, json_t *o)
     put(o, "connections", atomic_load(&x->receiver.connections));
     put(o, "connections_refused", atomic_load(&x->receiver.connections_refused));
     put(o, "kernel_drops", atomic_load(&x->receiver.kernel_drops));
+    if (!x->receiver.spool)
+        return;
+    struct log_spool_state n = log_spool_state(x->receiver.spool);
+    json_t *spool = json_object();
+    put(spool, "waiting", n.waiting);
+    put(spool, "disk_bytes", n.disk_bytes);
+    put(spool, "over_disk", n.on_disk);
+    put(spool, "damaged_files", n.damaged);
+    json_object_set_new(o, "spool", spool);
 }
 
 static void put_pushes(const struct watch_log_receiver *x, json_t *o)

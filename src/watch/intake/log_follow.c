@@ -4,12 +4,11 @@
  * The position of a file goes into the journal's frame that holds its rows, as notes under a slot's number: the number of
  * notes is bounded by the number of slots.
  */
-#include "watch/intake/log_follow.h"
+#include "watch/intake/log_follow_own.h"
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "format/event_record.h"
-#include "watch/intake/unpack.h"
+#include "format/evtx.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,49 +21,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { HEAD_BYTES = 1024, TAIL_BYTES = 256, TICK_US = 200000, RETRY_MS = 100, LAST_CHANCES = 5, PIECES_A_TURN = 16,
-       SETTLED_US = 2000000, IDLE_US = 600000000, IGNORED_MAX = 1024, PATHS_MAX = 4096 };
-
-/* fields of a slot that are notes */
-enum { NOTE_DEVICE, NOTE_INODE, NOTE_OFFSET, NOTE_HEAD, NOTE_TAIL, NOTE_PACKED_BYTES, NOTE_PATTERN, NOTE_WRITTEN, N_NOTES };
-#define NOTE_KEY "follow"
-
-struct slot {
-    bool is_used, is_dirty; /* dirty: what the notes hold is older */
-    uint64_t note[N_NOTES]; /* INODE 0: what it was is gone, only its content is known; PACKED_BYTES: of a packed file read whole */
-    uint32_t look;          /* the last one that saw it */
-    bool is_wanted;         /* matched by a pattern itself */
-    char path[FOLLOW_PATH_MAX];
-    uint64_t n_bytes;
-    int64_t written_us, last_us;
-    int fd; /* -1 */
-    struct event_decoder *decoder;
-    struct unpack *unpack;  /* of a packed file */
-    uint8_t *held;          /* of a packed file: unpacked, not yet taken */
-    size_t n_held;
-    uint64_t unpacked;      /* where held begins */
-    uint8_t head[HEAD_BYTES], tail[TAIL_BYTES];
-    uint32_t n_head, n_tail;
-};
-
-struct known_as_other {
-    uint64_t device, inode, n_bytes;
-};
-
-struct follow_inside {
-    struct slot *slots;
-    struct events *events;
-    uint8_t *bytes; /* what was read last, then FOLLOW_LINE_MAX */
-    uint32_t look;
-    uint32_t n_open;
-    int64_t ticked_us;
-    size_t pattern;      /* that is looked at */
-    int64_t *newest_us;  /* by pattern: when what we knew of it before this look was last written; 0: nothing known */
-    struct known_as_other ignored[IGNORED_MAX];
-    uint32_t n_ignored;
-    struct followed *shown; /* under the lock */
-    uint32_t n_shown;
-};
+enum { TICK_US = 200000, RETRY_MS = 100, LAST_CHANCES = 5, PIECES_A_TURN = 16, IDLE_US = 600000000, PATHS_MAX = 4096 };
 
 /* --- what a file holds ------------------------------------------------------------------------------------------------ */
 
@@ -130,6 +87,15 @@ static bool is_packed(const uint8_t *p, size_t n)
                       (!memcmp(p, "BZh", 3) && p[3] >= '1' && p[3] <= '9' && !memcmp(p + 4, "1A", 2)));
 }
 
+/* kind_of - what kind of file: told by its first bytes. */
+static enum follow_kind kind_of(int fd)
+{
+    uint8_t magic[8];
+    if (file_pread_full(fd, magic, sizeof(magic), 0))
+        return FOLLOW_PLAIN;
+    return evtx_is_magic(magic, sizeof(magic)) ? FOLLOW_EVTX : is_packed(magic, sizeof(magic)) ? FOLLOW_PACKED : FOLLOW_PLAIN;
+}
+
 /* --- slots ------------------------------------------------------------------------------------------------------------- */
 
 static void close_slot(struct log_follower *f, struct slot *s)
@@ -144,6 +110,7 @@ static void close_slot(struct log_follower *f, struct slot *s)
     s->unpack = NULL;
     s->held = NULL;
     s->n_held = 0;
+    s->is_evtx = false;
     f->inside->n_open--;
 }
 
@@ -191,8 +158,7 @@ static int wait_for_store(struct log_follower *f)
     return 0;
 }
 
-/* flush - the rows, and in the same frame where everything stands now. */
-static int flush(struct log_follower *f)
+int follow_flush(struct log_follower *f)
 {
     struct follow_inside *x = f->inside;
     int r = 0;
@@ -259,7 +225,7 @@ static int take_lines(struct log_follower *f, struct slot *s, const uint8_t *p, 
             s->note[NOTE_OFFSET] += at - marked;
             marked = at;
             set_marks(s);
-            r = flush(f);
+            r = follow_flush(f);
         }
     }
     *ret_taken = at;
@@ -268,7 +234,7 @@ static int take_lines(struct log_follower *f, struct slot *s, const uint8_t *p, 
     advance(s, p + marked, at - marked);
     s->note[NOTE_OFFSET] += at - marked;
     set_marks(s);
-    return flush(f);
+    return follow_flush(f);
 }
 
 /* read_plain - one piece. Return: 1 (there may be more), 0, or <0. */
@@ -349,7 +315,7 @@ static int read_all(struct log_follower *f)
         bool is_settled = s->is_used && (s->look != x->look || !s->is_wanted) && clock_now_us() - s->written_us > SETTLED_US;
         int r = 1;
         for (unsigned k = 0; s->fd >= 0 && r == 1 && k < PIECES_A_TURN; k++)
-            r = s->unpack ? read_packed(f, s) : read_plain(f, s, is_settled);
+            r = s->is_evtx ? follow_evtx(f, s) : s->unpack ? read_packed(f, s) : read_plain(f, s, is_settled);
         if (r < 0)
             return r;
         is_more |= s->fd >= 0 && r == 1;
@@ -386,17 +352,19 @@ static void learn_head(struct log_follower *f, struct slot *s)
 }
 
 /* open_slot - @fd becomes the slot's. Return: 0 or <0. */
-static int open_slot(struct log_follower *f, struct slot *s, int fd, bool packed)
+static int open_slot(struct log_follower *f, struct slot *s, int fd, enum follow_kind kind)
 {
     s->fd = fd;
+    s->is_evtx = kind == FOLLOW_EVTX;
+    s->scanned_us = 0;
     f->inside->n_open++;
     s->decoder = event_decoder_new(f->o.names, f->o.decoders);
-    int r = !s->decoder ? -ENOMEM : packed ? open_packed(s) : 0;
+    int r = !s->decoder ? -ENOMEM : kind == FOLLOW_PACKED ? open_packed(s) : 0;
     if (r) {
         close_slot(f, s);
         return FAULT(&f->fault, -ENOMEM, no_memory, "receivers");
     }
-    if (!packed)
+    if (kind == FOLLOW_PLAIN)
         learn_head(f, s);
     return 0;
 }
@@ -474,7 +442,6 @@ static void set_path(struct log_follower *f, struct slot *s, const char *path, c
 static int see_known(struct log_follower *f, const char *path, const struct stat *st, bool is_wanted)
 {
     struct slot *s = slot_of(f, st->st_dev, st->st_ino);
-    uint8_t magic[6];
     if (!s)
         return 1;
     if (s->look == f->inside->look)
@@ -486,7 +453,7 @@ static int see_known(struct log_follower *f, const char *path, const struct stat
     if (s->note[NOTE_PACKED_BYTES] && s->note[NOTE_PACKED_BYTES] == (uint64_t)st->st_size)
         return 0;
     if (s->fd >= 0) {
-        if (is_changed && !s->unpack && !goes_on(s->fd, (uint64_t)st->st_size, s))
+        if (is_changed && !s->unpack && !s->is_evtx && !goes_on(s->fd, (uint64_t)st->st_size, s))
             truncated(f, s);
         return 0;
     }
@@ -499,15 +466,15 @@ static int see_known(struct log_follower *f, const char *path, const struct stat
         atomic_fetch_add(&f->refused, 1);
         return 0;
     }
-    bool packed = !file_pread_full(fd, magic, sizeof(magic), 0) && is_packed(magic, sizeof(magic));
-    if (!packed && !goes_on(fd, (uint64_t)st->st_size, s))
+    enum follow_kind kind = kind_of(fd);
+    if (kind == FOLLOW_PLAIN && !goes_on(fd, (uint64_t)st->st_size, s))
         truncated(f, s);
     bool is_idle = !is_wanted || clock_now_us() - s->written_us > IDLE_US;
-    if (!packed && s->note[NOTE_OFFSET] == (uint64_t)st->st_size && is_idle) {
+    if (kind == FOLLOW_PLAIN && s->note[NOTE_OFFSET] == (uint64_t)st->st_size && is_idle) {
         close(fd);
         return 0;
     }
-    return open_slot(f, s, fd, packed);
+    return open_slot(f, s, fd, kind);
 }
 
 /* past_of - the slot a plain file goes on from: its own file was not seen by this look, unless @even_seen. NULL: none. */
@@ -553,7 +520,6 @@ static bool is_ignored(struct follow_inside *x, const struct stat *st)
 static int see_new(struct log_follower *f, const char *path, const struct stat *st, bool is_wanted)
 {
     struct follow_inside *x = f->inside;
-    uint8_t magic[6];
     if (slot_of(f, st->st_dev, st->st_ino) || (!is_wanted && is_ignored(x, st)))
         return 0;
     if (x->n_open >= FOLLOW_FILES_MAX) {
@@ -565,10 +531,13 @@ static int see_new(struct log_follower *f, const char *path, const struct stat *
         atomic_fetch_add(&f->refused, is_wanted);
         return 0;
     }
-    bool packed = !file_pread_full(fd, magic, sizeof(magic), 0) && is_packed(magic, sizeof(magic));
-    struct slot *s = packed ? past_of_packed(f, fd) : past_of(f, fd, (uint64_t)st->st_size, false);
+    enum follow_kind kind = kind_of(fd);
+    struct slot *s = kind == FOLLOW_PACKED  ? past_of_packed(f, fd)
+                     : kind == FOLLOW_PLAIN ? past_of(f, fd, (uint64_t)st->st_size, false)
+                                            : NULL;
     int64_t age_us = clock_now_us() - time_us(&st->st_ctim);
-    if (!s && age_us >= 0 && age_us < SETTLED_US && (packed || past_of(f, fd, (uint64_t)st->st_size, true))) {
+    bool is_young = !s && age_us >= 0 && age_us < SETTLED_US;
+    if (is_young && (kind == FOLLOW_PACKED || (kind == FOLLOW_PLAIN && past_of(f, fd, (uint64_t)st->st_size, true)))) {
         close(fd); /* a copy in the making: what it is a copy of is not gone yet */
         return 0;
     }
@@ -592,7 +561,7 @@ static int see_new(struct log_follower *f, const char *path, const struct stat *
     s->note[NOTE_PACKED_BYTES] = 0;
     s->is_dirty = true;
     set_path(f, s, path, st, is_wanted);
-    return open_slot(f, s, fd, packed);
+    return open_slot(f, s, fd, kind);
 }
 
 typedef int see_path(struct log_follower *f, const char *path, const struct stat *st, bool is_wanted);
@@ -685,6 +654,7 @@ static void show(struct log_follower *f)
         memcpy(to->path, s->path, sizeof(to->path));
         to->offset = s->note[NOTE_OFFSET];
         to->n_bytes = s->unpack ? 0 : s->n_bytes;
+        to->record = s->is_evtx ? s->note[NOTE_RECORD] : 0;
         to->last_us = s->last_us;
     }
     pthread_mutex_unlock(&f->lock);
@@ -735,6 +705,9 @@ void log_follower_fini(struct log_follower *f)
     for (uint32_t i = 0; x->slots && i < FOLLOW_KNOWN_MAX; i++)
         close_slot(f, &x->slots[i]);
     events_free(x->events);
+    evtx_free(x->evtx);
+    buf_fini(&x->xml);
+    free(x->chunk);
     free(x->bytes);
     free(x->shown);
     free(x->newest_us);

@@ -12,11 +12,14 @@
  * followed file are looked at too, and read only if they go on from something known, or have the name of a rotated file (that
  * of the followed one, then digits, dots and dashes, then .gz, .xz, .zst or .bz2) and were written after all that is known of it:
  * files that came and were renamed while nobody looked.
+ * Windows event logs (.evtx) are read by record number, whatever their header says: chunks fill and are overwritten in a ring
+ * while the service writes them; a record that is not whole yet is waited for.
  * Lines:  ended by LF; one without is read when its file has been renamed away or packed. Longer than FOLLOW_LINE_MAX: in pieces.
  * Limits: FOLLOW_FILES_MAX files are open, FOLLOW_KNOWN_MAX remembered: those not seen for longest are forgotten. While the
  *         store takes nothing, nothing is read. Looks every FOLLOW_LOOK_US; no logging.
  * Weak:   a file overwritten in place between two looks, that is as long as before and has the same bytes there, is not seen
- *         to be another. What a truncation took away before it was read is lost unless a copy stands beside it.
+ *         to be another. A copy of an event log is another log. What a truncation took away before it was read is lost unless
+ *         a copy stands beside it.
  */
 #pragma once
 
@@ -39,6 +42,7 @@
     X(malformed, "kept as text: malformed in the format they claim")     \
     X(plain, "kept, understood by nobody")                               \
     X(empty, "blank lines, no record")                                   \
+    X(overwritten, "records of event logs that were overwritten before they were read") \
     X(truncated, "files that were truncated or written anew")            \
     X(resumed, "copies and packed files that went on from what was known") \
     X(refused, "files that could not be opened or read, each time")      \
@@ -60,6 +64,7 @@ struct log_follow_options {
 struct followed {
     char path[FOLLOW_PATH_MAX];
     uint64_t offset, n_bytes; /* read; of the file when last looked at (packed: 0) */
+    uint64_t record;          /* of an event log: number of the last record read; else 0 */
     int64_t last_us;          /* when a line was read */
 };
 

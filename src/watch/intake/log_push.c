@@ -73,8 +73,8 @@ struct taking {
 static size_t note_key(const struct log_pusher *p, uint32_t slot, uint8_t field, uint8_t out[9])
 {
     memcpy(out, NOTE_KEY, 4);
-    out[4] = (uint8_t)p->o.port;
-    out[5] = (uint8_t)(p->o.port >> 8);
+    out[4] = (uint8_t)p->o.id;
+    out[5] = (uint8_t)(p->o.id >> 8);
     out[6] = (uint8_t)slot;
     out[7] = (uint8_t)(slot >> 8);
     out[8] = field;
@@ -85,7 +85,7 @@ static int recall(void *context, const void *key, size_t n_key, uint64_t value)
 {
     struct log_pusher *p = context;
     const uint8_t *k = key;
-    if (n_key != 9 || memcmp(k, NOTE_KEY, 4) != 0 || (k[4] | k[5] << 8) != p->o.port)
+    if (n_key != 9 || memcmp(k, NOTE_KEY, 4) != 0 || (k[4] | k[5] << 8) != p->o.id)
         return 0;
     uint32_t slot = k[6] | (uint32_t)k[7] << 8;
     if (slot == NEXT_SLOT)

@@ -37,7 +37,7 @@
 
 struct log_push_options {
     int link_fd;
-    uint16_t port; /* what the notes of this listener are filed under */
+    uint16_t id; /* what the notes of this listener are filed under */
     uint64_t body_max_bytes;
     struct log_quota quota;
     int zone_s;

@@ -2,9 +2,10 @@
 /*
  * .evtx: chunk by chunk through the decoder, whatever the file comes out of, so that its size costs no memory.
  */
-#include "watch/intake/log_read_own.h"
+#include "watch/intake/log_read_evtx.h"
 
 #include "format/event_windows.h"
+#include "watch/intake/log_read_own.h"
 
 #include <errno.h>
 #include <string.h>
@@ -27,21 +28,19 @@ static int enough(struct log_reading *r, size_t n)
     return 0;
 }
 
-static int keep(struct evtx_reading *x, const struct evtx_record *record)
+int log_evtx_event(struct evtx *decoder, const struct evtx_record *record, struct event_decoder *d, const struct event_source *source,
+                   struct buf *xml, struct events *e)
 {
-    struct log_reading *r = x->r;
-    struct events *e = r->events;
-    buf_clear(&x->xml);
-    int rc = evtx_xml(x->decoder, &x->xml);
+    buf_clear(xml);
+    int rc = evtx_xml(decoder, xml);
     if (rc < 0)
         return rc;
-    r->source.offset = record->offset;
-    rc = event_begin(e, rc ? TEXT("") : (struct text){(const char *)x->xml.p, x->xml.n}, r->source.arrived_us);
+    rc = event_begin(e, rc ? TEXT("") : (struct text){(const char *)xml->p, xml->n}, source->arrived_us);
     if (rc)
         return rc;
-    struct event_windows *w = event_decoder_windows(r->decoder);
-    event_windows_begin(w, e, r->source.zone_s);
-    event_windows_record(w, x->decoder, record);
+    struct event_windows *w = event_decoder_windows(d);
+    event_windows_begin(w, e, source->zone_s);
+    event_windows_record(w, decoder, record);
     event_windows_end(w, false);
     event_put_text(e, EV_EVENT_MODULE, TEXT("windows"));
     event_put_text(e, EV_EVENT_DATASET, TEXT("windows.eventlog"));
@@ -50,8 +49,15 @@ static int keep(struct evtx_reading *x, const struct evtx_record *record)
         event_put_bool(e, EV_EVENT_CARVED, true);
     if (record->damage != EVTX_FINE)
         e->is_truncated = true;
-    event_record_source(e, &r->source);
-    rc = event_end(e);
+    event_record_source(e, source);
+    return event_end(e);
+}
+
+static int keep(struct evtx_reading *x, const struct evtx_record *record)
+{
+    struct log_reading *r = x->r;
+    r->source.offset = record->offset;
+    int rc = log_evtx_event(x->decoder, record, r->decoder, &r->source, &x->xml, r->events);
     if (rc)
         return rc;
     r->account->n_carved += record->is_carved;

@@ -17,7 +17,9 @@
 #include <unistd.h>
 
 enum { N_DATAGRAMS = 64, DATAGRAM_BYTES = 1 << 16, STREAM_BYTES = 1 << 16, FLUSH_US = 200000, RETRY_US = 100000, N_EVENTS = 64,
-       LINGER_US = 1000000, DRAIN_US = 3000000, PAUSE_MS = 10 };
+       LINGER_US = 1000000, DRAIN_US = 3000000, PAUSE_MS = 10, SPOOL_MS = 100, SPOOLED_A_TURN = 4096 };
+
+#define NOTE_KEY "spool"
 
 /* places of the array of connections; what epoll tells is an index of these or one of two more */
 #define TAG_UDP UINT64_MAX
@@ -41,6 +43,10 @@ struct log_receiver_inside {
     uint32_t n_connections;
     uint32_t rows_of[EVENTS_ROWS]; /* source of each row of the batch */
     uint8_t *bytes;                /* N_DATAGRAMS of DATAGRAM_BYTES, also for streams */
+    pthread_t spooler;             /* reads datagrams, if there is a spool */
+    uint8_t *spooled;              /* as bytes, the spooler's */
+    uint64_t place;                /* in the spool, as noted last */
+    bool has_given_up;             /* the store took nothing until the end */
 };
 
 /* --- sockets --------------------------------------------------------------------------------------------------- */
@@ -103,6 +109,19 @@ static void count_dropped(struct log_receiver *r)
     pthread_mutex_unlock(&r->sources.lock);
 }
 
+/* note_place - behind the datagrams of this batch, into its frame. */
+static int note_place(struct log_receiver *r)
+{
+    uint8_t key[sizeof(NOTE_KEY) - 1 + 2] = NOTE_KEY;
+    uint64_t place = log_spool_place(r->spool);
+    if (place == r->inside->place)
+        return 0;
+    key[sizeof(NOTE_KEY) - 1] = (uint8_t)r->o.id;
+    key[sizeof(NOTE_KEY)] = (uint8_t)(r->o.id >> 8);
+    r->inside->place = place;
+    return store_log_writer_note(r->o.writer, key, sizeof(key), place);
+}
+
 /*
  * flush - the batch to the hook and into the journal. While the store takes nothing: wait, unless we are ending: then a
  * second chance, and what is lost is counted. Return: 0 or <0 (the hook's).
@@ -116,10 +135,13 @@ static int flush(struct log_receiver *r)
         return 0;
     if (r->o.hook)
         result = r->o.hook(r->o.context, e);
+    if (r->spool && !result)
+        result = note_place(r);
     for (unsigned n_tries = 0; !result && store_log_writer_append(r->o.writer, e, &r->fault);) {
         atomic_store(&r->is_waiting, true);
         if (atomic_load(&r->is_ending) && ++n_tries > 5) {
             count_dropped(r);
+            x->has_given_up = true;
             break;
         }
         if (r->o.tick)
@@ -130,6 +152,8 @@ static int flush(struct log_receiver *r)
     atomic_fetch_add(&r->batches, 1);
     events_clear(e);
     x->oldest_us = 0;
+    if (r->spool && !x->has_given_up)
+        log_spool_settle(r->spool);
     return result;
 }
 
@@ -167,10 +191,10 @@ static bool is_admitted(struct log_receiver *r, uint32_t source, size_t n_bytes,
 }
 
 /* add - one message as one row. Return: 0 or <0. */
-static int add(struct log_receiver *r, struct text message, const struct sender *sender)
+static int add(struct log_receiver *r, struct text message, const struct sender *sender, int64_t arrived_us)
 {
     struct log_receiver_inside *x = r->inside;
-    struct event_source from = {.arrived_us = clock_now_us(), .zone_s = r->o.zone_s, .address = sender->address, .sender = sender->name};
+    struct event_source from = {.arrived_us = arrived_us, .zone_s = r->o.zone_s, .address = sender->address, .sender = sender->name};
     enum event_refusal reason;
     size_t at;
     while (message.n && (message.p[message.n - 1] == '\n' || message.p[message.n - 1] == '\r' || !message.p[message.n - 1]))
@@ -213,38 +237,96 @@ static void note_drops(struct log_receiver *r, struct msghdr *m)
         }
 }
 
-/* take_datagrams - at most N_DATAGRAMS. Return: how many, or <0. */
-static int take_datagrams(struct log_receiver *r)
+static int add_datagram(struct log_receiver *r, const struct spooled *d)
+{
+    struct sender sender = {0};
+    pthread_mutex_lock(&r->sources.lock);
+    sender.source = log_sources_find(&r->sources, &d->ip, TEXT(""), d->arrived_us);
+    pthread_mutex_unlock(&r->sources.lock);
+    sender.address = (struct text){sender.shown, ip_format(&d->ip, sender.shown)};
+    return add(r, d->bytes, &sender, d->arrived_us);
+}
+
+/* spool_datagram - it waits; or it is lost, and counted. */
+static int spool_datagram(struct log_receiver *r, const struct spooled *d)
+{
+    if (!log_spool_put(r->spool, d))
+        return 0;
+    pthread_mutex_lock(&r->sources.lock);
+    struct log_source *s = &r->sources.all[log_sources_find(&r->sources, &d->ip, TEXT(""), d->arrived_us)];
+    s->messages++;
+    s->bytes += d->bytes.n;
+    s->last_us = d->arrived_us;
+    s->spool_full++;
+    pthread_mutex_unlock(&r->sources.lock);
+    return 0;
+}
+
+/* take_datagrams - at most N_DATAGRAMS from the socket. Return: how many, or <0. */
+static int take_datagrams(struct log_receiver *r, uint8_t *bytes, int (*each)(struct log_receiver *, const struct spooled *))
 {
     struct mmsghdr m[N_DATAGRAMS] = {0};
     struct iovec parts[N_DATAGRAMS];
     struct sockaddr_storage from[N_DATAGRAMS];
     char control[N_DATAGRAMS][CMSG_SPACE(sizeof(uint32_t))];
     for (size_t i = 0; i < N_DATAGRAMS; i++) {
-        parts[i] = (struct iovec){r->inside->bytes + i * DATAGRAM_BYTES, DATAGRAM_BYTES};
+        parts[i] = (struct iovec){bytes + i * DATAGRAM_BYTES, DATAGRAM_BYTES};
         m[i].msg_hdr = (struct msghdr){.msg_name = &from[i], .msg_namelen = sizeof(from[i]), .msg_iov = &parts[i], .msg_iovlen = 1,
                                        .msg_control = control[i], .msg_controllen = sizeof(control[i])};
     }
     int n = recvmmsg(r->o.udp_fd, m, N_DATAGRAMS, MSG_DONTWAIT, NULL);
     if (n < 0)
-        return errno == EAGAIN || errno == EINTR ? 0 : FAULT(&r->fault, -errno, log_receive_failed, strerrordesc_np(errno));
+        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    int64_t now_us = clock_now_us();
     for (int i = 0; i < n; i++) {
-        struct ip ip = address_of(&from[i]);
-        struct sender sender = {0};
+        struct spooled d = {now_us, address_of(&from[i]), {parts[i].iov_base, m[i].msg_len}};
         note_drops(r, &m[i].msg_hdr);
-        if (!is_allowed(r, &ip)) {
+        if (!is_allowed(r, &d.ip)) {
             atomic_fetch_add(&r->not_allowed, 1);
             continue;
         }
-        pthread_mutex_lock(&r->sources.lock);
-        sender.source = log_sources_find(&r->sources, &ip, TEXT(""), clock_now_us());
-        pthread_mutex_unlock(&r->sources.lock);
-        sender.address = (struct text){sender.shown, ip_format(&ip, sender.shown)};
-        int e = add(r, (struct text){parts[i].iov_base, m[i].msg_len}, &sender);
+        int e = each(r, &d);
         if (e)
             return e;
     }
     return n;
+}
+
+/* take_udp - what is there, from the socket or from the spool. Return: how many, or <0. */
+static int take_udp(struct log_receiver *r)
+{
+    struct spooled d;
+    int n = 0, e = 0;
+    if (!r->spool) {
+        n = take_datagrams(r, r->inside->bytes, add_datagram);
+        return n < 0 && !r->fault.code ? FAULT(&r->fault, n, log_receive_failed, strerrordesc_np(-n)) : n;
+    }
+    while (n < SPOOLED_A_TURN && !(e = log_spool_take(r->spool, &d))) {
+        if ((e = add_datagram(r, &d)))
+            return e;
+        n++;
+    }
+    return e < 0 ? FAULT(&r->fault, e, no_memory, "receivers") : n;
+}
+
+/* spooler - the thread that empties the socket, whatever the others wait for. */
+static void *spool_all(void *context)
+{
+    struct log_receiver *r = context;
+    uint64_t one = 1;
+    for (;;) {
+        bool is_ending = atomic_load(&r->is_ending);
+        struct pollfd p = {.fd = r->o.udp_fd, .events = POLLIN};
+        if (!is_ending)
+            (void)poll(&p, 1, SPOOL_MS);
+        int n = take_datagrams(r, r->inside->spooled, spool_datagram);
+        if (n > 0)
+            (void)!write(r->inside->wake, &one, sizeof(one));
+        if (n <= 0 && is_ending)
+            return NULL;
+        if (n < 0)
+            poll(NULL, 0, SPOOL_MS); /* the socket is in trouble: it may pass */
+    }
 }
 
 /* --- streams ---------------------------------------------------------------------------------------------------------- */
@@ -336,7 +418,7 @@ static void describe(struct log_receiver *r, const struct connection *c, struct 
 static int end_stream(struct log_receiver *r, struct connection *c, const struct sender *sender)
 {
     struct text message;
-    int e = log_frame_end(&c->framer, &message) ? 0 : add(r, message, sender);
+    int e = log_frame_end(&c->framer, &message) ? 0 : add(r, message, sender, clock_now_us());
     close_connection(r, c);
     return e;
 }
@@ -360,7 +442,7 @@ static int read_connection(struct log_receiver *r, struct connection *c)
     size_t left = (size_t)n;
     int e;
     while (!(e = log_frame(&c->framer, &p, &left, &message)))
-        if ((e = add(r, message, &sender)) < 0)
+        if ((e = add(r, message, &sender, clock_now_us())) < 0)
             break;
     if (e == -ENOMEM)
         return FAULT(&r->fault, e, no_memory, "receivers");
@@ -368,6 +450,23 @@ static int read_connection(struct log_receiver *r, struct connection *c)
 }
 
 /* --- the thread ---------------------------------------------------------------------------------------------------------- */
+
+static int recall(void *context, const void *key, size_t n_key, uint64_t value)
+{
+    struct log_receiver *r = context;
+    const uint8_t *k = key;
+    if (n_key == sizeof(NOTE_KEY) - 1 + 2 && !memcmp(k, NOTE_KEY, sizeof(NOTE_KEY) - 1) &&
+        (k[sizeof(NOTE_KEY) - 1] | k[sizeof(NOTE_KEY)] << 8) == r->o.id)
+        r->inside->place = value;
+    return 0;
+}
+
+static int open_spool(struct log_receiver *r)
+{
+    r->inside->spooled = malloc((size_t)N_DATAGRAMS * DATAGRAM_BYTES);
+    int e = r->inside->spooled ? store_each_note(r->o.store, recall, r) : -ENOMEM;
+    return e ? e : log_spool_open(r->o.spool_dir, r->o.spool_bytes, r->inside->place, &r->spool);
+}
 
 int log_receiver_init(struct log_receiver *r, const struct log_receiver_options *o)
 {
@@ -391,7 +490,7 @@ int log_receiver_init(struct log_receiver *r, const struct log_receiver_options 
     const struct {
         int fd;
         uint64_t tag;
-    } watched[] = {{o->udp_fd, TAG_UDP}, {o->tcp_fd, TAG_TCP}, {o->link_fd, TAG_LINK}, {x->wake, TAG_WAKE}};
+    } watched[] = {{o->spool_dir ? -1 : o->udp_fd, TAG_UDP}, {o->tcp_fd, TAG_TCP}, {o->link_fd, TAG_LINK}, {x->wake, TAG_WAKE}};
     int yes = 1;
     for (size_t i = 0; i < sizeof(watched) / sizeof(*watched); i++) {
         struct epoll_event e = {.events = EPOLLIN, .data.u64 = watched[i].tag};
@@ -400,14 +499,14 @@ int log_receiver_init(struct log_receiver *r, const struct log_receiver_options 
     }
     if (o->udp_fd >= 0)
         setsockopt(o->udp_fd, SOL_SOCKET, SO_RXQ_OVFL, &yes, sizeof(yes));
-    return 0;
+    return o->udp_fd >= 0 && o->spool_dir ? open_spool(r) : 0;
 }
 
 static int serve_one(struct log_receiver *r, uint64_t tag)
 {
     struct log_receiver_inside *x = r->inside;
     if (tag == TAG_UDP) {
-        int n = take_datagrams(r);
+        int n = take_udp(r);
         return n < 0 ? n : 0;
     }
     if (tag == TAG_TCP || tag == TAG_LINK) {
@@ -438,7 +537,7 @@ static int upkeep(struct log_receiver *r)
 /* take_all - what the sockets hold now. Return: bytes and datagrams, or <0. */
 static int take_all(struct log_receiver *r)
 {
-    int n = r->o.udp_fd >= 0 ? take_datagrams(r) : 0;
+    int n = r->o.udp_fd >= 0 && !r->inside->has_given_up ? take_udp(r) : 0;
     for (size_t i = 0; n >= 0 && i < LOG_CONNECTIONS_MAX; i++) {
         int k = read_connection(r, &r->inside->connections[i]);
         n = k < 0 ? k : n | k;
@@ -480,13 +579,19 @@ int log_receiver_run(struct log_receiver *r)
 {
     struct log_receiver_inside *x = r->inside;
     struct epoll_event events[N_EVENTS];
-    int e = 0;
+    bool has_spooler = r->spool && !pthread_create(&x->spooler, NULL, spool_all, r), is_more = false;
+    int e = r->spool && !has_spooler ? FAULT(&r->fault, -EAGAIN, no_memory, "threads") : 0;
     while (!e && !atomic_load(&r->is_ending)) {
-        int n = epoll_wait(x->epoll, events, N_EVENTS, x->oldest_us ? FLUSH_US / 4000 : FLUSH_US / 1000);
+        int n = epoll_wait(x->epoll, events, N_EVENTS, is_more ? 0 : x->oldest_us ? FLUSH_US / 4000 : FLUSH_US / 1000);
         for (int i = 0; !e && i < n; i++)
             e = serve_one(r, events[i].data.u64);
-        e = e ? e : upkeep(r);
+        int k = !e && r->spool ? take_udp(r) : 0;
+        is_more = k == SPOOLED_A_TURN;
+        e = e ? e : k < 0 ? k : upkeep(r);
     }
+    atomic_store(&r->is_ending, true);
+    if (has_spooler)
+        pthread_join(x->spooler, NULL);
     return e ? e : drain(r);
 }
 
@@ -512,9 +617,12 @@ void log_receiver_fini(struct log_receiver *r)
         events_free(x->events);
         event_decoder_free(x->decoder);
         free(x->bytes);
+        free(x->spooled);
         free(x);
     }
     r->inside = NULL;
+    log_spool_close(r->spool); /* what still waits is the next run's */
+    r->spool = NULL;
     log_sources_fini(&r->sources);
 }
 

@@ -6,9 +6,10 @@
  *         with LF, or are XML events, told apart for each (log_frame.h); of either what format/event_record knows. All untrusted.
  * Out:    batches: given to a hook (rules, lists), then journaled. A record that is malformed in the format it claims is
  *         kept as plain text and counted: what reached us is never thrown away for its form.
- * Account: received = kept + empty + dropped (over the sender's quota, no room in the store), per sender and in all.
- * Pressure: while the store takes nothing the thread holds its batch and reads no more: TCP senders wait, datagrams
- *         pile up in the kernel, whose drops are counted.
+ * Account: received = kept + empty + dropped (over the sender's quota, spool full, no room in the store), per sender and in all.
+ * Pressure: while the store takes nothing the thread holds its batch and reads no more: TCP senders wait; datagrams are read by
+ *         a thread of their own into the spool, in memory and on disk (log_spool.h); without one they pile up in the kernel,
+ *         whose drops are counted.
  * Limits: LOG_SOURCES_MAX senders are told apart (those beyond share one entry), LOG_CONNECTIONS_MAX connections a listener,
  *         LOG_CONNECTIONS_OF_ONE a sender; messages of SYSLOG_MESSAGE_MAX bytes, longer ones in pieces. No logging.
  */
@@ -19,6 +20,7 @@
 #include "format/event.h"
 #include "watch/intake/log_frame.h"
 #include "watch/intake/log_source.h"
+#include "watch/intake/log_spool.h"
 #include "watch/store/store.h"
 
 #include <pthread.h>
@@ -35,6 +37,10 @@ struct log_receiver_options {
     int link_fd;        /* -1: none; where the gate hands over streams it has taken off TLS (log_link.h) */
     enum log_frame_format format; /* of streams; JSON and XML also of datagrams */
     struct log_quota quota;       /* of each sender */
+    const char *spool_dir;        /* where datagrams wait that come faster than they are kept; NULL: in the kernel only */
+    uint64_t spool_bytes;
+    uint16_t id;                  /* what the place in the spool is noted under */
+    struct store *store;          /* whose notes hold it; may be NULL without a spool */
     const struct ip_range *allow; /* none: everyone */
     size_t n_allow;
     int zone_s;
@@ -52,6 +58,7 @@ struct log_receiver {
     _Atomic bool is_ending, is_waiting; /* waiting: the store takes nothing */
     atomic_ullong not_allowed, connections, connections_refused, kernel_drops, batches;
     struct log_sources sources;
+    struct log_spool *spool; /* NULL: none */
     struct log_receiver_inside *inside;
 };
 

@@ -29,7 +29,8 @@
     X(refused, "of pushes: records that are malformed, told to the sender") \
     X(repeated, "of pushes: records that were kept before")              \
     X(dropped, "lost: the store took nothing until the end")             \
-    X(over_quota, "lost: over the quota of the sender")
+    X(over_quota, "lost: over the quota of the sender")                  \
+    X(spool_full, "lost: datagrams that found the spool full")
 
 struct log_source {
     struct ip ip; /* all zero: senders beyond LOG_SOURCES_MAX */
@@ -44,10 +45,10 @@ struct log_source {
     uint64_t bytes_of_day;
 };
 
-/* log_source_kept - of its account: received = kept + empty + refused + repeated + dropped{store, quota}. */
+/* log_source_kept - of its account: received = kept + empty + refused + repeated + dropped{store, quota, spool}. */
 static inline uint64_t log_source_kept(const struct log_source *s)
 {
-    return s->messages - s->empty - s->refused - s->repeated - s->dropped - s->over_quota;
+    return s->messages - s->empty - s->refused - s->repeated - s->dropped - s->over_quota - s->spool_full;
 }
 
 struct log_quota {
