@@ -204,7 +204,8 @@ static int count(struct log_live *l, const struct events *e, uint32_t row, const
 }
 
 /* match_names - domains, URLs and hashes of an event. */
-static int match_names(struct log_live *l, const struct events *e, uint32_t row, const struct log_ends *ends, bool is_hunt, bool is_imported)
+static int match_names(struct log_live *l, const struct events *e, uint32_t row, const struct log_ends *ends, bool is_hunt,
+                       bool is_imported)
 {
     struct name_match names[NAMES_OF_EVENT];
     size_t n = names_of_event(l->live.set->names, e, row, names);

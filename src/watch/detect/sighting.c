@@ -32,7 +32,8 @@ void sightings_clear(struct sightings *t)
 static bool same_key(const struct sighting_key *a, const struct sighting_key *b)
 {
     return a->window_us == b->window_us && a->kind == b->kind && a->n_list == b->n_list && a->is_log == b->is_log &&
-           a->name_hash == b->name_hash && ip_equal(&a->own, &b->own) && ip_equal(&a->remote, &b->remote) && !memcmp(a->list, b->list, a->n_list);
+           a->name_hash == b->name_hash &&
+           ip_equal(&a->own, &b->own) && ip_equal(&a->remote, &b->remote) && !memcmp(a->list, b->list, a->n_list);
 }
 
 static uint64_t hash_key(const struct sighting_key *k)
