@@ -6,6 +6,7 @@
 #include "node/watch_state.h"
 
 #include "base/clock.h"
+#include "watch/detect/log_past.h"
 
 #include <errno.h>
 #include <string.h>
@@ -48,6 +49,23 @@ void watch_rules_load(struct watch *w)
     log_line(LOG_INFO, "rules_loaded", "rules", log_number(sigma_rules_count(w->rules)), "refused", log_number(w->n_rules_refused), NULL);
 }
 
+/* recall - what correlations had in mind, from the store. What fails is said: they then begin empty. */
+static void recall(struct watch *w)
+{
+    struct log_past_account past;
+    struct fault f = {0};
+    int r = log_past(w->data_dir, w->alerts, w->rules, w->names, w->finder, LOG_PAST_ROWS, clock_now_us(), &past, &f);
+    if (r < 0) {
+        log_line(LOG_ERROR, "correlations_begin_empty", "reason", f.text, NULL);
+        return;
+    }
+    if (past.rows_left_out || past.blocks_damaged)
+        log_line(LOG_WARN, "correlations_recalled_in_part", "events", log_number((long long)past.events), "left_out",
+                 log_number((long long)past.rows_left_out), "damaged_blocks", log_number((long long)past.blocks_damaged), NULL);
+    else if (past.since_us != INT64_MAX)
+        log_line(LOG_INFO, "correlations_recalled", "events", log_number((long long)past.events), NULL);
+}
+
 int watch_rules_init(struct watch *w, struct fault *f)
 {
     const struct config *c = w->config;
@@ -58,7 +76,10 @@ int watch_rules_init(struct watch *w, struct fault *f)
         return 0;
     struct log_alerts_options o = {.rules = w->rules, .names = w->names, .exceptions = c->exceptions, .n_exceptions = c->n_exceptions,
                                    .window_us = c->finding_window_us, .zone_s = c->zone_s, .max_alerts = MAX_ALERTS};
-    return log_alerts_new(&o, &w->alerts) ? FAULT(f, -ENOMEM, no_memory, "rules") : 0;
+    if (log_alerts_new(&o, &w->alerts))
+        return FAULT(f, -ENOMEM, no_memory, "rules");
+    recall(w);
+    return 0;
 }
 
 void watch_rules_free(struct watch *w)

@@ -322,6 +322,8 @@ struct matching {
     const struct events *e; /* of the match that is added to the correlations */
     uint32_t row;
     uint64_t tag;
+    struct finder *past; /* not NULL: events that were judged before */
+    int64_t since_us, unwritten_from_us;
     struct log_ends ends;
     struct ip own;
 };
@@ -360,6 +362,15 @@ static bool is_excepted(const struct matching *x, const struct sigma_about *abou
     return false;
 }
 
+/* is_known - of the past: what has a finding, or had all the time to get one, gets none now. */
+static bool is_known(const struct matching *x, const struct match *m)
+{
+    if (!x->past)
+        return false;
+    struct finding_id id = id_of(sigma_rules_about(x->a->o.rules, m->rule), m, window_of(x->a, m->time_us));
+    return x->e->arrived_us[x->row] < x->unwritten_from_us || finder_revision(x->past, &id);
+}
+
 static int on_correlated(void *context, const struct sigma_correlated *c)
 {
     struct matching *x = context;
@@ -369,7 +380,7 @@ static int on_correlated(void *context, const struct sigma_correlated *c)
                       .value = c->value, .e = is_now ? x->e : NULL, .row = x->row, .ends = is_now ? &x->ends : NULL};
     if (is_now)
         m.own = x->own;
-    if (!about->is_reported || is_excepted(x, about, &m))
+    if (!about->is_reported || is_known(x, &m) || is_excepted(x, about, &m))
         return 0;
     x->a->counters.correlated++;
     count(x->a, &m);
@@ -381,6 +392,8 @@ static int on_match(void *context, const struct events *e, uint32_t row, uint32_
     struct matching *x = context;
     struct log_alerts *a = x->a;
     const struct sigma_about *about = sigma_rules_about(a->o.rules, rule);
+    if (x->past && e->time_us[row] < x->since_us)
+        return 0;
     char host[EVENT_VALUE_TEXT_MAX], user[EVENT_VALUE_TEXT_MAX];
     log_ends_of(e, row, x->space, &x->ends);
     const struct log_end *own = log_ends_own(&x->ends);
@@ -394,7 +407,7 @@ static int on_match(void *context, const struct events *e, uint32_t row, uint32_
     x->tag = ++a->serial;
     int r = 0;
     if (!is_excepted(x, about, &m)) {
-        if (about->is_reported)
+        if (about->is_reported && !is_known(x, &m))
             count(a, &m);
         r = sigma_correlator_add(a->correlator, x->m, e, row, rule, x->tag, on_correlated, x);
     }
@@ -406,6 +419,13 @@ int log_alerts_match(struct log_alerts *a, struct sigma_matcher *m, const struct
 {
     struct matching x = {.a = a, .m = m, .space = space, .now_us = now_us};
     return sigma_match(m, e, on_match, &x);
+}
+
+int log_alerts_past(struct log_alerts *a, struct sigma_matcher *m, const struct events *e, int64_t since_us, int64_t now_us,
+                    struct finder *x, int64_t unwritten_from_us)
+{
+    struct matching past = {.a = a, .m = m, .now_us = now_us, .past = x, .since_us = since_us, .unwritten_from_us = unwritten_from_us};
+    return sigma_match(m, e, on_match, &past);
 }
 
 /* --- into the journal ------------------------------------------------------------------------------------------------------ */

@@ -12,8 +12,8 @@
  *         nobody knows them. Texts come from the log: untrusted.
  * Except: what the operator excepts, with reason, author and end, makes no finding and feeds no correlation; it is counted.
  * Limits: max_alerts in memory: written ones of past windows leave first, and go on from the journal when seen again;
- *         without room a match is counted as lost. ALERT_* below. Correlations share one memory over all threads; it is
- *         not kept over a new start. No logging.
+ *         without room a match is counted as lost. ALERT_* below. Correlations share one memory over all threads; at a
+ *         new start it is made anew from the store (log_past.h). No logging.
  */
 #pragma once
 
@@ -69,6 +69,13 @@ void log_alerts_free(struct log_alerts *a);
  * Return: 0 or -ENOMEM.
  */
 int log_alerts_match(struct log_alerts *a, struct sigma_matcher *m, const struct events *e, const struct space *space, int64_t now_us);
+/*
+ * log_alerts_past - events that were judged before, by their own time not before @since_us: correlations remember them; a
+ * finding is begun only when the journal of @x knows none and the event arrived at @unwritten_from_us or later. Before the
+ * first log_alerts_match. Return: 0 or -ENOMEM.
+ */
+int log_alerts_past(struct log_alerts *a, struct sigma_matcher *m, const struct events *e, int64_t since_us, int64_t now_us,
+                    struct finder *x, int64_t unwritten_from_us);
 /*
  * log_alerts_write - what changed into the journal of @x; finder_write commits it. @space gives units, may be NULL.
  * Return: 0 or -errno: what was not written is tried again.

@@ -75,6 +75,8 @@ int sigma_rules_load(const struct sigma_load *load, struct sigma_rules **ret, st
 int sigma_rules_parse(const struct sigma_load *load, const char *file, struct text text, struct sigma_rules **ret, struct fault *f);
 void sigma_rules_free(struct sigma_rules *r);
 uint32_t sigma_rules_count(const struct sigma_rules *r);
+/* sigma_rules_memory_us - how far back a correlation may look: twice the longest timespan; 0: there is none. */
+int64_t sigma_rules_memory_us(const struct sigma_rules *r);
 const struct sigma_about *sigma_rules_about(const struct sigma_rules *r, uint32_t rule);
 /* sigma_rules_checked - every document, refused ones included. */
 const struct sigma_checked *sigma_rules_checked(const struct sigma_rules *r, uint32_t *ret_n);

@@ -259,3 +259,11 @@ int sigma_link_correlations(struct sigma_rules *r, struct sigma_loaded *all, uin
             return -ENOMEM;
     return feeds(r);
 }
+
+int64_t sigma_rules_memory_us(const struct sigma_rules *r)
+{
+    int64_t longest_us = 0, twice_us;
+    for (uint32_t i = 0; i < r->n_correlations; i++)
+        longest_us = r->correlations[i].about->timespan_us > longest_us ? r->correlations[i].about->timespan_us : longest_us;
+    return __builtin_mul_overflow(longest_us, 2, &twice_us) ? INT64_MAX / 2 : twice_us;
+}
