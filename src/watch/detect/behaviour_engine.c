@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Flows are read once into rows (behaviour_row.h) under one lock; then every detector looks at them under its own.
+ * Flows are read once into rows (behaviour_row.h) under one lock; then every detector looks at them under its own. Events
+ * wait for a detector that is at work on flows, not for the others.
  */
 #include "watch/detect/behaviour_engine.h"
 
@@ -42,10 +43,10 @@ struct behaviour_engine {
     struct behaviour_base base; /* as detectors see it: emit is ours */
     behaviour_emit *emit;
     void *context;
-    pthread_mutex_t emit_lock, read_lock; /* read: reader, rows, flushed_us */
+    pthread_mutex_t emit_lock, flow_lock, event_lock; /* flow: reader but for its events, rows; event: the clock of events */
     struct behaviour_reader reader;
     struct behaviour_row *rows;
-    int64_t flushed_us;
+    int64_t flows_flushed_us, events_flushed_us;
     atomic_ullong alarms[BEHAVIOUR_N_KINDS];
     struct one all[N_DETECTORS];
 };
@@ -102,9 +103,10 @@ int behaviour_engine_new(const struct behaviour_base *base, struct behaviour_eng
     x->context = base->context;
     x->base.emit = take;
     x->base.context = x;
-    x->flushed_us = INT64_MIN;
+    x->flows_flushed_us = x->events_flushed_us = INT64_MIN;
     pthread_mutex_init(&x->emit_lock, NULL);
-    pthread_mutex_init(&x->read_lock, NULL);
+    pthread_mutex_init(&x->flow_lock, NULL);
+    pthread_mutex_init(&x->event_lock, NULL);
     for (size_t i = 0; i < N_DETECTORS; i++)
         pthread_mutex_init(&x->all[i].lock, NULL);
     int r = behaviour_reader_init(&x->reader, base->seed);
@@ -132,22 +134,27 @@ void behaviour_engine_free(struct behaviour_engine *x)
     behaviour_reader_fini(&x->reader);
     free(x->rows);
     pthread_mutex_destroy(&x->emit_lock);
-    pthread_mutex_destroy(&x->read_lock);
+    pthread_mutex_destroy(&x->flow_lock);
+    pthread_mutex_destroy(&x->event_lock);
     free(x);
 }
 
-/* time_to_flush - under the read lock. Return: the time to flush at, or INT64_MIN. */
-static int64_t time_to_flush(struct behaviour_engine *x)
+/* time_to_flush - under the lock of @flushed_us. Return: the time to flush at, or INT64_MIN. */
+static int64_t time_to_flush(int64_t now_us, int64_t *flushed_us)
 {
-    int64_t now_us = behaviour_reader_now(&x->reader);
     if (now_us == INT64_MIN)
         return INT64_MIN;
-    if (x->flushed_us == INT64_MIN || now_us < x->flushed_us)
-        x->flushed_us = now_us;
-    if (now_us - x->flushed_us < FLUSH_EVERY_US)
+    if (*flushed_us == INT64_MIN || now_us < *flushed_us)
+        *flushed_us = now_us;
+    if (now_us - *flushed_us < FLUSH_EVERY_US)
         return INT64_MIN;
-    x->flushed_us = now_us;
+    *flushed_us = now_us;
     return now_us;
+}
+
+static int64_t flows_now(const struct behaviour_engine *x)
+{
+    return x->reader.v4.now_us > x->reader.v6.now_us ? x->reader.v4.now_us : x->reader.v6.now_us;
 }
 
 int behaviour_flush(struct behaviour_engine *x, int64_t at_us)
@@ -164,7 +171,7 @@ int behaviour_flush(struct behaviour_engine *x, int64_t at_us)
 int behaviour_flows(struct behaviour_engine *x, const struct flow_batch *b, const struct behaviour_own *own)
 {
     int r = 0;
-    pthread_mutex_lock(&x->read_lock);
+    pthread_mutex_lock(&x->flow_lock);
     behaviour_read(&x->reader, b, own, x->rows);
     for (size_t i = 0; i < N_DETECTORS && r >= 0; i++) {
         const struct behaviour_detector *d = behaviour_detectors[i];
@@ -174,20 +181,20 @@ int behaviour_flows(struct behaviour_engine *x, const struct flow_batch *b, cons
         r = d->flows(x->all[i].detector, b, x->rows, own);
         pthread_mutex_unlock(&x->all[i].lock);
     }
-    int64_t flush_us = time_to_flush(x);
-    pthread_mutex_unlock(&x->read_lock);
+    int64_t flush_us = time_to_flush(flows_now(x), &x->flows_flushed_us);
+    pthread_mutex_unlock(&x->flow_lock);
     return r < 0 ? r : flush_us != INT64_MIN ? behaviour_flush(x, flush_us) : 0;
 }
 
 int behaviour_events(struct behaviour_engine *x, const struct events *e, const struct behaviour_own *own)
 {
     int r = 0;
-    pthread_mutex_lock(&x->read_lock);
+    pthread_mutex_lock(&x->event_lock);
     for (uint32_t i = 0; i < e->n; i++)
         if (e->time_us[i] >= 0 && e->time_us[i] < INT64_C(1) << 52)
             behaviour_hear(&x->reader.events, e->time_us[i]);
-    int64_t flush_us = time_to_flush(x);
-    pthread_mutex_unlock(&x->read_lock);
+    int64_t flush_us = time_to_flush(x->reader.events.now_us, &x->events_flushed_us);
+    pthread_mutex_unlock(&x->event_lock);
     for (size_t i = 0; i < N_DETECTORS && r >= 0; i++) {
         const struct behaviour_detector *d = behaviour_detectors[i];
         if (!d->events)
@@ -213,8 +220,11 @@ uint64_t behaviour_alarms_of(struct behaviour_engine *x, enum behaviour_kind kin
 
 int64_t behaviour_now(struct behaviour_engine *x)
 {
-    pthread_mutex_lock(&x->read_lock);
-    int64_t now_us = behaviour_reader_now(&x->reader);
-    pthread_mutex_unlock(&x->read_lock);
-    return now_us;
+    pthread_mutex_lock(&x->flow_lock);
+    int64_t now_us = flows_now(x);
+    pthread_mutex_unlock(&x->flow_lock);
+    pthread_mutex_lock(&x->event_lock);
+    int64_t heard_us = x->reader.events.now_us;
+    pthread_mutex_unlock(&x->event_lock);
+    return heard_us > now_us ? heard_us : now_us;
 }

@@ -229,12 +229,14 @@ static int take_flows(struct past *p, const struct place *at)
     return r || !n ? r : behaviour_flows(p->engine, b, p->own);
 }
 
-void behaviour_events_between(struct events *e, int64_t since_us, int64_t until_us)
+/* keep_events - the rows of other times leave the batch. */
+static void keep_events(struct events *e, const struct behaviour_past_options *o)
 {
     uint32_t rows = 0, values = 0, from = 0;
     for (uint32_t i = 0; i < e->n; i++) {
         uint32_t end = e->value_end[i], n = end - from;
-        if (e->time_us[i] >= since_us && e->time_us[i] <= until_us) {
+        if (e->time_us[i] >= o->since_us && e->time_us[i] <= o->until_us && e->arrived_us[i] >= o->received_from_us &&
+            e->arrived_us[i] < o->received_until_us) {
             memmove(&e->values[values], &e->values[from], n * sizeof(*e->values));
             values += n;
             e->time_us[rows] = e->time_us[i];
@@ -249,6 +251,13 @@ void behaviour_events_between(struct events *e, int64_t since_us, int64_t until_
     e->n_values = values;
 }
 
+void behaviour_events_between(struct events *e, int64_t since_us, int64_t until_us)
+{
+    struct behaviour_past_options o = {.since_us = since_us, .until_us = until_us, .received_from_us = INT64_MIN,
+                                       .received_until_us = INT64_MAX};
+    keep_events(e, &o);
+}
+
 static int take_events(struct past *p, const struct place *at)
 {
     int r = log_segment_read(store_view_log(p->view, at->segment), at->block, p->scratch, p->events);
@@ -258,7 +267,7 @@ static int take_events(struct past *p, const struct place *at)
     }
     if (r)
         return r;
-    behaviour_events_between(p->events, p->o->since_us, p->o->until_us);
+    keep_events(p->events, p->o);
     p->account->events += p->events->n;
     return behaviour_events(p->engine, p->events, p->own);
 }

@@ -68,12 +68,6 @@ void behaviour_hear(struct behaviour_clock *c, int64_t us)
     }
 }
 
-int64_t behaviour_reader_now(const struct behaviour_reader *r)
-{
-    int64_t now_us = r->v4.now_us > r->v6.now_us ? r->v4.now_us : r->v6.now_us;
-    return r->events.now_us > now_us ? r->events.now_us : now_us;
-}
-
 static bool is_group(const struct ip *a)
 {
     if (!ip_is_v4(a))

@@ -68,5 +68,3 @@ void behaviour_reader_fini(struct behaviour_reader *r);
 void behaviour_read(struct behaviour_reader *r, const struct flow_batch *b, const struct behaviour_own *own, struct behaviour_row *ret);
 /* behaviour_hear - something at @us moves a stream's time. */
 void behaviour_hear(struct behaviour_clock *c, int64_t us);
-/* behaviour_reader_now - the time of the stream that is in front; INT64_MIN: nothing was read. */
-int64_t behaviour_reader_now(const struct behaviour_reader *r);

@@ -68,6 +68,9 @@
     X(SILENT_BIN_S, "silent.bin_s", 1800, 60, 86400)                                          \
     X(SILENT_PRESENT_PCT, "silent.present_pct", 95, 50, 100)                                  \
     X(SILENT_MISSED, "silent.missed", 4, 1, 12)                                               \
+    /* what a new start reads back */                                                         \
+    X(RESTART_BACK_S, "restart.back_s", 86400, 0, 2678400)                                    \
+    X(RESTART_ROWS, "restart.rows", 50e6, 0, 1e12)                                            \
     /* dga, dns_tunnel, brute_force, password_spray: behaviour_names, behaviour_logins; append here */ \
     X(DGA_ENABLED, "dga.enabled", 1, 0, 1)                                                    \
     X(DGA_WINDOW_S, "dga.window_s", 3600, 60, 86400)                                          \
