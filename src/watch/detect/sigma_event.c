@@ -127,6 +127,13 @@ static struct sigma_text *text_at(struct sigma_event *v, uint32_t i)
     return t;
 }
 
+struct text sigma_event_text(struct sigma_event *v, uint32_t i, bool *ret_is_lower)
+{
+    const struct sigma_text *t = text_at(v, i);
+    *ret_is_lower = t->low;
+    return (struct text){t->p, t->n};
+}
+
 uint32_t sigma_event_lower(struct sigma_event *v, uint32_t i, uint32_t *ret_n)
 {
     struct sigma_text *t = text_at(v, i);

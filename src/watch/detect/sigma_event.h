@@ -52,5 +52,7 @@ void sigma_event_row(struct sigma_event *v, uint32_t row);
 enum sigma_truth sigma_event_test(struct sigma_event *v, const struct sigma_cnode *node);
 /* sigma_event_lower - value @i (v->n: the original) in lower case. Return: offset in v->lower, from 1; 0 when memory is out. */
 uint32_t sigma_event_lower(struct sigma_event *v, uint32_t i, uint32_t *ret_n);
+/* sigma_event_text - value @i as text (v->n: the original). @ret_is_lower: sigma_event_lower was asked for it before. */
+struct text sigma_event_text(struct sigma_event *v, uint32_t i, bool *ret_is_lower);
 /* sigma_event_first - the first value of a list, or NULL. */
 const struct event_value *sigma_event_first(struct sigma_event *v, uint32_t list);

@@ -129,6 +129,7 @@ struct sigma_rules {
     /* literals, apart for log sources that have many of them: an event is looked through for what may concern it */
     struct sigma_pass *passes;
     uint32_t n_passes, n_literals;
+    uint64_t keyword_passes; /* bits: of rules with keywords; the others look at fields only */
     pcre2_code **regexes;
     uint32_t n_regexes, regexes_capacity;
 };

@@ -285,33 +285,47 @@ static void count(struct builder *b, const struct sigma_cnode *node)
         }
 }
 
-/* choose_passes - of a rule: that of its source if it is large, else its file's; 0 for rules between. */
+/* common_pass - @own of the first source of a rule if it is that of all of them, else 0. */
+static uint32_t common_pass(const struct sigma_crule *rule, const uint32_t *own)
+{
+    uint32_t pass = rule->n_sources ? own[rule->sources[0]] : 0;
+    for (uint32_t i = 1; i < rule->n_sources; i++)
+        if (own[rule->sources[i]] != pass)
+            return 0;
+    return pass;
+}
+
+/*
+ * choose_passes - of a rule: that of its source if it is large, else its file's; 0 for rules between. Rules with keywords are
+ * apart, by file: what they are looked for in is the whole record, which the literals of the others need not see.
+ */
 static int choose_passes(struct builder *b, const struct set *sets)
 {
     struct sigma_rules *r = b->r;
     uint32_t n_sources = r->pipelines.n_sources, n_files = r->pipelines.n_files < FILES_APART ? r->pipelines.n_files : FILES_APART;
     uint32_t *sums = arena_alloc(&b->arena, (n_sources + 1) * sizeof *sums), *own = arena_alloc(&b->arena, (n_sources + 1) * sizeof *own);
-    if (!sums || !own)
+    uint32_t *files = arena_alloc(&b->arena, (n_sources + 1) * sizeof *files);
+    if (!sums || !own || !files)
         return -ENOMEM;
     for (uint32_t i = 0; i < r->n_rules; i++)
-        if (r->rules[i].n_sources)
+        if (r->rules[i].n_sources && !r->rules[i].has_keywords)
             sums[r->rules[i].sources[0]] += sets[i].n;
-    r->n_passes = 1 + n_files;
-    for (uint32_t s = 0; s < n_sources; s++)
-        own[s] = sums[s] >= SIGMA_PASS_OWN && r->n_passes < SIGMA_PASSES_MAX ? r->n_passes++
-            : 1 + r->pipelines.sources[s].n_file % FILES_APART;
+    uint32_t keywords = 1 + n_files;
+    r->n_passes = 2 * keywords;
+    r->keyword_passes = ((UINT64_C(1) << keywords) - 1) << keywords;
+    for (uint32_t s = 0; s < n_sources; s++) {
+        files[s] = 1 + r->pipelines.sources[s].n_file % FILES_APART;
+        own[s] = sums[s] >= SIGMA_PASS_OWN && r->n_passes < SIGMA_PASSES_MAX ? r->n_passes++ : files[s];
+    }
     for (uint32_t i = 0; i < r->n_rules; i++) {
         struct sigma_crule *rule = &r->rules[i];
-        for (uint32_t k = 0; k < rule->n_sources; k++) {
-            uint32_t pass = own[rule->sources[k]];
-            rule->pass = !k || pass == rule->pass ? pass : 0;
-            if (!rule->pass)
-                break;
-        }
+        rule->pass = rule->has_keywords ? keywords + common_pass(rule, files) : common_pass(rule, own);
     }
     r->passes = arena_alloc(&r->arena, r->n_passes * sizeof *r->passes);
     return r->passes ? 0 : -ENOMEM;
 }
+
+_Static_assert(2 * (1 + FILES_APART) < SIGMA_PASSES_MAX && SIGMA_PASSES_MAX <= 64, "a bit for each");
 
 /* link_rules - literals of one pass to the rules that need them, in one array. */
 static int link_rules(struct builder *b, const struct set *sets, uint32_t number)

@@ -3,9 +3,11 @@
  * The way of an event: route (which rules its log source allows), pass (which literals it holds), conditions.
  *
  * A route is kept per distinct set of key values: those of the fields that pipelines ask for in `when`. It is found by
- * its key's bytes, so a route is exact; when ROUTES_MAX are full, all are forgotten and made again.
+ * its key's bytes, so a route is exact; when ROUTES_MAX are full, all are forgotten and made again. Most rules do not ask
+ * for key values: what they make of a set of sources is kept as a family, which the routes of these sources share.
  */
 #include "watch/detect/sigma_event.h"
+#include "watch/detect/sigma_recall.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -27,6 +29,23 @@ struct route {
     uint64_t *scanned;   /* bits by slot: fields those rules look at */
 };
 
+/* of one set of sources: the rules that no key value can decide about */
+struct family {
+    struct family *next;
+    uint64_t *sources;   /* bits */
+    bool is_known;
+    struct route common; /* .always and .n_always too */
+    uint32_t n_asking;
+    const uint32_t *asking; /* rules of these sources that look at key values: each route decides */
+};
+
+/* one text of the scan: where it ends, and who remembers what is found in it */
+struct region {
+    uint32_t end;
+    struct sigma_recalled *open; /* NULL: nobody */
+};
+#define REGIONS_MAX 64u
+
 struct sigma_matcher {
     struct sigma_event event;
     const struct sigma_rules *r;
@@ -34,14 +53,18 @@ struct sigma_matcher {
     struct route *routes;
     uint32_t n_routes, *route_hash;
     struct arena route_memory;
+    struct family *families;
     uint64_t **rule_slots;  /* by rule: bits of the slots it looks at */
+    bool *is_asking;        /* by rule: looks at a key value */
     struct arena memory;
     uint64_t *marked;       /* bits by rule: candidate already */
     uint32_t *candidates, n_candidates;
-    bool *is_source;        /* by source, while a route is made */
-    struct buf scan;
+    uint64_t *is_source;    /* bits by source, while a route is made */
+    struct sigma_recall *recall;
+    struct region regions[REGIONS_MAX];
+    uint32_t n_regions, region; /* in hand: texts are found through in order */
     const struct route *route; /* of the row in hand */
-    const struct sigma_pass *pass; /* in hand */
+    uint32_t pass; /* in hand */
     struct sigma_counters counters;
 };
 
@@ -72,19 +95,35 @@ static void slots_of(const struct sigma_rules *r, const struct sigma_cnode *node
         set_bit(bits, l->slots[i]);
 }
 
+/* asks_keys - some leaf of it may be decided by the key alone, see sigma_event_test with only_keys. */
+static bool asks_keys(const struct sigma_rules *r, const struct sigma_cnode *node)
+{
+    for (uint32_t i = 0; node->kind != SIGMA_LEAF && i < node->n; i++)
+        if (asks_keys(r, node->children[i]))
+            return true;
+    if (node->kind != SIGMA_LEAF)
+        return !node->n; /* of nothing: true or false whatever the event */
+    if (node->item->list == SIGMA_ANYWHERE)
+        return false;
+    const struct sigma_list *l = &r->lists[node->item->list];
+    return !l->n || r->slot_keys[l->slots[0]];
+}
+
 static int prepare(struct sigma_matcher *m)
 {
     const struct sigma_rules *r = m->r;
     m->memory.max_bytes = SIGMA_RULES_BYTES;
     m->route_memory.max_bytes = (size_t)256 << 20;
-    m->scan.max = (size_t)64 << 20;
     m->routes = calloc(ROUTES_MAX, sizeof *m->routes);
     m->route_hash = calloc(ROUTES_HASH, sizeof *m->route_hash);
     m->marked = calloc(words(r->n_rules), sizeof *m->marked);
     m->candidates = calloc(r->n_rules + 1, sizeof *m->candidates);
-    m->is_source = calloc(r->pipelines.n_sources + 1, sizeof *m->is_source);
+    m->is_source = calloc(words(r->pipelines.n_sources), sizeof *m->is_source);
+    m->is_asking = calloc(r->n_rules + 1, sizeof *m->is_asking);
+    m->recall = sigma_recall_new();
     m->rule_slots = calloc(r->n_rules + 1, sizeof *m->rule_slots);
-    if (!m->routes || !m->route_hash || !m->marked || !m->candidates || !m->is_source || !m->rule_slots)
+    if (!m->routes || !m->route_hash || !m->marked || !m->candidates || !m->is_source || !m->rule_slots ||
+        !m->is_asking || !m->recall)
         return -ENOMEM;
     for (uint32_t i = 0; i < r->n_rules; i++) {
         if (!r->rules[i].root)
@@ -93,6 +132,7 @@ static int prepare(struct sigma_matcher *m)
         if (!m->rule_slots[i])
             return -ENOMEM;
         slots_of(r, r->rules[i].root, m->rule_slots[i]);
+        m->is_asking[i] = asks_keys(r, r->rules[i].root);
     }
     for (uint32_t i = 0; i < r->n_passes; i++) /* it grows to what the largest needs */
         if (r->passes[i].database && hs_alloc_scratch(r->passes[i].database, &m->scratch) != HS_SUCCESS)
@@ -125,7 +165,8 @@ void sigma_matcher_free(struct sigma_matcher *m)
     free(m->candidates);
     free(m->is_source);
     free(m->rule_slots);
-    buf_fini(&m->scan);
+    free(m->is_asking);
+    sigma_recall_free(m->recall);
     arena_fini(&m->memory);
     arena_fini(&m->route_memory);
     free(m);
@@ -180,58 +221,117 @@ static void forget_routes(struct sigma_matcher *m)
 {
     memset(m->route_hash, 0, ROUTES_HASH * sizeof *m->route_hash);
     m->n_routes = 0;
+    m->families = NULL;
     arena_fini(&m->route_memory);
 }
 
-/* fits - whether rule @rule can concern events of this key: its source, and nothing of it that the key denies. */
-static bool fits(struct sigma_matcher *m, uint32_t rule, bool is_known)
+/* is_meant - whether rule @rule is of the sources in hand. */
+static bool is_meant(const struct sigma_matcher *m, uint32_t rule, bool is_known)
 {
     const struct sigma_crule *c = &m->r->rules[rule];
     if (!c->root || c->is_idle)
         return false;
-    bool is_of_source = !c->n_sources && !is_known;
-    for (uint32_t i = 0; i < c->n_sources && !is_of_source; i++)
-        is_of_source = m->is_source[c->sources[i]];
-    return is_of_source && sigma_event_test(&m->event, c->root) != SIGMA_FALSE;
+    if (!c->n_sources)
+        return !is_known;
+    for (uint32_t i = 0; i < c->n_sources; i++)
+        if (bit(m->is_source, c->sources[i]))
+            return true;
+    return false;
+}
+
+/* admit - a rule of the route; its candidates are the rules without literals. */
+static void admit(struct sigma_matcher *m, struct route *route, uint32_t rule)
+{
+    const struct sigma_rules *r = m->r;
+    const struct sigma_crule *c = &r->rules[rule];
+    if (!c->has_literals) {
+        m->candidates[m->n_candidates++] = rule;
+        return;
+    }
+    set_bit(route->allowed, rule);
+    route->passes |= UINT64_C(1) << c->pass;
+    route->has_keywords |= c->has_keywords;
+    for (size_t w = 0; w < words(r->n_slots); w++)
+        route->scanned[w] |= m->rule_slots[rule][w];
+}
+
+/* keep_candidates - a copy in the memory of routes. */
+static const uint32_t *keep_candidates(struct sigma_matcher *m, uint32_t *ret_n)
+{
+    uint32_t *copy = arena_alloc(&m->route_memory, (m->n_candidates + 1) * sizeof *copy);
+    if (copy && m->n_candidates)
+        memcpy(copy, m->candidates, m->n_candidates * sizeof *copy);
+    *ret_n = m->n_candidates;
+    return copy;
+}
+
+static int route_bits(struct sigma_matcher *m, struct route *route)
+{
+    route->allowed = arena_alloc(&m->route_memory, words(m->r->n_rules) * sizeof(uint64_t));
+    route->scanned = arena_alloc(&m->route_memory, words(m->r->n_slots) * sizeof(uint64_t));
+    return route->allowed && route->scanned ? 0 : -ENOMEM;
+}
+
+/* find_family - of the sources in hand. Return: NULL when memory is out. */
+static const struct family *find_family(struct sigma_matcher *m, bool is_known)
+{
+    const struct sigma_rules *r = m->r;
+    size_t n_bytes = words(r->pipelines.n_sources) * sizeof(uint64_t);
+    for (struct family *f = m->families; f; f = f->next)
+        if (f->is_known == is_known && !memcmp(f->sources, m->is_source, n_bytes))
+            return f;
+    struct family *f = arena_alloc(&m->route_memory, sizeof *f);
+    if (!f)
+        return NULL;
+    *f = (struct family){.is_known = is_known, .sources = arena_alloc(&m->route_memory, n_bytes)};
+    if (!f->sources || route_bits(m, &f->common))
+        return NULL;
+    memcpy(f->sources, m->is_source, n_bytes);
+    m->n_candidates = 0;
+    for (uint32_t i = 0; i < r->n_rules; i++)
+        if (m->is_asking[i] && is_meant(m, i, is_known))
+            m->candidates[m->n_candidates++] = i;
+    f->asking = keep_candidates(m, &f->n_asking);
+    m->n_candidates = 0;
+    for (uint32_t i = 0; i < r->n_rules; i++)
+        if (!m->is_asking[i] && is_meant(m, i, is_known))
+            admit(m, &f->common, i);
+    f->common.always = keep_candidates(m, &f->common.n_always);
+    if (!f->asking || !f->common.always)
+        return NULL;
+    f->next = m->families;
+    return m->families = f;
 }
 
 static int fill_route(struct sigma_matcher *m, struct route *route)
 {
     const struct sigma_rules *r = m->r;
     bool is_known = false;
+    memset(m->is_source, 0, words(r->pipelines.n_sources) * sizeof *m->is_source);
     for (uint32_t i = 0; i < r->pipelines.n_sources; i++) {
-        m->is_source[i] = sigma_event_test(&m->event, r->whens[i].node) == SIGMA_TRUE;
-        is_known = is_known || (m->is_source[i] && !r->pipelines.sources[i].is_guess);
+        if (sigma_event_test(&m->event, r->whens[i].node) != SIGMA_TRUE)
+            continue;
+        set_bit(m->is_source, i);
+        is_known = is_known || !r->pipelines.sources[i].is_guess;
     }
-    route->allowed = arena_alloc(&m->route_memory, words(r->n_rules) * sizeof(uint64_t));
-    route->scanned = arena_alloc(&m->route_memory, words(r->n_slots) * sizeof(uint64_t));
-    if (!route->allowed || !route->scanned)
+    const struct family *f = find_family(m, is_known);
+    if (!f || route_bits(m, route))
         return -ENOMEM;
+    memcpy(route->allowed, f->common.allowed, words(r->n_rules) * sizeof *route->allowed);
+    memcpy(route->scanned, f->common.scanned, words(r->n_slots) * sizeof *route->scanned);
+    route->passes = f->common.passes;
+    route->has_keywords = f->common.has_keywords;
+    m->n_candidates = f->common.n_always;
+    if (m->n_candidates)
+        memcpy(m->candidates, f->common.always, m->n_candidates * sizeof *m->candidates);
     m->event.only_keys = true;
-    m->n_candidates = 0;
-    for (uint32_t i = 0; i < r->n_rules; i++) {
-        const struct sigma_crule *c = &r->rules[i];
-        if (!fits(m, i, is_known))
-            continue;
-        if (!c->has_literals) {
-            m->candidates[m->n_candidates++] = i;
-            continue;
-        }
-        set_bit(route->allowed, i);
-        route->passes |= UINT64_C(1) << c->pass;
-        route->has_keywords |= c->has_keywords;
-        for (size_t w = 0; w < words(r->n_slots); w++)
-            route->scanned[w] |= m->rule_slots[i][w];
-    }
+    for (uint32_t i = 0; i < f->n_asking; i++)
+        if (sigma_event_test(&m->event, r->rules[f->asking[i]].root) != SIGMA_FALSE)
+            admit(m, route, f->asking[i]);
     m->event.only_keys = false;
-    uint32_t *always = arena_alloc(&m->route_memory, (m->n_candidates + 1) * sizeof *always);
-    if (!always)
-        return -ENOMEM;
-    memcpy(always, m->candidates, m->n_candidates * sizeof *always);
-    route->always = always;
-    route->n_always = m->n_candidates;
-    m->counters.routes_made++;
-    return 0;
+    route->always = keep_candidates(m, &route->n_always);
+    m->counters.routes_made += route->always != NULL;
+    return route->always ? 0 : -ENOMEM;
 }
 
 /* find_route - Return: NULL when memory is out. */
@@ -262,39 +362,76 @@ static const struct route *find_route(struct sigma_matcher *m)
 
 /* --- the pass ---------------------------------------------------------------------------------------- */
 
-static int on_literal(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *context)
+/* found - the rules that wait for a literal become candidates. */
+static void found(struct sigma_matcher *m, uint32_t number, uint32_t literal)
 {
-    (void)from;
-    (void)to;
-    (void)flags;
-    struct sigma_matcher *m = context;
-    const struct sigma_pass *pass = m->pass;
-    for (uint32_t i = pass->literal_from[id]; i < pass->literal_from[id + 1]; i++) {
+    const struct sigma_pass *pass = &m->r->passes[number];
+    for (uint32_t i = pass->literal_from[literal]; i < pass->literal_from[literal + 1]; i++) {
         uint32_t rule = pass->literal_rules[i];
         if (!bit(m->route->allowed, rule) || bit(m->marked, rule))
             continue;
         set_bit(m->marked, rule);
         m->candidates[m->n_candidates++] = rule;
     }
+}
+
+/*
+ * on_literal - @to is behind its last byte, which may be the separator behind a text: that one belongs to the text. Literals come
+ * nearly in the order of their ends: the text in hand is moved from where it was.
+ */
+static int on_literal(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *context)
+{
+    (void)from;
+    (void)flags;
+    struct sigma_matcher *m = context;
+    found(m, m->pass, id);
+    while (m->region && m->regions[m->region - 1].end + 1u >= to)
+        m->region--;
+    while (m->region < m->n_regions && m->regions[m->region].end + 1u < to)
+        m->region++;
+    if (m->region < m->n_regions && m->regions[m->region].open)
+        sigma_recall_add(m->regions[m->region].open, m->pass, id);
     return 0;
 }
 
 #define SAME 64u /* places remembered to see that an ECS copy is the same text again */
 
+/* look_through - value @i of the row: what it holds is known, or it is put into the scan. Return: 0 or -ENOMEM. */
+static int look_through(struct sigma_matcher *m, uint32_t i)
+{
+    struct sigma_event *v = &m->event;
+    struct sigma_recalled *open = NULL;
+    bool is_lower;
+    uint32_t n;
+    struct text t = sigma_event_text(v, i, &is_lower);
+    if (is_lower)
+        return 0; /* it is in the scan: the key asked for it */
+    const struct sigma_recalled *known = m->n_regions < REGIONS_MAX ? sigma_recall_find(m->recall, m->route->passes, t, &open) : NULL;
+    for (uint32_t k = 0; known && k < known->n_literals; k++)
+        found(m, known->literals[k] >> SIGMA_RECALL_PASS_SHIFT, known->literals[k] & ((1u << SIGMA_RECALL_PASS_SHIFT) - 1));
+    if (known)
+        return 0;
+    uint32_t at = sigma_event_lower(v, i, &n);
+    if (m->n_regions < REGIONS_MAX)
+        m->regions[m->n_regions++] = (struct region){.end = at - 1 + n, .open = open};
+    return at ? 0 : -ENOMEM;
+}
+
 /*
  * gather - lower-cased texts of what the route's rules look at, one after the other; copies that refer to the same bytes
- * once. With keywords also the original, and what does not lie inside it. Return: 0 or -ENOMEM.
+ * once, and what is known of others not again. With keywords also what does not lie inside the original.
+ * Return: 0 or -ENOMEM.
  */
 static int gather(struct sigma_matcher *m)
 {
     struct sigma_event *v = &m->event;
     const struct event_value *values = v->e->values + v->from;
     uint64_t original = v->e->original[v->row], end = original + v->e->original_n[v->row], seen[SAME];
-    uint32_t n;
     bool is_all = m->route->has_keywords;
     memset(seen, 0xff, sizeof seen);
-    if (is_all && !sigma_event_lower(v, v->n, &n))
-        return -ENOMEM;
+    m->n_regions = m->region = 0;
+    if (v->lower.n) /* what the key asked for */
+        m->regions[m->n_regions++] = (struct region){.end = (uint32_t)v->lower.n - 1};
     for (uint32_t i = 0; i < v->n; i++) {
         const struct event_value *value = &values[i];
         uint16_t slot = v->slots[value->field];
@@ -307,7 +444,22 @@ static int gather(struct sigma_matcher *m)
             continue;
         if (is_text)
             seen[value->at % SAME] = place;
-        if (!sigma_event_lower(v, i, &n))
+        if (look_through(m, i))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+/* search - the scan from @from on, by @passes. Return: 0 or -ENOMEM. */
+static int search(struct sigma_matcher *m, uint64_t passes, size_t from)
+{
+    const struct buf *b = &m->event.lower;
+    m->counters.scanned_bytes += passes ? b->n - from : 0;
+    for (; passes; passes &= passes - 1) {
+        m->pass = (uint32_t)__builtin_ctzll(passes);
+        m->region = 0;
+        if (hs_scan(m->r->passes[m->pass].database, (const char *)b->p + from, (unsigned)(b->n - from), 0, m->scratch, on_literal, m) !=
+            HS_SUCCESS)
             return -ENOMEM;
     }
     return 0;
@@ -315,16 +467,19 @@ static int gather(struct sigma_matcher *m)
 
 static int scan(struct sigma_matcher *m)
 {
-    if (gather(m))
-        return -ENOMEM;
-    const struct buf *b = &m->event.lower;
-    m->counters.scanned_bytes += b->n;
-    for (uint64_t left = b->n ? m->route->passes : 0; left; left &= left - 1) {
-        m->pass = &m->r->passes[__builtin_ctzll(left)];
-        if (hs_scan(m->pass->database, (const char *)b->p, (unsigned)b->n, 0, m->scratch, on_literal, m) != HS_SUCCESS)
-            return -ENOMEM;
-    }
-    return 0;
+    struct sigma_event *v = &m->event;
+    uint32_t n;
+    int e = gather(m);
+    if (!e && v->lower.n)
+        e = search(m, m->route->passes, 0);
+    for (uint32_t i = 0; i < m->n_regions; i++)
+        if (m->regions[i].open)
+            sigma_recall_close(m->regions[i].open, !e);
+    m->n_regions = 0;
+    if (e || !m->route->has_keywords)
+        return e;
+    size_t from = v->lower.n ? v->lower.n - 1 : 0; /* the separator before it */
+    return sigma_event_lower(v, v->n, &n) ? search(m, m->route->passes & m->r->keyword_passes, from) : -ENOMEM;
 }
 
 static int ascending(const void *a, const void *b)
