@@ -45,7 +45,7 @@ static void count_digits4(const uint64_t *v, size_t n, unsigned low, unsigned wi
             first[x & mask]++;
             second[x >> width & mask]++;
         }
-    else
+    else if (passes == 1)
         for (size_t i = 0; i < n; i++)
             first[v[i] >> low & mask]++;
 }

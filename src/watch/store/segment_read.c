@@ -510,6 +510,7 @@ static int fill_addresses(const struct segment *cs, uint32_t b, unsigned c, stru
     if (!v4 && !v6)
         return -EBADMSG;
     for (uint32_t i = 0; i < out->n; i++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): out->n rows were read, as segment_block_rows tells */
         bool is = codes[i] < s->info.n_entries;
         if (v4)
             out->v4[c][i] = is ? v4[codes[i]] : 0;

@@ -329,6 +329,7 @@ static int take_segments(struct opening *o)
     v->logs = malloc((o->n_placed + 1) * sizeof(struct log_segment *));
     if (!v->segments || !v->logs)
         return FAULT(o->fault, -ENOMEM, store_no_memory, "store");
+    v->n_segments = v->n_logs = 0;
     for (size_t i = 0; i < o->n_placed; i++)
         if (o->placed[i].log)
             v->logs[v->n_logs++] = o->placed[i].log;
