@@ -251,6 +251,9 @@ static bool may_begin(const struct matching *m, const struct line_node *n, const
     case LINE_QUOTED:
     case LINE_REQUEST: return *p == '"';
     case LINE_JSON: return *p == '{';
+    case LINE_KV: /* not within a word: see line_kv_begins */
+        return (is_alnum(*p) || *p == '_' || *p == '-' || *p == '.') &&
+               (p == m->start || !(is_alnum(p[-1]) || p[-1] == '_' || p[-1] == '.'));
     case LINE_WORD:
     case LINE_TEXT:
     case LINE_LONG:
@@ -267,7 +270,6 @@ static bool may_begin(const struct matching *m, const struct line_node *n, const
     case LINE_WEB_AGENT:
     case LINE_TOKEN:
     case LINE_BLANKS:
-    case LINE_KV:
     case LINE_CSV:
     case LINE_CEF:
     case LINE_LEEF:
@@ -308,12 +310,30 @@ static bool shortest(const struct matching *m, uint32_t at, const char *p, const
     return false;
 }
 
+/* find_last - the last place from @min to @to where @what begins and ends before @end; NULL: none. */
+static const char *find_last(const char *min, const char *to, const char *end, const char *what, size_t n)
+{
+    if ((size_t)(end - min) < n)
+        return NULL;
+    if ((size_t)(end - to) < n)
+        to = end - n;
+    while (to >= min) {
+        const char *at = memrchr(min, *what, (size_t)(to - min) + 1);
+        if (!at || !memcmp(at, what, n))
+            return at;
+        to = at - 1;
+    }
+    return NULL;
+}
+
 static bool longest(const struct matching *m, uint32_t at, const char *p, const char *min, const char *max)
 {
-    const struct line_node *n = &m->p->nodes[at];
+    const struct line_node *n = &m->p->nodes[at], *next = n + 1;
     for (const char *to = max; to >= min; to--) {
-        if (!pay(m->s, 0))
+        const char *last = next->op == LINE_LITERAL ? find_last(min, to, m->end, next->p, next->n) : to;
+        if (!pay(m->s, (size_t)(to - (last ? last : min))) || !last)
             return false;
+        to = last;
         keep(m, n, p, to);
         if (run(m, at + 1, to))
             return true;
