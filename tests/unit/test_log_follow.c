@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Followed files: every line once, whatever is done to the files, the store or the process. */
 #include "base/clock.h"
+#include "evtx_build.h"
 #include "help_dir.h"
 #include "watch/intake/log_follow.h"
 #include "watch/store/log_segment.h"
@@ -283,6 +284,79 @@ static void links_and_what_is_no_file_are_left_alone(void **state)
     must_hold(x, "one|");
 }
 
+/* --- event logs ------------------------------------------------------------------------------------------- */
+
+static void add_record(struct evtx_build *b, uint64_t id, uint64_t filetime)
+{
+    char text[32];
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)id);
+    build_record(b, id, filetime);
+    build_open(b, "Event", false);
+    build_gt(b);
+    build_leaf(b, "N", text, -1);
+    build_close(b);
+    build_record_end(b);
+}
+
+/* put_log - an event log of chunks, each of the records from..to (to 0: there is no more chunk), as a file. */
+static void put_log(const struct fixture *x, const uint64_t chunks[4][2], size_t n_cut, uint64_t filetime)
+{
+    static struct evtx_build b;
+    char path[320];
+    memset(&b, 0, sizeof(b));
+    build_file(&b, 1); /* the header of a live log is out of date */
+    for (size_t i = 0; i < 4 && chunks[i][1]; i++) {
+        build_chunk(&b);
+        for (uint64_t id = chunks[i][0]; id <= chunks[i][1]; id++)
+            add_record(&b, id, filetime + id);
+        size_t end = b.n;
+        build_chunk_end(&b);
+        memset(b.p + end - (i + 1 == 4 || !chunks[i + 1][1] ? n_cut : 0), 0, n_cut); /* the last record is not whole yet */
+    }
+    FILE *to = fopen(path_of(x, "System.evtx", path), "r+");
+    to = to ? to : fopen(path, "w");
+    assert_non_null(to);
+    assert_int_equal(fwrite(b.p, 1, b.n, to), b.n);
+    assert_int_equal(ftruncate(fileno(to), (off_t)b.n), 0);
+    fclose(to);
+}
+
+static void must_hold_records(struct fixture *x, const uint64_t (*runs)[2])
+{
+    char want[20000];
+    size_t n = 0;
+    for (; (*runs)[1]; runs++)
+        for (uint64_t id = (*runs)[0]; id <= (*runs)[1]; id++)
+            n += (size_t)snprintf(want + n, sizeof(want) - n, "<Event><N>%llu</N></Event>|", (unsigned long long)id);
+    want[n] = 0;
+    must_hold(x, want);
+}
+
+static void an_event_log_is_read_by_number_while_it_grows_and_goes_round(void **state)
+{
+    struct fixture *x = *state;
+    const uint64_t first = UINT64_C(132000000000000000);
+    snprintf(x->pattern, sizeof(x->pattern), "%s/System.evtx", x->logs.path);
+    put_log(x, (uint64_t[4][2]){{1, 5}}, 0, first);
+    start(x);
+    wait_lines(x, 5);
+    put_log(x, (uint64_t[4][2]){{1, 8}}, 12, first); /* 8 is being written */
+    wait_lines(x, 7);
+    put_log(x, (uint64_t[4][2]){{1, 8}, {9, 10}}, 0, first);
+    wait_lines(x, 10);
+    end(x);
+    put_log(x, (uint64_t[4][2]){{11, 13}, {9, 10}}, 0, first); /* nobody looked; the first chunk was taken again */
+    start(x);
+    wait_lines(x, 3);
+    put_log(x, (uint64_t[4][2]){{20, 22}, {23, 23}}, 0, first); /* 14..19 came and went */
+    wait_lines(x, 7);
+    assert_int_equal(atomic_load(&x->follower.overwritten), 6);
+    put_log(x, (uint64_t[4][2]){{1, 2}}, 0, first + 1000); /* cleared */
+    wait_lines(x, 9);
+    end(x);
+    must_hold_records(x, (uint64_t[][2]){{1, 13}, {20, 23}, {1, 2}, {0, 0}});
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -294,6 +368,7 @@ int main(void)
         T(a_line_without_end_in_sight_comes_in_pieces),
         T(a_full_disk_is_waited_for_and_an_end_meanwhile_loses_nothing),
         T(links_and_what_is_no_file_are_left_alone),
+        T(an_event_log_is_read_by_number_while_it_grows_and_goes_round),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

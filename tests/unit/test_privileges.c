@@ -3,6 +3,7 @@
 #include "help_dir.h"
 #include "node/privileges.h"
 
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -77,10 +78,44 @@ static void the_role_reads_the_named_directories_and_writes_its_own_only(void **
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static int confined_gate(void)
+{
+    enum landlock_state landlock;
+    struct fault f;
+    int pair[2];
+    if (privileges_confine_gate(&landlock, &f))
+        return 255;
+    if (landlock == LANDLOCK_ABSENT)
+        return 254;
+    return CHECK(0, try_open(data.path, O_RDONLY) != 0) | CHECK(1, try_open("/etc", O_RDONLY) != 0) |
+           CHECK(2, fork() < 0 && errno == EPERM) | CHECK(3, socket(AF_INET, SOCK_STREAM, 0) < 0 && errno == EPERM) |
+           CHECK(4, socket(AF_UNIX, SOCK_STREAM, 0) < 0 && errno == EPERM) |
+           CHECK(5, socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0) | CHECK(6, prctl(PR_GET_DUMPABLE) == 0);
+}
+
+static void the_gate_opens_no_file_and_no_socket_but_pairs(void **state)
+{
+    int status;
+    (void)state;
+    assert_int_equal(try_open(data.path, O_RDWR | O_CREAT), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (!child)
+        _exit(confined_gate());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 254) {
+        print_message("skipped: this kernel has no landlock\n");
+        skip();
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_role_reads_the_named_directories_and_writes_its_own_only, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_gate_opens_no_file_and_no_socket_but_pairs, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
