@@ -622,6 +622,50 @@ static int read_exceptions(struct loader *l, const struct node *v, void *to)
     return 0;
 }
 
+/* read_limit - one number of a kind of behaviour. */
+static int read_limit(struct loader *l, const char *kind, const struct node *k)
+{
+    const struct node *v = k->next;
+    struct config *c = l->config;
+    char name[96], expected[200];
+    double least = 0, most = 0;
+    struct text full = {name, (size_t)snprintf(name, sizeof(name), "%s.%s", kind, k->text ? k->text : "")};
+    if (k->kind != SCALAR || v->kind != SCALAR || full.n >= sizeof(name))
+        return bad(l, k->line, k->text ? k->text : "{...}", "a limit and its number, as in content/behaviour.yaml");
+    int i = behaviour_settings_set(&c->behaviour, full, (struct text){v->text, v->n_text});
+    if (i == 1)
+        return bad(l, k->line, name, "a limit of behaviour, as in content/behaviour.yaml");
+    if (i) {
+        (void)behaviour_setting_bounds(full, &least, &most);
+        snprintf(expected, sizeof(expected), "%s: a number between %g and %g", name, least, most);
+        return bad(l, v->line, v->text, expected);
+    }
+    for (unsigned s = 0; s < BEHAVIOUR_N_SETTINGS; s++)
+        c->is_behaviour_set[s] |= !strcmp(name, behaviour_setting_name((enum behaviour_setting)s));
+    return 0;
+}
+
+static int read_behaviour(struct loader *l, const struct node *v, void *to)
+{
+    (void)to;
+    if (v->kind == SCALAR && (!v->n_text || !strcmp(v->text, "true") || !strcmp(v->text, "false"))) {
+        l->config->has_behaviour = !v->n_text || v->text[0] == 't';
+        return 0;
+    }
+    if (v->kind != MAPPING)
+        return bad(l, v->line, v->text ? v->text : "[...]", "false, or kinds of behaviour with their limits below");
+    for (const struct node *k = v->first; k; k = k->next->next) {
+        if (k->kind != SCALAR || k->next->kind != MAPPING)
+            return bad(l, k->line, k->text ? k->text : "{...}", "a kind of behaviour with its limits below");
+        for (const struct node *n = k->next->first; n; n = n->next->next) {
+            int r = read_limit(l, k->text, n);
+            if (r)
+                return r;
+        }
+    }
+    return 0;
+}
+
 static int read_store(struct loader *l, const struct node *v, void *to)
 {
     static const struct key keys[] = {
@@ -658,6 +702,7 @@ static int read_root(struct loader *l, const struct node *root)
         {"findings", read_findings, 0},
         {"rules", read_rules, 0},
         {"exceptions", read_exceptions, 0},
+        {"behaviour", read_behaviour, 0},
     };
     return read_mapping(l, root, KEYS(keys), l->config);
 }
@@ -675,6 +720,7 @@ static void set_defaults(struct config *c)
     c->finding_max_bytes = (uint64_t)1 << 30;
     c->finding_max_pending = 1000000;
     c->memory_bytes = (uint64_t)4 << 30;
+    c->has_behaviour = true;
 }
 
 static int load(struct loader *l, const char *path)

@@ -13,6 +13,7 @@
 #include "base/fault.h"
 #include "base/ip.h"
 #include "base/log.h"
+#include "watch/detect/behaviour_settings.h"
 #include "watch/detect/log_alert.h"
 #include "watch/intake/log_frame.h"
 
@@ -88,6 +89,9 @@ struct config {
     size_t n_rules;
     struct log_exception *exceptions;    /* what rules find and is to be no finding */
     size_t n_exceptions;
+    bool has_behaviour;                  /* false: behaviour: false */
+    struct behaviour_settings behaviour; /* where is_behaviour_set; the others as shipped */
+    bool is_behaviour_set[BEHAVIOUR_N_SETTINGS];
     struct config_capture captures[CONFIG_MAX_CAPTURES];
     size_t n_captures;
     uint64_t store_budget_bytes;

@@ -25,7 +25,7 @@ static bool all_have_seen(const struct watch *w, uint64_t generation)
         if (atomic_load(&w->receivers[i].is_running) &&
             atomic_load_explicit(&w->receivers[i].live.seen, memory_order_acquire) < generation)
             return false;
-    return watch_logs_have_seen(w, generation);
+    return watch_behaviour_has_seen(w, generation) && watch_logs_have_seen(w, generation);
 }
 
 /* free_retired - under the lock. */
@@ -62,6 +62,7 @@ static void publish(struct watch *w, struct match_set *m)
     for (size_t i = 0; i < w->n_receivers; i++)
         atomic_store_explicit(&w->receivers[i].live.next, m, memory_order_release);
     watch_logs_publish(w, m);
+    watch_behaviour_publish(w, m);
 }
 
 /* is_set_back - the wall clock, since it was last looked at, by more than a second */

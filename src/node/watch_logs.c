@@ -69,6 +69,7 @@ static int judge(void *context, struct events *e)
     set = x->lists.live.set;
     if (x->matcher)
         k = log_alerts_match(x->watch->alerts, x->matcher, e, set ? set->space : NULL, clock_now_us());
+    watch_behaviour_events(x->watch, e, set ? set->space : NULL);
     if (r < 0 || k < 0) {
         atomic_fetch_add(&x->not_judged, e->n);
         log_line(LOG_ERROR, "events_not_judged", "events", log_number(e->n), "reason", strerror(r < 0 ? -r : -k), NULL);

@@ -32,6 +32,7 @@ static int give_to_finder(void *context, struct sightings *t)
 static int match_batch(void *context, const struct flow_batch *b)
 {
     struct watch_receiver *r = context;
+    watch_behaviour_offer(r->watch, b);
     return live_match(&r->live, b);
 }
 
@@ -177,7 +178,8 @@ static int start_threads(struct watch *w, struct fault *f)
             return FAULT(f, -e, no_memory, "threads");
         }
     }
-    return watch_logs_start(w, f);
+    int r = watch_logs_start(w, f);
+    return r ? r : watch_behaviour_start(w, f);
 }
 
 /* --- the main thread --------------------------------------------------------------------- */
@@ -206,7 +208,8 @@ static bool any_failed(const struct watch *w)
 /* write_alerts - under set_lock: what rules found into the journal's buffer, which finder_write commits. */
 static int write_alerts(struct watch *w, struct fault *f)
 {
-    return w->alerts ? log_alerts_write(w->alerts, w->finder, w->current ? w->current->space : NULL, clock_now_us(), f) : 0;
+    int r = w->alerts ? log_alerts_write(w->alerts, w->finder, w->current ? w->current->space : NULL, clock_now_us(), f) : 0;
+    return r < 0 ? r : watch_behaviour_write(w, f);
 }
 
 static void periodic(struct loop *l)
@@ -273,6 +276,8 @@ static int open_everything(struct watch *w, const struct watch_sockets *sockets,
     if (!r)
         r = watch_rules_init(w, f);
     if (!r)
+        r = watch_behaviour_init(w, f);
+    if (!r)
         r = watch_logs_init(w, sockets, f);
     if (!r)
         r = watch_load_lists(w, true, f);
@@ -288,6 +293,7 @@ static void end_receivers(struct watch *w)
         if (w->receivers[i].thread)
             pthread_join(w->receivers[i].thread, NULL);
     watch_logs_end(w);
+    watch_behaviour_end(w);
     for (size_t i = 0; i < w->n_receivers; i++) {
         struct fault f = {0};
         if (w->receivers[i].writer && store_writer_seal(w->receivers[i].writer, &f) < 0)
@@ -423,6 +429,7 @@ int watch_role_run(const struct config *c, const char *data_dir, const struct wa
     limit_memory(c->memory_bytes);
     load_decoders(&w); /* before the content is out of reach */
     watch_rules_load(&w);
+    watch_behaviour_load(&w);
     int r = confine(&w, &f);
     if (!r)
         r = open_everything(&w, sockets, &f);
@@ -439,6 +446,7 @@ int watch_role_run(const struct config *c, const char *data_dir, const struct wa
     file_close(&l.signal_fd);
     close_everything(&w);
     watch_rules_free(&w);
+    watch_behaviour_free(&w);
     line_decoders_free(w.decoders);
     event_names_free(w.names);
     log_line(LOG_INFO, "watch_ended", NULL);

@@ -77,6 +77,7 @@ struct watch {
     struct event_names *names;   /* fields of log events, of the store and the decoders */
     struct sigma_rules *rules;   /* NULL: none; never changes: SIGHUP starts a new role, the sockets stay */
     struct log_alerts *alerts;   /* NULL: no rules */
+    struct watch_behaviour *behaviour; /* NULL: switched off */
     uint32_t n_rules_refused;
     struct line_decoders *decoders; /* NULL: could not be loaded; lines are kept with their header only */
     _Atomic bool is_ending;
@@ -108,6 +109,25 @@ void watch_rules_load(struct watch *w);
 int watch_rules_init(struct watch *w, struct fault *f);
 void watch_rules_free(struct watch *w);
 json_t *watch_rules_status(struct watch *w);
+
+/*
+ * --- behaviour (watch_behaviour.c): limits read before the role is confined; a thread of its own for flows. offer: a copy
+ * of what detectors read is queued; events: judged at once. Neither fails: what is not looked at is counted.
+ */
+void watch_behaviour_load(struct watch *w);
+int watch_behaviour_init(struct watch *w, struct fault *f);
+int watch_behaviour_start(struct watch *w, struct fault *f);
+void watch_behaviour_end(struct watch *w);
+void watch_behaviour_free(struct watch *w);
+void watch_behaviour_offer(struct watch *w, const struct flow_batch *b);
+void watch_behaviour_events(struct watch *w, const struct events *e, const struct space *space);
+/* watch_behaviour_publish, _has_seen - another set, as for receivers; under set_lock. */
+void watch_behaviour_publish(struct watch *w, const struct match_set *m);
+bool watch_behaviour_has_seen(const struct watch *w, uint64_t generation);
+/* watch_behaviour_write - under set_lock: what was found into the journal's buffer. Return: 0 or -errno. */
+int watch_behaviour_write(struct watch *w, struct fault *f);
+json_t *watch_behaviour_status(struct watch *w);
+uint64_t watch_behaviour_excepted(struct watch *w, size_t i);
 
 /* watch_want_hunt - hunt [since, until] again for all lists; merges with what is wanted already. */
 void watch_want_hunt(struct watch *w, int64_t since_us, int64_t until_us);

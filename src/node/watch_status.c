@@ -229,6 +229,7 @@ json_t *watch_status(struct watch *w)
     json_object_set_new(o, "intake", intake_status(w));
     json_object_set_new(o, "match", match_status(w));
     json_object_set_new(o, "rules", watch_rules_status(w));
+    json_object_set_new(o, "behaviour", watch_behaviour_status(w));
     json_object_set_new(o, "store", store_status(w));
     json_object_set_new(o, "findings", finding_status(w));
     return o;

@@ -32,6 +32,7 @@ static const char *const flood_names[N_FLOODS] = {
 
 enum { VICTIMS = 16384, PAIRS = 32768, TCP = 6, UDP = 17, ICMP = 1, ICMP6 = 58, WINDOW_IN_S = 10, HISTORY = 32, CROWD_HISTORY = 360,
     FEW_SOURCES_FACTOR = 10, ONE_SIDED = 10 };
+#define TELL_AGAIN_US ((int64_t)10 * 1000000)
 #define HORIZON_US ((int64_t)3600 * 1000000)
 
 struct flood {
@@ -48,6 +49,7 @@ struct flood {
     int64_t first_us, last_us, told_day_us; /* of the flood that goes on */
     uint64_t n;               /* flows in windows over the limit, of the day */
     double total_packets, total_bytes, worst, told;
+    int64_t told_us;
     struct series series;
 };
 
@@ -154,9 +156,10 @@ static int say(struct floods *s, struct flood *e, bool is_out, double limit, dou
     double sources = distinct_count(&e->sources);
     static const uint8_t protocols[N_FLOODS] = {[FLOOD_SYN] = TCP, [FLOOD_UDP] = UDP, [FLOOD_ICMP] = ICMP, [FLOOD_REFLECTION] = UDP,
                                                 [FLOOD_CONNECTIONS] = TCP};
-    if (!tell_is_more((double)e->n, e->told))
+    if (!tell_is_more((double)e->n, e->told) && e->last_us - e->told_us < TELL_AGAIN_US)
         return 0;
     e->told = (double)e->n;
+    e->told_us = e->last_us;
     tell_begin(&a, s->base, is_out ? BEHAVIOUR_DDOS_OUT : BEHAVIOUR_DDOS_IN, e->first_us, e->last_us, e->n);
     a.own = e->own;
     a.peer = is_out ? e->peer : (struct ip){{0}};

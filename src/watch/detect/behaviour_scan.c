@@ -43,6 +43,7 @@ struct scan {
     struct ip from, to; /* to: of a port scan */
     uint16_t port, marks; /* port: of a host scan */
     uint8_t protocol;
+    bool is_new;       /* it went on since it was told */
     int64_t short_us, day_us, first_us, last_us;
     struct tries brief, day;
     uint64_t from_hash, to_hash, n, told_n; /* n: flows of this window */
@@ -54,6 +55,7 @@ struct scan {
 struct scanner {
     const struct behaviour_base *base;
     struct behaviour_counters counters;
+    struct tell_news news;
     struct table hosts, ports, host_glances, port_glances, scanners;
 };
 
@@ -97,6 +99,7 @@ static void begin_day(struct scan *e, int64_t day_us, int64_t us)
     e->first_us = e->last_us = us;
     e->n = e->told_n = 0;
     e->told = 0;
+    e->is_new = false;
     e->series = (struct series){0};
     e->peers.n = 0;
     distinct_clear(&e->day.tried);
@@ -156,6 +159,7 @@ static int say(struct scanner *s, struct scan *e, bool is_host, double tried, do
     double limit = limit_of(s, e, is_host, is_slow);
     struct many *m = is_host ? NULL : one_of_many(s, e, e->to_hash);
     e->told_n = e->n;
+    e->is_new = false;
     if (m && !tell_is_more((double)m->head.weight, m->told))
         return 0;
     tell_begin(&a, s->base, is_host ? BEHAVIOUR_HOST_SCAN : BEHAVIOUR_PORT_SCAN, e->first_us, e->last_us, e->n);
@@ -223,6 +227,7 @@ static int attempt(struct scanner *s, struct scan *e, const struct behaviour_row
     if (is_host && is_new)
         tell_peer(&e->peers, &x->to);
     e->head.weight += is_new;
+    tell_news_add(&s->news, e->told > 0, &e->is_new);
     int r = is_newly ? judge(s, e, is_host, false) : 0;
     return !r && is_new ? judge(s, e, is_host, true) : r;
 }
@@ -332,6 +337,29 @@ static int flows(void *detector, const struct flow_batch *b, const struct behavi
     return r;
 }
 
+/* tell_table - who went on since he was told, as he stands. */
+static int tell_table(struct scanner *s, struct table *t, bool is_host)
+{
+    int r = 0;
+    for (uint32_t i = 0; i < table_size(t) && r >= 0; i++) {
+        struct scan *e = table_at(t, i);
+        if (!e || !e->is_new)
+            continue;
+        double tried = distinct_count(&e->day.tried), slow = limit_of(s, e, is_host, true);
+        r = say(s, e, is_host, fmax(tried, e->told), tell_share_pct(tried - distinct_count(&e->day.met), tried), tried >= slow);
+    }
+    return r;
+}
+
+static int flush(void *detector, int64_t at_us)
+{
+    struct scanner *s = detector;
+    if (!tell_news_due(&s->news, at_us))
+        return 0;
+    int r = tell_table(s, &s->hosts, true);
+    return r < 0 ? r : tell_table(s, &s->ports, false);
+}
+
 static void count(const void *detector, struct behaviour_counters *ret)
 {
     const struct scanner *s = detector;
@@ -341,5 +369,5 @@ static void count(const void *detector, struct behaviour_counters *ret)
 
 extern const struct behaviour_detector behaviour_scan_detector;
 const struct behaviour_detector behaviour_scan_detector = {
-    .name = "scan", .create = create, .destroy = destroy, .flows = flows, .count = count,
+    .name = "scan", .create = create, .destroy = destroy, .flows = flows, .flush = flush, .count = count,
 };

@@ -14,7 +14,7 @@ enum { MACHINES = 16384, TCP = 6, SMTP = 25, SUBMISSIONS = 465, SUBMISSION = 587
 struct mailer {
     struct table_entry head;
     struct ip own;
-    bool is_server;
+    bool is_server, is_new; /* new: it went on since it was told */
     int64_t window_us, day_us, first_us, last_us;
     struct distinct peers, failed;
     uint64_t n_window, n;
@@ -29,6 +29,7 @@ struct spam {
     const struct behaviour_base *base;
     struct behaviour_counters counters;
     struct table machines;
+    struct tell_news news;
 };
 
 static void destroy(void *detector)
@@ -50,32 +51,40 @@ static void *create(const struct behaviour_base *base)
     return NULL;
 }
 
-static int judge(struct spam *s, struct mailer *e)
+static int say(struct spam *s, struct mailer *e)
 {
     const double *v = s->base->settings->v;
-    double limit = v[BEHAVIOUR_SET_SPAM_PEERS], peers = distinct_count(&e->peers);
-    bool is_usual = (e->is_server || e->n_windows >= HISTORY) && peers < USUAL_FACTOR * e->mean;
+    double limit = v[BEHAVIOUR_SET_SPAM_PEERS];
     struct behaviour_alarm a;
     char query[TELL_QUERY_BYTES];
-    if (peers < limit || is_usual || (e->is_server && e->n_windows < HISTORY) || !tell_is_more(peers, e->told))
-        return 0;
-    e->told = peers;
+    e->is_new = false;
     tell_begin(&a, s->base, BEHAVIOUR_SPAM, e->first_us, e->last_us, e->n);
     a.own = e->own;
     a.peer_port = SMTP;
     a.severity = 3;
-    a.confidence_pct = (uint32_t)fmin(95, 65 + 15 * log2(fmax(1, peers / limit)) - (e->is_server ? 25 : 0));
-    behaviour_put_number(&a, "mail_servers_in_window", peers, limit);
+    a.confidence_pct = (uint32_t)fmin(95, 65 + 15 * log2(fmax(1, e->told / limit)) - (e->is_server ? 25 : 0));
+    behaviour_put_number(&a, "mail_servers_in_window", e->told, limit);
     behaviour_put_number(&a, "spam_window_s", v[BEHAVIOUR_SET_SPAM_WINDOW_S], NAN);
     behaviour_put_number(&a, "usual_mail_servers", e->mean, NAN);
     behaviour_put_number(&a, "usual_known_windows", e->n_windows, NAN);
     behaviour_put_number(&a, "is_mail_server", e->is_server, NAN);
-    behaviour_put_number(&a, "failed_pct", tell_share_pct(distinct_count(&e->failed), peers), NAN);
+    behaviour_put_number(&a, "failed_pct", tell_share_pct(distinct_count(&e->failed), distinct_count(&e->peers)), NAN);
     behaviour_put_number(&a, "connections_in_window", (double)e->n_window, NAN);
     tell_peers(&a, &e->examples);
     tell_series(&a, &e->series, "connections");
     tell_query(&a, query, &e->own, NULL, SMTP, TCP);
     return tell(s->base, &s->counters, &a);
+}
+
+static int judge(struct spam *s, struct mailer *e)
+{
+    double peers = distinct_count(&e->peers);
+    bool is_usual = (e->is_server || e->n_windows >= HISTORY) && peers < USUAL_FACTOR * e->mean;
+    if (peers < s->base->settings->v[BEHAVIOUR_SET_SPAM_PEERS] || is_usual || (e->is_server && e->n_windows < HISTORY) ||
+        !tell_is_more(peers, e->told))
+        return 0;
+    e->told = peers;
+    return say(s, e);
 }
 
 static struct mailer *machine(struct spam *s, uint64_t hash, const struct ip *own, const struct behaviour_row *x)
@@ -115,6 +124,7 @@ static int send_mail(struct spam *s, const struct behaviour_row *x)
         e->first_us = x->start_us;
         e->n = 0;
         e->told = 0;
+        e->is_new = false;
         e->series = (struct series){0};
         e->examples.n = 0;
     }
@@ -127,6 +137,7 @@ static int send_mail(struct spam *s, const struct behaviour_row *x)
     tell_peer(&e->examples, &x->to);
     if (x->marks & ROW_FAILED)
         distinct_add(&e->failed, x->to_hash);
+    tell_news_add(&s->news, e->told > 0, &e->is_new);
     return distinct_add(&e->peers, x->to_hash) ? judge(s, e) : 0;
 }
 
@@ -158,6 +169,20 @@ static int flows(void *detector, const struct flow_batch *b, const struct behavi
     return r;
 }
 
+static int flush(void *detector, int64_t at_us)
+{
+    struct spam *s = detector;
+    int r = 0;
+    if (!tell_news_due(&s->news, at_us))
+        return 0;
+    for (uint32_t i = 0; i < table_size(&s->machines) && r >= 0; i++) {
+        struct mailer *e = table_at(&s->machines, i);
+        if (e && e->is_new)
+            r = say(s, e);
+    }
+    return r;
+}
+
 static void count(const void *detector, struct behaviour_counters *ret)
 {
     const struct spam *s = detector;
@@ -167,5 +192,5 @@ static void count(const void *detector, struct behaviour_counters *ret)
 
 extern const struct behaviour_detector behaviour_spam_detector;
 const struct behaviour_detector behaviour_spam_detector = {
-    .name = "spam", .create = create, .destroy = destroy, .flows = flows, .count = count,
+    .name = "spam", .create = create, .destroy = destroy, .flows = flows, .flush = flush, .count = count,
 };

@@ -49,6 +49,31 @@ static inline bool tell_is_more(double now, double told)
     return now >= told * 1.5 && now > told;
 }
 
+/*
+ * struct tell_news - entries that went on since they were told: at a flush, every TELL_NEWS_US at most, they are told as
+ * they stand. tell_news_add - at a row of @is_told entries; @is_new is the entry's own mark. tell_news_due - time to do so?
+ */
+#define TELL_NEWS_US ((int64_t)300 * 1000000)
+struct tell_news {
+    uint32_t n;
+    int64_t last_us;
+};
+static inline void tell_news_add(struct tell_news *w, bool is_told, bool *is_new)
+{
+    if (!is_told || *is_new)
+        return;
+    *is_new = true;
+    w->n++;
+}
+static inline bool tell_news_due(struct tell_news *w, int64_t at_us)
+{
+    if (!w->n || (at_us != INT64_MAX && at_us - w->last_us < TELL_NEWS_US && at_us >= w->last_us))
+        return false;
+    w->last_us = at_us == INT64_MAX ? w->last_us : at_us;
+    w->n = 0;
+    return true;
+}
+
 /* is_probe - nothing was said: an attempt without an answer, or a connection without data. */
 static inline bool tell_is_probe(const struct behaviour_row *x)
 {

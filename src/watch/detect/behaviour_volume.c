@@ -14,6 +14,9 @@ struct pair_volume {
     struct table_entry head; /* weight: bytes out */
     struct ip own, peer;
     uint16_t port;
+    bool is_new; /* it went on since it was told */
+    uint64_t own_hash;
+    double own_machines; /* how many know the remote one */
     int64_t day_us, first_us, last_us;
     uint64_t out, back, n;
     double told;
@@ -36,6 +39,7 @@ struct volumes {
     const struct behaviour_base *base;
     struct behaviour_counters counters;
     struct table pairs, machines, remotes;
+    struct tell_news news;
 };
 
 static void destroy(void *detector)
@@ -92,35 +96,44 @@ static struct machine_volume *machine(struct volumes *s, const struct behaviour_
     return m;
 }
 
-static int judge(struct volumes *s, struct pair_volume *e, const struct machine_volume *m, double own)
+static int say(struct volumes *s, struct pair_volume *e, const struct machine_volume *m)
 {
     const double *v = s->base->settings->v;
-    double out = (double)e->out, ratio = out / fmax(1, (double)e->back), known_s = (double)(e->last_us - m->since_us) / 1e6;
-    bool has_usual = m->usual > 0;
+    double out = (double)e->out, known_s = m ? (double)(e->last_us - m->since_us) / 1e6 : NAN;
+    bool has_usual = m && m->usual > 0;
     struct behaviour_alarm a;
     char query[TELL_QUERY_BYTES];
-    if (out < v[BEHAVIOUR_SET_EXFILTRATION_BYTES] || !tell_is_more(out, e->told) || ratio < v[BEHAVIOUR_SET_EXFILTRATION_RATIO])
-        return 0;
-    if (own > v[BEHAVIOUR_SET_EXFILTRATION_PREVALENCE] || (has_usual && out < v[BEHAVIOUR_SET_EXFILTRATION_FACTOR] * m->usual))
-        return 0;
     e->told = out;
+    e->is_new = false;
     tell_begin(&a, s->base, BEHAVIOUR_EXFILTRATION, e->first_us, e->last_us, e->n);
     a.own = e->own;
     a.peer = e->peer;
     a.peer_port = e->port;
-    a.severity = has_usual && own <= 2 ? 3 : 2;
-    a.confidence_pct = (uint32_t)fmin(85, 30 + 10 * log2(fmax(1, out / v[BEHAVIOUR_SET_EXFILTRATION_BYTES])) + (own <= 2 ? 15 : 0) +
-                                              (has_usual ? 15 : 0));
+    a.severity = has_usual && e->own_machines <= 2 ? 3 : 2;
+    a.confidence_pct = (uint32_t)fmin(85, 30 + 10 * log2(fmax(1, out / v[BEHAVIOUR_SET_EXFILTRATION_BYTES])) +
+                                              (e->own_machines <= 2 ? 15 : 0) + (has_usual ? 15 : 0));
     behaviour_put_number(&a, "out_bytes", out, v[BEHAVIOUR_SET_EXFILTRATION_BYTES]);
     behaviour_put_number(&a, "back_bytes", (double)e->back, NAN);
-    behaviour_put_number(&a, "ratio", ratio, v[BEHAVIOUR_SET_EXFILTRATION_RATIO]);
+    behaviour_put_number(&a, "ratio", out / fmax(1, (double)e->back), v[BEHAVIOUR_SET_EXFILTRATION_RATIO]);
     behaviour_put_number(&a, "usual_out_bytes", has_usual ? m->usual : NAN, NAN);
     behaviour_put_number(&a, "times_usual", has_usual ? out / m->usual : NAN, v[BEHAVIOUR_SET_EXFILTRATION_FACTOR]);
     behaviour_put_number(&a, "usual_known_s", known_s, NAN);
-    behaviour_put_number(&a, "machines", own, v[BEHAVIOUR_SET_EXFILTRATION_PREVALENCE]);
+    behaviour_put_number(&a, "machines", e->own_machines, v[BEHAVIOUR_SET_EXFILTRATION_PREVALENCE]);
     tell_series(&a, &e->series, "bytes");
     tell_query(&a, query, &e->own, &e->peer, 0, 0);
     return tell(s->base, &s->counters, &a);
+}
+
+static int judge(struct volumes *s, struct pair_volume *e, const struct machine_volume *m)
+{
+    const double *v = s->base->settings->v;
+    double out = (double)e->out, ratio = out / fmax(1, (double)e->back);
+    if (out < v[BEHAVIOUR_SET_EXFILTRATION_BYTES] || !tell_is_more(out, e->told) || ratio < v[BEHAVIOUR_SET_EXFILTRATION_RATIO])
+        return 0;
+    if (e->own_machines > v[BEHAVIOUR_SET_EXFILTRATION_PREVALENCE] ||
+        (m->usual > 0 && out < v[BEHAVIOUR_SET_EXFILTRATION_FACTOR] * m->usual))
+        return 0;
+    return say(s, e, m);
 }
 
 static int look(struct volumes *s, const struct behaviour_row *x)
@@ -132,8 +145,8 @@ static int look(struct volumes *s, const struct behaviour_row *x)
     if (!e)
         return 0;
     if (day_us > e->day_us) {
-        *e = (struct pair_volume){.head = e->head, .own = x->from, .peer = x->to, .port = x->to_port, .day_us = day_us,
-                                  .first_us = x->start_us};
+        *e = (struct pair_volume){.head = e->head, .own = x->from, .own_hash = x->from_hash, .peer = x->to, .port = x->to_port,
+                                  .day_us = day_us, .first_us = x->start_us};
         e->head.weight = 0;
     }
     e->first_us = x->start_us < e->first_us ? x->start_us : e->first_us;
@@ -149,7 +162,9 @@ static int look(struct volumes *s, const struct behaviour_row *x)
     e->n++;
     e->head.weight = e->out;
     series_add(&e->series, x->end_us, (double)x->out_bytes, 1000000);
-    return judge(s, e, m, prevalence(s, x));
+    e->own_machines = prevalence(s, x);
+    tell_news_add(&s->news, e->told > 0, &e->is_new);
+    return judge(s, e, m);
 }
 
 static int flows(void *detector, const struct flow_batch *b, const struct behaviour_row *rows, const struct behaviour_own *own)
@@ -170,6 +185,20 @@ static int flows(void *detector, const struct flow_batch *b, const struct behavi
     return r;
 }
 
+static int flush(void *detector, int64_t at_us)
+{
+    struct volumes *s = detector;
+    int r = 0;
+    if (!tell_news_due(&s->news, at_us))
+        return 0;
+    for (uint32_t i = 0; i < table_size(&s->pairs) && r >= 0; i++) {
+        struct pair_volume *e = table_at(&s->pairs, i);
+        if (e && e->is_new)
+            r = say(s, e, table_find(&s->machines, e->own_hash));
+    }
+    return r;
+}
+
 static void count(const void *detector, struct behaviour_counters *ret)
 {
     const struct volumes *s = detector;
@@ -179,5 +208,5 @@ static void count(const void *detector, struct behaviour_counters *ret)
 
 extern const struct behaviour_detector behaviour_volume_detector;
 const struct behaviour_detector behaviour_volume_detector = {
-    .name = "volume", .create = create, .destroy = destroy, .flows = flows, .count = count,
+    .name = "volume", .create = create, .destroy = destroy, .flows = flows, .flush = flush, .count = count,
 };
