@@ -112,9 +112,15 @@ static bool touches(const struct lease *l, const struct ip *a, int64_t since_us,
            (l->to_us == LEASE_UNKNOWN || l->to_us >= since_us);
 }
 
+static bool has_port(const struct lease *l, int32_t port)
+{
+    return port < 0 || (l->port_first <= port && port <= l->port_last);
+}
+
 struct check {
     int64_t since_us, until_us;
     struct ip address;
+    int32_t port;
     unsigned n;
     struct lease last;
 };
@@ -136,7 +142,7 @@ static int check_one(void *context, const struct lease_segment *s, const struct 
     l.source = number_of(s, l.source);
     l.subscriber = number_of(s, l.subscriber);
     l.host = number_of(s, l.host);
-    assert_true(touches(&l, &c->address, c->since_us, c->until_us));
+    assert_true(touches(&l, &c->address, c->since_us, c->until_us) && has_port(&l, c->port));
     for (unsigned i = 0; i < model.n; i++) {
         const struct lease *m = &model.rows[i];
         if (model.is_found[i] || lease_compare(m, &l) || m->gateway != l.gateway || m->realm != l.realm || m->source != l.source ||
@@ -159,14 +165,14 @@ static void check_equals_model(int rounds)
     struct lease_readers *readers = lease_readers_new(v);
     assert_non_null(readers);
     for (int i = 0; i < rounds; i++) {
-        struct check c = {.address = random_address()};
+        struct check c = {.address = random_address(), .port = below(2) ? -1 : (int32_t)below(700)};
         unsigned expected = 0;
         c.since_us = i ? (INT64_C(1700000000) + below(100000)) * US_PER_SECOND : INT64_MIN;
         c.until_us = i ? c.since_us + (int64_t)below(3000) * US_PER_SECOND : INT64_MAX;
         memset(model.is_found, 0, sizeof(model.is_found));
-        assert_int_equal(lease_view_visit(v, readers, &c.address, c.since_us, c.until_us, check_one, &c), 0);
+        assert_int_equal(lease_view_visit(v, readers, &c.address, c.port, c.since_us, c.until_us, check_one, &c), 0);
         for (unsigned k = 0; k < model.n; k++)
-            expected += touches(&model.rows[k], &c.address, c.since_us, c.until_us);
+            expected += touches(&model.rows[k], &c.address, c.since_us, c.until_us) && has_port(&model.rows[k], c.port);
         assert_int_equal(c.n, expected);
     }
     lease_readers_free(readers);

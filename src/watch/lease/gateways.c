@@ -77,7 +77,7 @@ static int gather(struct gathering *g, const struct lease_view *v)
             r = add(g, (struct heard){lease_segment_text(s, h[k].gateway), h[k].hour * HOUR_US, h[k].n, false});
     }
     if (!r)
-        r = lease_view_visit(v, readers, &zero, INT64_MIN, INT64_MAX, take_restart, g);
+        r = lease_view_visit(v, readers, &zero, -1, INT64_MIN, INT64_MAX, take_restart, g);
     lease_readers_free(readers);
     return r;
 }

@@ -19,6 +19,8 @@ enum column {
     C_STATE, N_COLUMNS
 };
 
+enum { CLOCK_AT = 11 }; /* where hh:mm:ss begins in "2026-02-15 03:12:08" */
+
 /* names as they stand without case and punctuation; the first column of a name counts */
 static const struct {
     const char *name;
@@ -69,8 +71,8 @@ struct table {
     struct {
         char text[48];
         size_t n;
-        int64_t us;
-    } times[2]; /* what was read last: rows near each other are of the same second */
+        int64_t us; /* of midnight */
+    } times[2]; /* what was read last: rows near each other are of one day, and differ in hh:mm:ss only */
 };
 
 /* --- the header --------------------------------------------------------------------------------------------- */
@@ -115,22 +117,39 @@ static struct text field(const struct table *t, const struct csv_record *record,
     return is_none ? (struct text){"", 0} : x;
 }
 
+/* seconds_at - of the day, "hh:mm:ss" at @at; -1: there is none. */
+static int seconds_at(struct text x, size_t at)
+{
+    static const char form[] = "dd:dd:dd";
+    if (x.n < at + 8)
+        return -1;
+    const char *p = x.p + at;
+    for (int i = 0; i < 8; i++)
+        if (form[i] == 'd' ? !isdigit((unsigned char)p[i]) : p[i] != ':')
+            return -1;
+    int hour = (p[0] - '0') * 10 + p[1] - '0', minute = (p[3] - '0') * 10 + p[4] - '0', second = (p[6] - '0') * 10 + p[7] - '0';
+    return hour < 24 && minute < 60 && second < 60 ? hour * 3600 + minute * 60 + second : -1;
+}
+
 /* time_of - Return: 0 (also when empty: unknown) or 1. */
 static int time_of(struct table *t, struct text x, unsigned slot, int64_t *ret)
 {
     *ret = LEASE_UNKNOWN;
     if (!x.n)
         return 0;
-    if (x.n == t->times[slot].n && !memcmp(x.p, t->times[slot].text, x.n)) {
-        *ret = t->times[slot].us;
+    int seconds = seconds_at(x, CLOCK_AT);
+    bool is_known = seconds >= 0 && x.n == t->times[slot].n && !memcmp(x.p, t->times[slot].text, CLOCK_AT) &&
+                    !memcmp(x.p + CLOCK_AT + 8, t->times[slot].text + CLOCK_AT + 8, x.n - CLOCK_AT - 8);
+    if (is_known) {
+        *ret = t->times[slot].us + seconds * US_PER_SECOND;
         return 0;
     }
     if (clock_parse(x.p, x.n, t->r->o->zone_s, ret))
         return 1;
-    if (x.n <= sizeof(t->times[slot].text)) {
+    if (seconds >= 0 && x.n <= sizeof(t->times[slot].text)) {
         memcpy(t->times[slot].text, x.p, x.n);
         t->times[slot].n = x.n;
-        t->times[slot].us = *ret;
+        t->times[slot].us = *ret - seconds * US_PER_SECOND;
     }
     return 0;
 }

@@ -114,12 +114,13 @@ static int by_begin(const void *a, const void *b)
     return lease_compare(&((const struct near_row *)a)->l, &((const struct near_row *)b)->l);
 }
 
-/* collect - rows of @a touching [since, until], sorted. Return: 0, -ENOMEM; @why gets what is missing. */
-static int collect(struct lease_resolver *r, struct near_rows *g, const struct ip *a, int64_t since_us, int64_t until_us, uint32_t *why)
+/* collect - rows of @a and @port (-1: any) touching [since, until], sorted. Return: 0, -ENOMEM; @why gets what is missing. */
+static int collect(struct lease_resolver *r, struct near_rows *g, const struct ip *a, int32_t port, int64_t since_us, int64_t until_us,
+                   uint32_t *why)
 {
     g->n = 0;
     g->has_more = false;
-    int rc = lease_view_visit(r->view, r->readers, a, since_us, until_us, gather, g);
+    int rc = lease_view_visit(r->view, r->readers, a, port, since_us, until_us, gather, g);
     if (rc == -ENOMEM)
         return rc;
     if (rc < 0)
@@ -253,7 +254,7 @@ static int settle_rows(struct lease_resolver *r, const struct ip *a, int64_t sin
     drop_ended(&r->touching, since_us);
     if (!needs_after(&r->touching, until_us, &from, &to))
         return 0;
-    int rc = collect(r, &r->after, a, from, to, why);
+    int rc = collect(r, &r->after, a, -1, from, to, why);
     if (rc)
         return rc;
     for (size_t i = 0; i < r->touching.n; i++) {
@@ -459,9 +460,13 @@ static int say_why_none(struct lease_resolver *r, const struct asking *k, struct
 {
     uint32_t ignored = 0;
     size_t n_at_that_time = 0;
-    for (size_t i = 0; i < r->touching.n; i++)
+    int rc = collect(r, &r->touching, &k->q->address, -1, k->since_us, k->until_us, &ignored);
+    if (!rc)
+        rc = settle_rows(r, &k->q->address, k->since_us, k->until_us, &ignored);
+    for (size_t i = 0; !rc && i < r->touching.n; i++)
         n_at_that_time += !r->touching.all[i].is_out;
-    int rc = n_at_that_time ? 0 : collect(r, &r->touching, &k->q->address, INT64_MIN, INT64_MAX, &ignored);
+    if (!rc && !n_at_that_time)
+        rc = collect(r, &r->touching, &k->q->address, -1, INT64_MIN, INT64_MAX, &ignored);
     a->why |= n_at_that_time ? LEASE_WHY_OTHER_PORT : r->touching.n ? LEASE_WHY_OTHER_TIME : LEASE_WHY_NO_RECORDS;
     for (size_t i = 0; !rc && i < r->touching.n; i++) {
         const struct lease_gateway *g = gateways_find(&r->gateways, r->touching.all[i].gateway);
@@ -507,7 +512,7 @@ static int ask(struct lease_resolver *r, const struct asking *k, struct lease_an
         a->why |= LEASE_WHY_DAMAGED;
     if (k->until_us - k->since_us >= 2 * ROUNDED_HOURS * INT64_C(3600000000))
         a->why |= LEASE_WHY_ROUNDED_TIME;
-    int rc = collect(r, &r->touching, &k->q->address, k->since_us, k->until_us, &a->why);
+    int rc = collect(r, &r->touching, &k->q->address, k->q->port, k->since_us, k->until_us, &a->why);
     if (!rc)
         rc = settle_rows(r, &k->q->address, k->since_us, k->until_us, &a->why);
     if (!rc)

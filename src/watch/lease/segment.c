@@ -285,11 +285,7 @@ static int read_block(const struct lease_segment *s, struct lease_reader *r, uin
     if (r->segment == s && r->block == i)
         return 0;
     r->segment = NULL;
-    int rc = unpack_column(b, LEASE_HIGH, r->high);
-    if (!rc)
-        rc = unpack_column(b, LEASE_LOW, r->low);
-    if (!rc)
-        rc = unpack_column(b, LEASE_BEGIN, r->begin);
+    int rc = unpack_column(b, LEASE_BEGIN, r->begin);
     if (!rc)
         rc = unpack_column(b, LEASE_SPAN, r->span);
     if (!rc)
@@ -302,19 +298,27 @@ static int read_block(const struct lease_segment *s, struct lease_reader *r, uin
     return 0;
 }
 
-/* row_from - the first row of @r not before (high, low). */
-static uint32_t row_from(const struct lease_reader *r, uint64_t high, uint64_t low)
+/* rows_of - the rows of block @b whose address is (high, low): from *ret_from up to *ret_end. */
+static int rows_of(const struct block *b, uint64_t high, uint64_t low, uint32_t *ret_from, uint32_t *ret_end)
 {
-    uint32_t from = 0, to = r->n;
-    while (from < to) {
-        uint32_t middle = from + (to - from) / 2;
-        bool is_before = r->high[middle] < high || (r->high[middle] == high && r->low[middle] < low);
-        if (is_before)
-            from = middle + 1;
-        else
-            to = middle;
+    uint32_t from = 0, to = b->n;
+    for (unsigned behind = 0; behind < 2; behind++) {
+        to = b->n;
+        while (from < to) {
+            uint32_t middle = from + (to - from) / 2;
+            uint64_t h, l;
+            int rc = get_value(b, LEASE_HIGH, middle, &h);
+            if (!rc)
+                rc = get_value(b, LEASE_LOW, middle, &l);
+            if (rc)
+                return rc;
+            bool is_before = h < high || (h == high && (l < low || (behind && l == low)));
+            from = is_before ? middle + 1 : from;
+            to = is_before ? to : middle;
+        }
+        *(behind ? ret_end : ret_from) = from;
     }
-    return from;
+    return 0;
 }
 
 static bool may_touch(const struct lease_reader *r, uint32_t i, int64_t since_us, int64_t until_us)
@@ -331,36 +335,46 @@ struct wanted {
     const struct lease_segment *s;
     struct lease_reader *r;
     uint64_t high, low, prefix;
+    int32_t port;
     int64_t since_us, until_us;
     int (*each)(void *context, const struct lease_segment *s, const struct lease *l);
     void *context;
 };
 
+/* visit_row - if it is wanted; what decides soonest comes first. */
+static int visit_row(const struct wanted *w, const struct block *b, uint32_t row)
+{
+    const struct lease_reader *r = w->r;
+    uint64_t v[LEASE_N_COLUMNS] = {[LEASE_HIGH] = w->high, [LEASE_LOW] = w->low, [LEASE_BEGIN] = r->begin[row],
+                                   [LEASE_SPAN] = r->span[row], [LEASE_BITS] = r->bits[row]};
+    struct lease l;
+    if (128 - (r->bits[row] >> 32 & 255) != w->prefix || !may_touch(r, row, w->since_us, w->until_us))
+        return 0;
+    int rc = get_value(b, LEASE_PORT, row, &v[LEASE_PORT]);
+    if (!rc)
+        rc = get_value(b, LEASE_PORTS, row, &v[LEASE_PORTS]);
+    if (!rc && w->port >= 0 && ((uint64_t)w->port < v[LEASE_PORT] || (uint64_t)w->port - v[LEASE_PORT] > v[LEASE_PORTS]))
+        return 0;
+    for (unsigned c = LEASE_PORTS + 1; !rc && c < LEASE_N_COLUMNS; c++)
+        rc = get_value(b, (enum lease_column)c, row, &v[c]);
+    if (!rc)
+        rc = row_of(v, &l);
+    return rc ? rc : w->each(w->context, w->s, &l);
+}
+
 static int visit_block(const struct wanted *w, uint32_t i)
 {
     struct block b;
+    uint32_t from, end;
     int rc = get_block(w->s, i, &b);
     if (!rc)
-        rc = read_block(w->s, w->r, i, &b);
-    if (rc)
+        rc = rows_of(&b, w->high, w->low, &from, &end);
+    if (rc || from == end)
         return rc;
-    const struct lease_reader *r = w->r;
-    for (uint32_t row = row_from(r, w->high, w->low); row < r->n && r->high[row] == w->high && r->low[row] == w->low; row++) {
-        uint64_t v[LEASE_N_COLUMNS] = {[LEASE_HIGH] = w->high, [LEASE_LOW] = w->low, [LEASE_BEGIN] = r->begin[row],
-                                       [LEASE_SPAN] = r->span[row], [LEASE_BITS] = r->bits[row]};
-        struct lease l;
-        if (128 - (r->bits[row] >> 32 & 255) != w->prefix || !may_touch(r, row, w->since_us, w->until_us))
-            continue;
-        for (unsigned c = LEASE_BITS + 1; !rc && c < LEASE_N_COLUMNS; c++)
-            rc = get_value(&b, (enum lease_column)c, row, &v[c]);
-        if (!rc)
-            rc = row_of(v, &l);
-        if (!rc)
-            rc = w->each(w->context, w->s, &l);
-        if (rc)
-            return rc;
-    }
-    return 0;
+    rc = read_block(w->s, w->r, i, &b);
+    for (uint32_t row = from; !rc && row < end; row++)
+        rc = visit_row(w, &b, row);
+    return rc;
 }
 
 /* visit_prefix - rows whose first @prefix bits are those of @outside, and count. */
@@ -384,12 +398,12 @@ static int visit_prefix(struct wanted *w, const struct ip *outside, unsigned pre
     return 0;
 }
 
-int lease_segment_visit(const struct lease_segment *s, struct lease_reader *r, const struct ip *outside, int64_t since_us,
-                        int64_t until_us, int (*each)(void *context, const struct lease_segment *s, const struct lease *l),
+int lease_segment_visit(const struct lease_segment *s, struct lease_reader *r, const struct ip *outside, int32_t port,
+                        int64_t since_us, int64_t until_us, int (*each)(void *context, const struct lease_segment *s, const struct lease *l),
                         void *context)
 {
     const struct lease_header *h = &s->header;
-    struct wanted w = {.s = s, .r = r, .since_us = since_us, .until_us = until_us, .each = each, .context = context};
+    struct wanted w = {.s = s, .r = r, .port = port, .since_us = since_us, .until_us = until_us, .each = each, .context = context};
     if (h->begin_min_us > until_us || h->end_max_us < since_us)
         return 0;
     for (unsigned word = 3; word--;)

@@ -75,16 +75,16 @@ int lease_segment_block(const struct lease_segment *s, uint32_t i, struct lease 
 struct lease_reader {
     const struct lease_segment *segment;
     uint32_t block, n;
-    uint64_t high[LEASE_BLOCK_ROWS], low[LEASE_BLOCK_ROWS], begin[LEASE_BLOCK_ROWS], span[LEASE_BLOCK_ROWS],
-        bits[LEASE_BLOCK_ROWS];
+    uint64_t begin[LEASE_BLOCK_ROWS], span[LEASE_BLOCK_ROWS], bits[LEASE_BLOCK_ROWS];
 };
 
 /*
- * lease_segment_visit - rows of @outside, and of prefixes that hold it, that may touch [since_us, until_us] (both inside), in
+ * lease_segment_visit - rows of @outside, and of prefixes that hold it, whose ports hold @port (-1: any), that may touch
+ * [since_us, until_us] (both inside), in
  * order for each prefix; a time nobody told counts as endless. @each: not 0 ends the walk and is returned. Texts of the row are
  * this segment's.
  * Return: 0, what @each returned, or -EBADMSG.
  */
-int lease_segment_visit(const struct lease_segment *s, struct lease_reader *r, const struct ip *outside, int64_t since_us,
+int lease_segment_visit(const struct lease_segment *s, struct lease_reader *r, const struct ip *outside, int32_t port, int64_t since_us,
                         int64_t until_us, int (*each)(void *context, const struct lease_segment *s, const struct lease *l),
                         void *context);

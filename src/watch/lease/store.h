@@ -84,6 +84,6 @@ uint64_t lease_view_n_rows(const struct lease_view *v);
 struct lease_readers;
 struct lease_readers *lease_readers_new(const struct lease_view *v);
 void lease_readers_free(struct lease_readers *r);
-int lease_view_visit(const struct lease_view *v, struct lease_readers *readers, const struct ip *outside, int64_t since_us,
-                     int64_t until_us, int (*each)(void *context, const struct lease_segment *s, const struct lease *l),
+int lease_view_visit(const struct lease_view *v, struct lease_readers *readers, const struct ip *outside, int32_t port,
+                     int64_t since_us, int64_t until_us, int (*each)(void *context, const struct lease_segment *s, const struct lease *l),
                      void *context);

@@ -155,12 +155,12 @@ void lease_readers_free(struct lease_readers *r)
     free(r);
 }
 
-int lease_view_visit(const struct lease_view *v, struct lease_readers *readers, const struct ip *outside, int64_t since_us,
-                     int64_t until_us, int (*each)(void *context, const struct lease_segment *s, const struct lease *l),
+int lease_view_visit(const struct lease_view *v, struct lease_readers *readers, const struct ip *outside, int32_t port,
+                     int64_t since_us, int64_t until_us, int (*each)(void *context, const struct lease_segment *s, const struct lease *l),
                      void *context)
 {
     for (size_t i = 0; i < v->n; i++) {
-        int r = lease_segment_visit(v->segments[i], readers->all[i], outside, since_us, until_us, each, context);
+        int r = lease_segment_visit(v->segments[i], readers->all[i], outside, port, since_us, until_us, each, context);
         if (r)
             return r;
     }
