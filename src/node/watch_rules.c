@@ -9,10 +9,12 @@
 #include "watch/detect/log_past.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_ALERTS = 16384 };
+enum { MAX_ALERTS = 16384, MAX_WAITING = 1024, SHOWN_WAITING = 50, WAITING_BYTES = 200 };
 
 static void say_refused(struct watch *w)
 {
@@ -113,6 +115,55 @@ static json_t *exceptions_status(struct watch *w)
     return all;
 }
 
+/* rules of one log source that nobody has sent */
+struct waiting {
+    char logsource[WAITING_BYTES];
+    uint32_t rules;
+};
+
+static int by_rules(const void *a, const void *b)
+{
+    const struct waiting *x = a, *y = b;
+    return x->rules != y->rules ? (x->rules < y->rules) - (x->rules > y->rules) : strcmp(x->logsource, y->logsource);
+}
+
+/* waiting_status - "waiting": rules whose log source has sent nothing; "waiting_for": which, the most wanted first. */
+static void waiting_status(struct watch *w, json_t *o)
+{
+    struct waiting *all = calloc(MAX_WAITING, sizeof(*all));
+    json_t *list = json_array();
+    uint32_t n_rules = w->alerts ? sigma_rules_count(w->rules) : 0, n = 0, waiting = 0;
+    for (uint32_t i = 0; all && i < n_rules; i++) {
+        const struct sigma_about *about = sigma_rules_about(w->rules, i);
+        char name[WAITING_BYTES];
+        if (about->kind != SIGMA_DETECTION || log_alerts_met(w->alerts, i))
+            continue;
+        const struct sigma_logsource *l = &about->logsource;
+        snprintf(name, sizeof(name), "%.*s/%.*s/%.*s", (int)l->product.n, l->product.p, (int)l->category.n, l->category.p,
+                 (int)l->service.n, l->service.p);
+        uint32_t at = 0;
+        while (at < n && strcmp(all[at].logsource, name) != 0)
+            at++;
+        waiting++;
+        if (at == MAX_WAITING)
+            continue;
+        if (at == n)
+            memcpy(all[n++].logsource, name, sizeof(name));
+        all[at].rules++;
+    }
+    if (n)
+        qsort(all, n, sizeof(*all), by_rules);
+    for (uint32_t i = 0; i < n && i < SHOWN_WAITING; i++) {
+        json_t *one = json_object();
+        json_object_set_new(one, "logsource", json_string(all[i].logsource));
+        put(one, "rules", all[i].rules);
+        json_array_append_new(list, one);
+    }
+    put(o, "waiting", waiting);
+    json_object_set_new(o, "waiting_for", list);
+    free(all);
+}
+
 json_t *watch_rules_status(struct watch *w)
 {
     struct log_alert_counters n = {0};
@@ -132,6 +183,7 @@ json_t *watch_rules_status(struct watch *w)
     put(o, "correlation_late", k.late);
     put(o, "correlation_forgotten", k.forgotten);
     put(o, "correlation_cut", k.cut);
+    waiting_status(w, o);
     json_object_set_new(o, "exceptions", exceptions_status(w));
     return o;
 }

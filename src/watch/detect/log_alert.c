@@ -41,6 +41,7 @@ struct log_alerts {
     uint64_t serial; /* of events that matched: the tag of correlations */
     struct log_alert_counters counters;
     uint64_t *excepted; /* by exception */
+    uint64_t *met;      /* bits by rule: its log source has sent something */
     struct buf payload;
 };
 
@@ -57,9 +58,10 @@ int log_alerts_new(const struct log_alerts_options *o, struct log_alerts **ret)
         a->n_slots *= 2;
     a->slots = calloc(a->n_slots, sizeof(*a->slots));
     a->excepted = calloc(o->n_exceptions + 1, sizeof(*a->excepted));
+    a->met = calloc(SIGMA_RULE_WORDS(sigma_rules_count(o->rules)) + 1, sizeof(*a->met));
     a->correlator = sigma_correlator_new(o->rules, SIGMA_CORRELATE_BYTES);
     sigma_entities_init(&a->entities, o->names);
-    if (!a->slots || !a->excepted || !a->correlator) {
+    if (!a->slots || !a->excepted || !a->met || !a->correlator) {
         log_alerts_free(a);
         return -ENOMEM;
     }
@@ -86,6 +88,7 @@ void log_alerts_free(struct log_alerts *a)
     sigma_correlator_free(a->correlator);
     free(a->slots);
     free(a->excepted);
+    free(a->met);
     buf_fini(&a->payload);
     pthread_mutex_destroy(&a->lock);
     free(a);
@@ -415,17 +418,36 @@ static int on_match(void *context, const struct events *e, uint32_t row, uint32_
     return r;
 }
 
+static int match_batch(struct matching *x, const struct events *e)
+{
+    int r = sigma_match(x->m, e, on_match, x);
+    if (sigma_matcher_has_met(x->m)) {
+        pthread_mutex_lock(&x->a->lock);
+        sigma_matcher_met(x->m, x->a->met);
+        pthread_mutex_unlock(&x->a->lock);
+    }
+    return r;
+}
+
 int log_alerts_match(struct log_alerts *a, struct sigma_matcher *m, const struct events *e, const struct space *space, int64_t now_us)
 {
     struct matching x = {.a = a, .m = m, .space = space, .now_us = now_us};
-    return sigma_match(m, e, on_match, &x);
+    return match_batch(&x, e);
 }
 
 int log_alerts_past(struct log_alerts *a, struct sigma_matcher *m, const struct events *e, int64_t since_us, int64_t now_us,
                     struct finder *x, int64_t unwritten_from_us)
 {
     struct matching past = {.a = a, .m = m, .now_us = now_us, .past = x, .since_us = since_us, .unwritten_from_us = unwritten_from_us};
-    return sigma_match(m, e, on_match, &past);
+    return match_batch(&past, e);
+}
+
+bool log_alerts_met(struct log_alerts *a, uint32_t rule)
+{
+    pthread_mutex_lock(&a->lock);
+    bool has = a->met[rule / 64] >> rule % 64 & 1;
+    pthread_mutex_unlock(&a->lock);
+    return has;
 }
 
 /* --- into the journal ------------------------------------------------------------------------------------------------------ */

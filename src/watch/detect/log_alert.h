@@ -81,6 +81,8 @@ int log_alerts_past(struct log_alerts *a, struct sigma_matcher *m, const struct 
  * Return: 0 or -errno: what was not written is tried again.
  */
 int log_alerts_write(struct log_alerts *a, struct finder *x, const struct space *space, int64_t now_us, struct fault *f);
+/* log_alerts_met - whether an event of rule @rule's log source has come since start, or is in what was recalled. */
+bool log_alerts_met(struct log_alerts *a, uint32_t rule);
 void log_alerts_count(struct log_alerts *a, struct log_alert_counters *ret);
 /* log_alerts_excepted - matches exception @i took away. */
 uint64_t log_alerts_excepted(struct log_alerts *a, size_t i);

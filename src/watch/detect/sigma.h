@@ -101,6 +101,15 @@ struct sigma_matcher *sigma_matcher_new(const struct sigma_rules *rules);
 void sigma_matcher_free(struct sigma_matcher *m);
 const struct sigma_counters *sigma_matcher_counters(const struct sigma_matcher *m);
 
+/*
+ * sigma_matcher_met - which rules an event of their log source came for, ever: added to @rules, a bit each in
+ * SIGMA_RULE_WORDS words. What a rule of other log sources waits for, nobody sends. Return: whether there are new ones.
+ * sigma_matcher_has_met - whether there would be. Both by the thread of @m. Correlations have no log source.
+ */
+#define SIGMA_RULE_WORDS(n_rules) (((size_t)(n_rules) + 63) / 64)
+bool sigma_matcher_met(struct sigma_matcher *m, uint64_t *rules);
+bool sigma_matcher_has_met(const struct sigma_matcher *m);
+
 /* @rule: an index for sigma_rules_about. Return: 0, or <0 which ends the match and is handed up. */
 typedef int sigma_match_fn(void *context, const struct events *e, uint32_t row, uint32_t rule);
 

@@ -60,6 +60,8 @@ struct sigma_matcher {
     uint64_t *marked;       /* bits by rule: candidate already */
     uint32_t *candidates, n_candidates;
     uint64_t *is_source;    /* bits by source, while a route is made */
+    uint64_t *met;          /* bits by rule: an event of its log source came */
+    bool has_met_more;      /* since sigma_matcher_met was asked */
     struct sigma_recall *recall;
     struct region regions[REGIONS_MAX];
     uint32_t n_regions, region; /* in hand: texts are found through in order */
@@ -119,10 +121,11 @@ static int prepare(struct sigma_matcher *m)
     m->marked = calloc(words(r->n_rules), sizeof *m->marked);
     m->candidates = calloc(r->n_rules + 1, sizeof *m->candidates);
     m->is_source = calloc(words(r->pipelines.n_sources), sizeof *m->is_source);
+    m->met = calloc(words(r->n_rules), sizeof *m->met);
     m->is_asking = calloc(r->n_rules + 1, sizeof *m->is_asking);
     m->recall = sigma_recall_new();
     m->rule_slots = calloc(r->n_rules + 1, sizeof *m->rule_slots);
-    if (!m->routes || !m->route_hash || !m->marked || !m->candidates || !m->is_source || !m->rule_slots ||
+    if (!m->routes || !m->route_hash || !m->marked || !m->candidates || !m->is_source || !m->met || !m->rule_slots ||
         !m->is_asking || !m->recall)
         return -ENOMEM;
     for (uint32_t i = 0; i < r->n_rules; i++) {
@@ -159,6 +162,7 @@ void sigma_matcher_free(struct sigma_matcher *m)
         return;
     sigma_event_fini(&m->event);
     hs_free_scratch(m->scratch);
+    free(m->met);
     free(m->routes);
     free(m->route_hash);
     free(m->marked);
@@ -183,7 +187,7 @@ const struct sigma_counters *sigma_matcher_counters(const struct sigma_matcher *
 static XXH128_hash_t key_of(struct sigma_matcher *m)
 {
     const struct events *e = m->event.e;
-    uint8_t key[KEY_MAX];
+    uint8_t key[KEY_MAX] __attribute__((uninitialized));
     size_t n = 0;
     for (uint32_t i = 0; i < m->event.n && n + KEY_VALUE_MAX + 16 < KEY_MAX; i++) {
         const struct event_value *value = &e->values[m->event.from + i];
@@ -299,6 +303,10 @@ static const struct family *find_family(struct sigma_matcher *m, bool is_known)
     f->common.always = keep_candidates(m, &f->common.n_always);
     if (!f->asking || !f->common.always)
         return NULL;
+    for (uint32_t i = 0; i < r->n_rules; i++)
+        if (is_meant(m, i, is_known))
+            set_bit(m->met, i);
+    m->has_met_more = true;
     f->next = m->families;
     return m->families = f;
 }
@@ -332,6 +340,20 @@ static int fill_route(struct sigma_matcher *m, struct route *route)
     route->always = keep_candidates(m, &route->n_always);
     m->counters.routes_made += route->always != NULL;
     return route->always ? 0 : -ENOMEM;
+}
+
+bool sigma_matcher_met(struct sigma_matcher *m, uint64_t *rules)
+{
+    bool has = m->has_met_more;
+    for (size_t w = 0; has && w < SIGMA_RULE_WORDS(m->r->n_rules); w++)
+        rules[w] |= m->met[w];
+    m->has_met_more = false;
+    return has;
+}
+
+bool sigma_matcher_has_met(const struct sigma_matcher *m)
+{
+    return m->has_met_more;
 }
 
 /* find_route - Return: NULL when memory is out. */
