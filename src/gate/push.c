@@ -272,6 +272,7 @@ static enum MHD_Result take_body(struct push *p, const char *bytes, size_t *n)
 {
     p->n_body += p->n_counted < *n ? *n - p->n_counted : 0;
     if (!p->status && p->n_body > p->listener->o.body_max_bytes) {
+        COUNT(p->listener, pushes_too_large);
         p->status = 413;
         p->detail = "the body is larger than this listener takes";
         close_pipe(p);

@@ -191,6 +191,7 @@ static int run_child(struct parent *p, const struct role *role, int ready_fd)
     struct fault f = {0};
     bool is_gate = role == &p->gate;
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    prctl(PR_SET_NAME, is_gate ? "vonggac-gate" : "vonggac-watch", 0, 0, 0);
     if (!is_gate)
         leave_gate(p);
     int r = privileges_drop(&p->identity, &f);
