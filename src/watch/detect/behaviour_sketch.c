@@ -29,65 +29,91 @@ int table_make(struct table *t, uint32_t n, size_t n_entry, int64_t horizon_us)
         sets *= 2;
     *t = (struct table){.n_sets = sets, .n_entry = (n_entry + 7) & ~(size_t)7, .horizon_us = horizon_us};
     t->bytes = calloc((size_t)sets * TABLE_WAYS, t->n_entry);
-    return t->bytes ? 0 : -ENOMEM;
+    t->keys = aligned_alloc(64, (size_t)sets * TABLE_WAYS * sizeof(*t->keys));
+    if (t->keys)
+        memset(t->keys, 0, (size_t)sets * TABLE_WAYS * sizeof(*t->keys));
+    if (t->bytes && t->keys)
+        return 0;
+    table_fini(t);
+    return -ENOMEM;
 }
 
 void table_fini(struct table *t)
 {
     free(t->bytes);
+    free(t->keys);
     t->bytes = NULL;
+    t->keys = NULL;
 }
 
-static struct table_entry *way(const struct table *t, uint64_t key, uint32_t i)
+static size_t set_of(const struct table *t, uint64_t key)
 {
-    uint64_t set = (key >> 7) & (t->n_sets - 1);
-    return (struct table_entry *)(void *)(t->bytes + (set * TABLE_WAYS + i) * t->n_entry);
+    return (size_t)((key >> 7) & (t->n_sets - 1)) * TABLE_WAYS;
+}
+
+static struct table_entry *entry_at(const struct table *t, size_t i)
+{
+    return (struct table_entry *)(void *)(t->bytes + i * t->n_entry);
 }
 
 void *table_find(const struct table *t, uint64_t key)
 {
-    for (uint32_t i = 0; i < TABLE_WAYS; i++) {
-        struct table_entry *e = way(t, key, i);
-        if (e->key == key)
-            return e;
-    }
+    size_t set = set_of(t, key);
+    for (size_t i = set; i < set + TABLE_WAYS; i++)
+        if (t->keys[i] == key)
+            return entry_at(t, i);
     return NULL;
+}
+
+/* worst_of - the place in a full set that is given up: not seen for the horizon, else the least weight. */
+static size_t worst_of(struct table *t, size_t set, int64_t now_us)
+{
+    size_t worst = set;
+    bool is_worst_old = now_us - entry_at(t, set)->last_us > t->horizon_us;
+    for (size_t i = set + 1; i < set + TABLE_WAYS; i++) {
+        const struct table_entry *e = entry_at(t, i);
+        bool is_old = now_us - e->last_us > t->horizon_us;
+        if ((is_old && !is_worst_old) || (is_old == is_worst_old && e->weight < entry_at(t, worst)->weight)) {
+            worst = i;
+            is_worst_old = is_old;
+        }
+    }
+    t->evicted += !is_worst_old;
+    return worst;
 }
 
 void *table_take(struct table *t, uint64_t key, int64_t now_us, bool *ret_is_new)
 {
-    struct table_entry *worst = NULL;
-    bool is_worst_old = false;
-    *ret_is_new = false;
-    for (uint32_t i = 0; i < TABLE_WAYS; i++) {
-        struct table_entry *e = way(t, key, i);
-        if (e->key == key)
-            return e;
-        if (worst && !worst->key)
-            continue;
-        bool is_old = e->key && now_us - e->last_us > t->horizon_us;
-        if (!worst || !e->key || (is_old && !is_worst_old) || (is_old == is_worst_old && e->weight < worst->weight)) {
-            worst = e;
-            is_worst_old = is_old;
-        }
+    size_t set = set_of(t, key), i = set, free_at = set + TABLE_WAYS;
+    for (; i < set + TABLE_WAYS; i++) {
+        if (t->keys[i] == key)
+            break;
+        if (!t->keys[i])
+            free_at = i;
     }
-    t->n += !worst->key;
-    t->evicted += worst->key && !is_worst_old;
-    memset(worst, 0, t->n_entry);
-    worst->key = key;
-    worst->last_us = now_us;
-    *ret_is_new = true;
-    return worst;
+    *ret_is_new = i == set + TABLE_WAYS;
+    if (!*ret_is_new)
+        return entry_at(t, i);
+    bool is_free = free_at < set + TABLE_WAYS;
+    i = is_free ? free_at : worst_of(t, set, now_us);
+    t->n += is_free;
+    t->keys[i] = key;
+    struct table_entry *e = entry_at(t, i);
+    memset(e, 0, t->n_entry);
+    e->key = key;
+    e->last_us = now_us;
+    return e;
 }
 
 void *table_at(const struct table *t, uint32_t i)
 {
-    struct table_entry *e = (struct table_entry *)(void *)(t->bytes + (size_t)i * t->n_entry);
-    return e->key ? e : NULL;
+    return t->keys[i] ? entry_at(t, i) : NULL;
 }
 
 void table_drop(struct table *t, void *entry)
 {
+    size_t i = (size_t)((uint8_t *)entry - t->bytes) / t->n_entry;
+    t->keys[i] = 0;
     memset(entry, 0, t->n_entry);
     t->n--;
 }
@@ -135,7 +161,7 @@ double distinct_count(const struct distinct *d)
     if (!d->is_large)
         return d->n_exact;
     for (uint32_t i = 0; i < DISTINCT_REGISTERS; i++) {
-        sum += ldexp(1, -d->registers[i]);
+        sum += 1 / (double)(UINT64_C(1) << d->registers[i]);
         n_zero += !d->registers[i];
     }
     double e = alpha * m * m / sum;

@@ -27,6 +27,7 @@ struct table_entry {
 };
 
 struct table {
+    uint64_t *keys; /* again, side by side: one cache line a set */
     uint8_t *bytes;
     uint32_t n_sets;
     size_t n_entry;
