@@ -209,6 +209,17 @@ static void windows_events_of_other_sources(void **state)
         {"{\"EventID\":1116,\"Channel\":\"Microsoft-Windows-Windows Defender/Operational\",\"ProviderName\":\"Microsoft-Windows-Windows Defender\",\"Threat Name\":\"Trojan:X\","
          "\"Path\":\"file:_C:\\\\a.exe\",\"Detection User\":\"PC\\\\an\"}",
          "event.kind=alert\nevent.category=malware\nrule.name=Trojan:X\nuser.name=an\nwinlog.event_data.Threat Name=Trojan:X"},
+        {"<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='Microsoft-Windows-Windows Defender'/><EventID>1117</EventID>"
+         "<Channel>Microsoft-Windows-Windows Defender/Operational</Channel><Computer>may-01</Computer></System><EventData><Data Name='Threat ID'>2147700001</Data>"
+         "<Data Name='Threat Name'>Trojan:Win32/Mau.A!cl</Data><Data Name='Category Name'>Trojan</Data><Data Name='Action Name'>Quarantine</Data>"
+         "<Data Name='Detection User'>CTY\\lan</Data><Data Name='Process Name'>C:\\Windows\\explorer.exe</Data><Data Name='Path'>file:_C:\\a b.exe</Data></EventData></Event>",
+         "event.kind=alert\nevent.category=malware\nevent.action=malware-action-taken\nevent.outcome=success\nrule.name=Trojan:Win32/Mau.A!cl\nrule.id=2147700001\n"
+         "rule.category=Trojan\nuser.name=lan\nuser.domain=CTY\nprocess.name=explorer.exe\nfile.path=file:_C:\\a b.exe\nwinlog.event_data.Action Name=Quarantine"},
+        {"<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='Microsoft-Windows-Windows Defender'/><EventID>5007</EventID>"
+         "<Channel>Microsoft-Windows-Windows Defender/Operational</Channel><Computer>may-01</Computer></System><EventData><Data Name='Product Name'>Microsoft Defender Antivirus</Data>"
+         "<Data Name='Old Value'>Default\\Exclusions</Data><Data Name='New Value'>HKLM\\SOFTWARE\\Microsoft\\Windows Defender\\Exclusions\\Paths\\C:\\Temp = 0x0</Data></EventData></Event>",
+         "event.category=configuration\nevent.type=change\nevent.action=configuration-changed\nwinlog.event_data.Old Value=Default\\Exclusions\n"
+         "registry.data.strings=HKLM\\SOFTWARE\\Microsoft\\Windows Defender\\Exclusions\\Paths\\C:\\Temp = 0x0"},
         {"{\"EventID\":22,\"Channel\":\"Microsoft-Windows-Sysmon/Operational\",\"SourceName\":\"Microsoft-Windows-Sysmon\",\"QueryName\":\"c2.example\",\"QueryStatus\":\"0\"}",
          "dns.question.name=c2.example\nevent.action=dns-query"},
         {"{\"EventID\":13,\"Channel\":\"Microsoft-Windows-Sysmon/Operational\",\"SourceName\":\"Microsoft-Windows-Sysmon\",\"EventType\":\"SetValue\","
