@@ -9,6 +9,7 @@
 #include "cli/table.h"
 #include "state/audit.h"
 #include "watch/lease/read.h"
+#include "watch/lease/formula.h"
 #include "watch/lease/gateways.h"
 #include "watch/lease/store.h"
 
@@ -116,7 +117,7 @@ static int read_import_options(const struct cli_args *a, struct lease_read_optio
     *o = (struct lease_read_options){.at_us = LEASE_UNKNOWN, .kind = LEASE_N_KINDS, .gateway = text_of(a->value[CLI_GATEWAY]),
                                      .realm = text_of(a->value[CLI_REALM]), .row = take_row, .refused = show_refused};
     if (format && lease_format_parse(format, &o->format)) {
-        SAY(stderr, cli_bad_format, format, "auto, csv, kea, windows-dhcp, isc, dnsmasq, detail, neighbours");
+        SAY(stderr, cli_bad_format, format, "auto, csv, kea, windows-dhcp, isc, dnsmasq, detail, neighbours, formula");
         return 1;
     }
     if (kind && lease_kind_parse(kind, strlen(kind), &o->kind)) {
@@ -164,6 +165,37 @@ static int import_fd(struct lease_store *s, struct lease_read_options *o, const 
     return sum_refused(&account) || account.is_cut ? EXIT_REFUSED : EXIT_DONE;
 }
 
+/* import_formulas - configurations of deterministic gateways are no rows: they are kept as they are. */
+static int import_formulas(const struct cli_args *a, const char *data_dir)
+{
+    int zone_s, status = EXIT_DONE;
+    if (read_zone(a, &zone_s))
+        return EXIT_FAILED;
+    for (size_t i = 0; i < a->n_operands; i++) {
+        struct fault f = {0};
+        uint8_t *p = NULL;
+        size_t n = 0;
+        uint32_t n_rows = 0;
+        _cleanup_close_ int fd = cli_open(a->operands[i]);
+        if (fd < 0)
+            return EXIT_FAILED;
+        int rc = file_read_all(fd, FORMULAS_FILE_MAX, &p, &n);
+        if (rc)
+            (void)FAULT(&f, rc, store_read_failed, a->operands[i], strerrordesc_np(-rc));
+        else
+            rc = formulas_add(data_dir, (struct text){(const char *)p, n}, zone_s, &n_rows, &f);
+        free(p);
+        if (rc < 0)
+            return cli_fail(&f);
+        if (rc)
+            SAY(stderr, list_file_fault, a->operands[i], f.text);
+        else
+            SAY(stderr, formula_kept, a->operands[i], message_count(n_rows));
+        status = rc ? EXIT_REFUSED : status;
+    }
+    return status;
+}
+
 static int import_file(struct lease_store *s, struct lease_read_options *o, const struct cli_args *a, const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -190,9 +222,13 @@ int cli_lease_import(const struct cli_args *a)
     struct lease_store *s;
     struct fault f = {0};
     int status = EXIT_DONE;
+    const char *format = a->value[CLI_FORMAT], *data_dir;
+    if (format && !strcmp(format, "formula"))
+        return import_formulas(a, cli_become_owner(a->data_dir));
     if (read_import_options(a, &o))
         return EXIT_FAILED;
-    if (lease_store_open(cli_become_owner(a->data_dir), &(struct lease_store_options){.wait_us = LOCK_WAIT_US}, &s, &f))
+    data_dir = cli_become_owner(a->data_dir);
+    if (lease_store_open(data_dir, &(struct lease_store_options){.wait_us = LOCK_WAIT_US}, &s, &f))
         return cli_fail(&f);
     for (size_t i = 0; i < a->n_operands; i++) {
         int one = import_file(s, &o, a, a->operands[i]);

@@ -71,7 +71,8 @@ enum { N_BATCH = sizeof(batch_columns) / sizeof(*batch_columns) };
 
 /* one who asks: the records, and what may be shown */
 struct asking {
-    struct lease_view *view;
+    struct lease_view *view; /* NULL: no records, only formulas */
+    struct formulas formulas;
     struct lease_resolver *resolver;
     struct arena arena;
     struct table table;
@@ -169,16 +170,18 @@ static void put_all(struct asking *k, const struct batch_row *b, enum lease_verd
 static int open_asking(const struct cli_args *a, struct asking *k, struct fault *f)
 {
     *k = (struct asking){.may_see_subscribers = a->value[CLI_PURPOSE] != NULL, .arena.max_bytes = (size_t)256 << 20};
-    int rc = lease_view_open(a->data_dir, &k->view, f);
+    int rc = formulas_load(a->data_dir, &k->formulas, f);
+    if (!rc)
+        rc = lease_view_open(a->data_dir, &k->view, f);
     if (rc == LEASE_EMPTY)
-        return FAULT(f, rc, lease_none_yet, a->data_dir);
+        rc = k->formulas.n ? 0 : FAULT(f, rc, lease_none_yet, a->data_dir);
     if (!rc) {
-        rc = lease_resolver_new(k->view, &k->resolver);
+        rc = lease_resolver_new(k->view, &k->formulas, &k->resolver);
         if (rc)
             (void)FAULT(f, rc, store_read_failed, "leases", strerrordesc_np(-rc));
     }
     const char *why = NULL;
-    if (!rc && lease_view_n_damaged(k->view, &why))
+    if (!rc && k->view && lease_view_n_damaged(k->view, &why))
         SAY(stderr, cli_fault, why);
     return rc;
 }
@@ -188,6 +191,7 @@ static void close_asking(struct asking *k)
     arena_fini(&k->arena);
     lease_resolver_free(k->resolver);
     lease_view_close(k->view);
+    formulas_fini(&k->formulas);
 }
 
 /* --- who -------------------------------------------------------------------------------------------------------- */

@@ -190,7 +190,7 @@ static double ask(const char *dir, uint64_t rows, uint64_t *ret_found)
     struct arena arena = {.max_bytes = (size_t)64 << 20};
     uint64_t state = 7;
     double last_s = 1800.0 / SLOTS * 2 * (double)rows, from = 0;
-    if (lease_view_open(dir, &v, &f) || lease_resolver_new(v, &r))
+    if (lease_view_open(dir, &v, &f) || lease_resolver_new(v, NULL, &r))
         die("view", &f);
     for (int k = -QUESTIONS / 10; k < QUESTIONS; k++) { /* the first ones warm up */
         uint64_t x = next_random(&state);

@@ -80,7 +80,7 @@ static void open_world(struct world *w, const struct row *rows, size_t n)
     lease_store_close(s);
     *w = (struct world){.arena.max_bytes = (size_t)64 << 20};
     assert_int_equal(lease_view_open(directory, &w->view, &f), 0);
-    assert_int_equal(lease_resolver_new(w->view, &w->resolver), 0);
+    assert_int_equal(lease_resolver_new(w->view, NULL, &w->resolver), 0);
 }
 
 static void close_world(struct world *w)

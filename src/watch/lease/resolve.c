@@ -28,7 +28,8 @@ struct near_rows {
 };
 
 struct lease_resolver {
-    const struct lease_view *view;
+    const struct lease_view *view;    /* NULL: no records */
+    const struct formulas *formulas;  /* NULL: none */
     struct lease_readers *readers;
     struct gateways gateways;
     struct near_rows touching, after;
@@ -51,14 +52,15 @@ const char *lease_confidence_name(enum lease_confidence c)
     return names[c];
 }
 
-int lease_resolver_new(const struct lease_view *v, struct lease_resolver **ret)
+int lease_resolver_new(const struct lease_view *v, const struct formulas *formulas, struct lease_resolver **ret)
 {
     struct lease_resolver *r = calloc(1, sizeof(*r));
     if (!r)
         return -ENOMEM;
     r->view = v;
-    r->readers = lease_readers_new(v);
-    int rc = r->readers ? gateways_init(&r->gateways, v) : -ENOMEM;
+    r->formulas = formulas;
+    r->readers = v ? lease_readers_new(v) : NULL;
+    int rc = !v ? 0 : r->readers ? gateways_init(&r->gateways, v) : -ENOMEM;
     if (rc) {
         lease_resolver_free(r);
         return rc;
@@ -120,7 +122,7 @@ static int collect(struct lease_resolver *r, struct near_rows *g, const struct i
 {
     g->n = 0;
     g->has_more = false;
-    int rc = lease_view_visit(r->view, r->readers, a, port, since_us, until_us, gather, g);
+    int rc = r->view ? lease_view_visit(r->view, r->readers, a, port, since_us, until_us, gather, g) : 0;
     if (rc == -ENOMEM)
         return rc;
     if (rc < 0)
@@ -362,16 +364,68 @@ static bool is_asked_for(const struct asking *k, const struct lease *l)
     return k->q->port < 0 || (l->port_first <= k->q->port && k->q->port <= l->port_last);
 }
 
+/* --- formulas: no rows, every answer whole ----------------------------------------------------------------- */
+
+static bool is_valid(const struct formula *x, const struct asking *k)
+{
+    return x->from_us <= k->until_us && x->to_us > k->since_us;
+}
+
+static size_t n_by_formula(const struct lease_resolver *r, const struct asking *k)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; r->formulas && i < r->formulas->n; i++) {
+        const struct formula *x = &r->formulas->all[i];
+        if (is_valid(x, k))
+            n += k->q->port < 0 ? x->users_per_address : 1;
+    }
+    return n;
+}
+
+static void add_formula(const struct asking *k, const struct formula *x, uint16_t port, struct lease_answer *a, size_t room)
+{
+    struct lease_candidate c = {.by = LEASE_BY_FORMULA, .kind = LEASE_PORT_BLOCK, .gateway = x->gateway, .realm = x->realm,
+                                .from_us = x->from_us == INT64_MIN ? LEASE_UNKNOWN : x->from_us,
+                                .to_us = x->to_us == INT64_MAX ? LEASE_UNKNOWN : x->to_us, .source = TEXT("RFC 7422")};
+    if (formula_inside(x, &k->q->address, port, &c.inside, &c.port_first, &c.port_last))
+        return;
+    if (a->n == room) {
+        a->why |= LEASE_WHY_TOO_MANY;
+        return;
+    }
+    if (k->q->port < 0)
+        c.why |= LEASE_WHY_NO_PORT;
+    if (x->from_us > k->since_us || x->to_us <= k->until_us)
+        c.why |= LEASE_WHY_EDGE;
+    a->candidates[a->n++] = c;
+}
+
+static void add_by_formula(const struct lease_resolver *r, const struct asking *k, struct lease_answer *a, size_t room)
+{
+    for (uint32_t i = 0; r->formulas && i < r->formulas->n; i++) {
+        const struct formula *x = &r->formulas->all[i];
+        uint32_t step = x->method == FORMULA_INTERLEAVED ? 1 : x->ports_per_user;
+        if (!is_valid(x, k))
+            continue;
+        if (k->q->port >= 0)
+            add_formula(k, x, (uint16_t)k->q->port, a, room);
+        for (uint32_t user = 0; k->q->port < 0 && user < x->users_per_address; user++)
+            add_formula(k, x, (uint16_t)(x->port_first + user * step), a, room);
+    }
+}
+
 /* make_candidates - of the rows left, one per holder and gateway. */
 static int make_candidates(struct lease_resolver *r, const struct asking *k, struct lease_answer *a)
 {
     size_t n_left = 0;
     for (size_t i = 0; i < r->touching.n; i++)
         n_left += !r->touching.all[i].is_out && is_asked_for(k, &r->touching.all[i].l);
-    size_t room = n_left < RESOLVE_CANDIDATES ? n_left : RESOLVE_CANDIDATES;
+    size_t room = n_left + n_by_formula(r, k);
+    room = room < RESOLVE_CANDIDATES ? room : RESOLVE_CANDIDATES;
     a->candidates = room ? arena_alloc(k->arena, room * sizeof(*a->candidates)) : NULL;
     if (room && !a->candidates)
         return -ENOMEM;
+    add_by_formula(r, k, a, room);
     for (size_t i = 0; i < r->touching.n; i++) {
         const struct near_row *x = &r->touching.all[i];
         uint32_t at = 0;
@@ -407,7 +461,8 @@ static void find_conflicts(struct lease_answer *a)
     for (uint32_t i = 0; i < a->n; i++)
         for (uint32_t j = i + 1; j < a->n && j < i + 64; j++) { /* of very many, near ones tell enough */
             struct lease_candidate *x = &a->candidates[i], *y = &a->candidates[j];
-            if (x->port_first > y->port_last || y->port_first > x->port_last || is_taking_turns(x, y))
+            bool is_one_formula = x->by == LEASE_BY_FORMULA && y->by == LEASE_BY_FORMULA && text_equal(x->gateway, y->gateway);
+            if (x->port_first > y->port_last || y->port_first > x->port_last || is_one_formula || is_taking_turns(x, y))
                 continue;
             x->why |= LEASE_WHY_CONFLICT;
             y->why |= LEASE_WHY_CONFLICT;
@@ -508,7 +563,7 @@ static int follow(struct lease_resolver *r, const struct asking *k, struct lease
 
 static int ask(struct lease_resolver *r, const struct asking *k, struct lease_answer *a)
 {
-    if (lease_view_n_damaged(r->view, NULL))
+    if (r->view && lease_view_n_damaged(r->view, NULL))
         a->why |= LEASE_WHY_DAMAGED;
     if (k->until_us - k->since_us >= 2 * ROUNDED_HOURS * INT64_C(3600000000))
         a->why |= LEASE_WHY_ROUNDED_TIME;

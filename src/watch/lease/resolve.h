@@ -19,6 +19,7 @@
 
 #include "base/arena.h"
 #include "base/text.h"
+#include "watch/lease/formula.h"
 #include "watch/lease/store.h"
 
 #define RESOLVE_ROWS 65536u
@@ -95,8 +96,8 @@ struct lease_answer {
 };
 
 struct lease_resolver;
-/* lease_resolver_new - over @v, borrowed. Return: 0 or -ENOMEM, -EBADMSG. */
-int lease_resolver_new(const struct lease_view *v, struct lease_resolver **ret);
+/* lease_resolver_new - over @v and @formulas, borrowed; either may be NULL. Return: 0 or -ENOMEM, -EBADMSG. */
+int lease_resolver_new(const struct lease_view *v, const struct formulas *formulas, struct lease_resolver **ret);
 void lease_resolver_free(struct lease_resolver *r);
 /*
  * lease_resolve - @arena holds the answer. What cannot be read is said in the answer, not returned.
