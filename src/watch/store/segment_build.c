@@ -58,8 +58,45 @@ static bool keep_as_spare(struct segment_builder *b)
     return false;
 }
 
+/* --- what writing needs -------------------------------------------------------------------- */
+
+static struct segment_finish *_Atomic spare_finish;
+
+static void free_finish(struct segment_finish *x)
+{
+    if (!x)
+        return;
+    buf_fini(&x->out);
+    page_writer_fini(&x->body);
+    segment_index_fini(&x->index);
+    free(x);
+}
+
+int segment_finish_take(struct segment_builder *b)
+{
+    if (!b->finish && b->max_rows == SEGMENT_ROWS)
+        b->finish = atomic_exchange(&spare_finish, NULL);
+    if (!b->finish)
+        b->finish = calloc(1, sizeof(*b->finish));
+    if (!b->finish)
+        return -ENOMEM;
+    segment_index_clear(&b->finish->index);
+    buf_clear(&b->finish->out);
+    b->finish->out.max = (size_t)1 << 33;
+    return 0;
+}
+
+void segment_finish_give(struct segment_builder *b)
+{
+    struct segment_finish *none = NULL, *x = b->finish;
+    b->finish = NULL;
+    if (x && (b->max_rows < SEGMENT_ROWS || !atomic_compare_exchange_strong(&spare_finish, &none, x)))
+        free_finish(x);
+}
+
 void segment_builder_trim(void)
 {
+    free_finish(atomic_exchange(&spare_finish, NULL));
     for (unsigned i = 0; i < N_SPARES; i++)
         destroy(atomic_exchange(&spares[i], NULL));
     block_memory_trim();
@@ -132,9 +169,7 @@ static void destroy(struct segment_builder *b)
     block_records_fini(&b->records);
     buf_fini(&b->packed);
     buf_fini(&b->texts);
-    buf_fini(&b->out);
-    page_writer_fini(&b->body);
-    segment_index_fini(&b->index);
+    segment_finish_give(b);
     free(b);
 }
 

@@ -36,6 +36,13 @@ struct segment_index {
     struct buf heads, groups, body, posting_groups, postings;
 };
 
+/* what only the thread that writes a segment needs: kept for the next one, whichever builder it comes from */
+struct segment_finish {
+    struct segment_index index;
+    struct page_writer body; /* of the file: its blocks */
+    struct buf out;          /* the rest of it */
+};
+
 struct segment_builder {
     int family;
     uint32_t max_rows, n_rows, n_blocks;
@@ -53,9 +60,7 @@ struct segment_builder {
     struct flow_observer *observers;
     uint32_t n_observers, observers_capacity;
     struct buf texts; /* scratch */
-    struct segment_index index;
-    struct page_writer body; /* of the file: its blocks */
-    struct buf out;          /* the rest of it */
+    struct segment_finish *finish; /* only while it is written */
 };
 
 /* segment_builder_close - @x is the next block; @observer: numbers of the builder's table. Return: 0, or -ENOMEM and nothing changed. */
@@ -66,6 +71,9 @@ void segment_builder_give(struct segment_builder *b, uint32_t k);
 int segment_builder_flush(struct segment_builder *b);
 /* segment_index_build - entries, codes, postings and attributes of all blocks. Return: 0 or -ENOMEM. */
 int segment_index_build(struct segment_builder *b);
+/* segment_finish_take - b->finish, empty. Return: 0 or -ENOMEM. segment_finish_give - back, if there is one. */
+int segment_finish_take(struct segment_builder *b);
+void segment_finish_give(struct segment_builder *b);
 /* segment_index_clear - empty, the memory stays. */
 void segment_index_clear(struct segment_index *x);
 void segment_index_fini(struct segment_index *x);

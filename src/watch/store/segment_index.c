@@ -336,7 +336,7 @@ static int make_all(struct work *w)
 
 int segment_index_build(struct segment_builder *b)
 {
-    struct segment_index *x = &b->index;
+    struct segment_index *x = &b->finish->index;
     struct work *w = malloc(sizeof(*w));
     if (!w)
         return -ENOMEM;

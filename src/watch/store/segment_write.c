@@ -20,7 +20,7 @@
 struct writer {
     struct segment_builder *b;
     int fd;
-    uint64_t at; /* file offset of the first byte of b->out: the body has been written */
+    uint64_t at; /* file offset of the first byte of b->finish->out: the body has been written */
     bool uses_as, uses_mask; /* some block refers to the entries' attributes */
     struct segment_header header;
 };
@@ -28,11 +28,11 @@ struct writer {
 /* flush - the rest of the file, behind the body. */
 static int flush(struct writer *w)
 {
-    if (w->b->out.is_bad)
+    if (w->b->finish->out.is_bad)
         return -ENOMEM;
-    int r = page_write(w->fd, w->b->out.p, w->b->out.n, w->at);
-    w->at += w->b->out.n;
-    w->b->out.n = 0;
+    int r = page_write(w->fd, w->b->finish->out.p, w->b->finish->out.n, w->at);
+    w->at += w->b->finish->out.n;
+    w->b->finish->out.n = 0;
     return r;
 }
 
@@ -41,17 +41,17 @@ static int flush(struct writer *w)
 static void end_cell(struct writer *w, struct segment_cell *cell, enum segment_kind kind, size_t from, size_t begin)
 {
     cell->offset_and_kind = (from - begin) | (uint64_t)kind << 56;
-    cell->n_bytes = (uint32_t)(w->b->body.n - from);
-    cell->checksum = (uint32_t)checksum(w->b->body.p + from, w->b->body.n - from);
+    cell->n_bytes = (uint32_t)(w->b->finish->body.n - from);
+    cell->checksum = (uint32_t)checksum(w->b->finish->body.p + from, w->b->finish->body.n - from);
 }
 
 static int put_array(struct writer *w, struct segment_cell *cell, size_t begin, const uint32_t *v, uint32_t n)
 {
-    size_t from = w->b->body.n;
-    uint8_t *p = page_writer_room(&w->b->body, PACK_ARRAY_MAX_BYTES(n));
+    size_t from = w->b->finish->body.n;
+    uint8_t *p = page_writer_room(&w->b->finish->body, PACK_ARRAY_MAX_BYTES(n));
     if (!p)
         return -ENOMEM;
-    w->b->body.n += pack_array32(v, n, p);
+    w->b->finish->body.n += pack_array32(v, n, p);
     end_cell(w, cell, KIND_PLAIN, from, begin);
     return 0;
 }
@@ -100,7 +100,7 @@ static unsigned gather_codes(const struct writer *w, const struct block *block, 
 static int put_codes(struct writer *w, uint32_t k, unsigned c, uint32_t n, size_t begin, const uint32_t *by_place)
 {
     struct block *block = &w->b->blocks[k];
-    uint32_t other[SEGMENT_BLOCK_ROWS] __attribute__((uninitialized)), min, max, none = w->b->index.n_entries;
+    uint32_t other[SEGMENT_BLOCK_ROWS] __attribute__((uninitialized)), min, max, none = w->b->finish->index.n_entries;
     const uint32_t *codes = by_place + (c == FLOW_DESTINATION_IP ? SEGMENT_BLOCK_ROWS : 0);
     if (c > FLOW_DESTINATION_IP) {
         const uint16_t *locals = w->b->records.locals[c] + (size_t)k * SEGMENT_BLOCK_ROWS;
@@ -165,11 +165,11 @@ static int put_by_address(struct writer *w, struct block *block, unsigned c, uin
     uint32_t n_rows = has_exceptions ? find_exceptions(w, block, c, bits, values) : 0;
     if ((size_t)n_rows * EXCEPTION_BYTES > pack_bits_bytes(n, pack_width(cell->max - cell->min)) / 2)
         return put_plain(w, block, c, n, begin);
-    size_t from = w->b->body.n;
-    uint8_t *p = page_writer_room(&w->b->body, 4 + (size_t)n_rows * EXCEPTION_BYTES);
+    size_t from = w->b->finish->body.n;
+    uint8_t *p = page_writer_room(&w->b->finish->body, 4 + (size_t)n_rows * EXCEPTION_BYTES);
     if (!p)
         return -ENOMEM;
-    w->b->body.n += 4 + (size_t)n_rows * EXCEPTION_BYTES;
+    w->b->finish->body.n += 4 + (size_t)n_rows * EXCEPTION_BYTES;
     memcpy(p, &n_rows, 4);
     uint8_t *rows = p + 4, *said = rows + (size_t)n_rows * 2;
     for (uint32_t i = 0; n_rows && i < SEGMENT_BLOCK_ROWS / 64; i++)
@@ -208,7 +208,7 @@ static int put_late(struct writer *w, uint32_t k, uint64_t columns, size_t begin
 static int put_block(struct writer *w, uint32_t k)
 {
     struct block *block = &w->b->blocks[k];
-    struct page_writer *body = &w->b->body;
+    struct page_writer *body = &w->b->finish->body;
     size_t begin = body->n;
     unsigned flags = gather_codes(w, block, w->b->numbers);
     uint64_t late = (block->columns & ADDRESS_COLUMNS) | block->by_address;
@@ -232,27 +232,27 @@ static int put_block(struct writer *w, uint32_t k)
 static void begin_section(struct writer *w, enum segment_section s)
 {
     static const uint8_t zeros[8];
-    buf_add(&w->b->out, zeros, -w->b->out.n & 7);
-    w->header.sections[s].offset = w->b->out.n;
+    buf_add(&w->b->finish->out, zeros, -w->b->finish->out.n & 7);
+    w->header.sections[s].offset = w->b->finish->out.n;
 }
 
 static void end_section(struct writer *w, enum segment_section s)
 {
-    w->header.sections[s].n_bytes = w->b->out.n - w->header.sections[s].offset;
+    w->header.sections[s].n_bytes = w->b->finish->out.n - w->header.sections[s].offset;
 }
 
 static void put_section(struct writer *w, enum segment_section s, const struct buf *x)
 {
     begin_section(w, s);
     if (x->n)
-        buf_add(&w->b->out, x->p, x->n);
+        buf_add(&w->b->finish->out, x->p, x->n);
     end_section(w, s);
 }
 
 static void put_cells(struct writer *w, unsigned column)
 {
     for (uint32_t k = 0; k < w->b->n_blocks; k++)
-        buf_add(&w->b->out, &w->b->blocks[k].cells[column], sizeof(struct segment_cell));
+        buf_add(&w->b->finish->out, &w->b->blocks[k].cells[column], sizeof(struct segment_cell));
     w->header.n_columns++;
 }
 
@@ -269,8 +269,8 @@ static void put_observers(struct writer *w)
 {
     begin_section(w, SECTION_OBSERVERS);
     for (uint32_t i = 0; i < w->b->n_observers; i++) {
-        buf_add(&w->b->out, w->b->observers[i].ip.b, 16);
-        buf_add(&w->b->out, &w->b->observers[i].domain, 4);
+        buf_add(&w->b->finish->out, w->b->observers[i].ip.b, 16);
+        buf_add(&w->b->finish->out, &w->b->observers[i].domain, 4);
     }
     end_section(w, SECTION_OBSERVERS);
 }
@@ -278,13 +278,13 @@ static void put_observers(struct writer *w)
 /* attributes of every entry */
 static int put_as(struct writer *w)
 {
-    uint32_t n = w->b->index.n_entries;
+    uint32_t n = w->b->finish->index.n_entries;
     begin_section(w, SECTION_AS);
     if (w->uses_as) {
-        uint8_t *p = buf_room(&w->b->out, PACK_ARRAY_MAX_BYTES(n));
+        uint8_t *p = buf_room(&w->b->finish->out, PACK_ARRAY_MAX_BYTES(n));
         if (!p)
             return -ENOMEM;
-        w->b->out.n += pack_array32(w->b->index.as, n, p);
+        w->b->finish->out.n += pack_array32(w->b->finish->index.as, n, p);
     }
     end_section(w, SECTION_AS);
     return 0;
@@ -292,15 +292,15 @@ static int put_as(struct writer *w)
 
 static int put_masks(struct writer *w)
 {
-    uint32_t n = w->b->index.n_entries, *v = w->b->index.as; /* no more needed */
+    uint32_t n = w->b->finish->index.n_entries, *v = w->b->finish->index.as; /* no more needed */
     begin_section(w, SECTION_MASK);
     if (w->uses_mask) {
-        uint8_t *p = buf_room(&w->b->out, PACK_ARRAY_MAX_BYTES(n));
+        uint8_t *p = buf_room(&w->b->finish->out, PACK_ARRAY_MAX_BYTES(n));
         if (!p)
             return -ENOMEM;
         for (uint32_t i = 0; i < n; i++)
-            v[i] = w->b->index.masks[i];
-        w->b->out.n += pack_array32(v, n, p);
+            v[i] = w->b->finish->index.masks[i];
+        w->b->finish->out.n += pack_array32(v, n, p);
     }
     end_section(w, SECTION_MASK);
     return 0;
@@ -309,26 +309,26 @@ static int put_masks(struct writer *w)
 static int put_index(struct writer *w)
 {
     put_directory(w);
-    put_section(w, SECTION_HEADS, &w->b->index.heads);
-    put_section(w, SECTION_GROUPS, &w->b->index.groups);
-    put_section(w, SECTION_BODY, &w->b->index.body);
-    put_section(w, SECTION_POSTING_GROUPS, &w->b->index.posting_groups);
-    put_section(w, SECTION_POSTINGS, &w->b->index.postings);
+    put_section(w, SECTION_HEADS, &w->b->finish->index.heads);
+    put_section(w, SECTION_GROUPS, &w->b->finish->index.groups);
+    put_section(w, SECTION_BODY, &w->b->finish->index.body);
+    put_section(w, SECTION_POSTING_GROUPS, &w->b->finish->index.posting_groups);
+    put_section(w, SECTION_POSTINGS, &w->b->finish->index.postings);
     int r = put_as(w);
     if (!r)
         r = put_masks(w);
     put_observers(w);
-    if (r || w->b->out.is_bad)
+    if (r || w->b->finish->out.is_bad)
         return -ENOMEM;
-    size_t n = w->b->out.n, n_checksums = sealed_pieces_of(n, SEALED_PAGE) * 8;
+    size_t n = w->b->finish->out.n, n_checksums = sealed_pieces_of(n, SEALED_PAGE) * 8;
     w->header.index_offset = w->at;
     w->header.index_bytes = n;
-    uint8_t *p = buf_room(&w->b->out, n_checksums);
+    uint8_t *p = buf_room(&w->b->finish->out, n_checksums);
     if (!p)
         return -ENOMEM;
-    sealed_write_page_checksums(w->b->out.p, n, p);
+    sealed_write_page_checksums(w->b->finish->out.p, n, p);
     w->header.checksums_checksum = XXH3_64bits(p, n_checksums);
-    w->b->out.n += n_checksums;
+    w->b->finish->out.n += n_checksums;
     return flush(w);
 }
 
@@ -345,7 +345,7 @@ static int put_header(struct writer *w, uint64_t id)
     h->family = (uint32_t)b->family;
     h->n_rows = b->n_rows;
     h->n_blocks = b->n_blocks;
-    h->n_entries = w->b->index.n_entries;
+    h->n_entries = w->b->finish->index.n_entries;
     h->n_observers = b->n_observers;
     h->columns = flow_columns_store(b->columns);
     h->event_min_us = b->event_min_us;
@@ -362,15 +362,15 @@ static int put_header(struct writer *w, uint64_t id)
 static int begin_body(struct writer *w)
 {
     static const uint8_t zeros[SEGMENT_HEADER_BYTES];
-    page_writer_begin(&w->b->body, w->fd);
-    return page_writer_add(&w->b->body, zeros, sizeof(zeros));
+    page_writer_begin(&w->b->finish->body, w->fd);
+    return page_writer_add(&w->b->finish->body, zeros, sizeof(zeros));
 }
 
 /* end_body - up to a page of the file, so that a checked page of the index is one page of the disk's cache too. */
 static int end_body(struct writer *w)
 {
     static const uint8_t zeros[SEALED_PAGE];
-    struct page_writer *body = &w->b->body;
+    struct page_writer *body = &w->b->finish->body;
     int r = page_writer_add(body, zeros, (size_t)-(body->at + body->n) & (SEALED_PAGE - 1));
     if (!r)
         r = page_writer_end(body);
@@ -401,9 +401,10 @@ static int write_all(struct writer *w, uint64_t id)
 int segment_builder_write(struct segment_builder *b, uint64_t id, int fd, uint64_t *ret_n_bytes, struct fault *f)
 {
     struct writer w = {.b = b, .fd = fd};
-    buf_clear(&b->out);
-    b->out.max = (size_t)1 << 33;
-    int r = write_all(&w, id);
+    int r = segment_finish_take(b);
+    if (!r)
+        r = write_all(&w, id);
+    segment_finish_give(b);
     if (r == -ENOMEM)
         return FAULT(f, r, segment_no_memory, (unsigned long long)id,
                      (unsigned long long)b->n_rows * (2 * sizeof(uint64_t)));
