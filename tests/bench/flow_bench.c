@@ -399,6 +399,20 @@ static int rounds_wanted(void)
     return text ? atoi(text) : 5;
 }
 
+/* read_mib - what this process had brought from the disk so far. */
+static double read_mib(void)
+{
+    char line[128];
+    uint64_t bytes = 0;
+    FILE *f = fopen("/proc/self/io", "r");
+    while (f && fgets(line, sizeof(line), f))
+        if (!strncmp(line, "read_bytes:", 11))
+            bytes = strtoull(line + 11, NULL, 10);
+    if (f)
+        fclose(f);
+    return (double)bytes / (1 << 20);
+}
+
 static int count_row(void *context, const struct hunt_row *r)
 {
     uint64_t *n = context;
@@ -416,7 +430,7 @@ static int hunt(char **a, int argc)
     struct hunt_options o = {.since_us = INT64_MIN, .until_us = INT64_MAX, .n_threads = 1};
     struct fault f = {0};
     bool rows = argc > 2 && !strcmp(a[2], "rows");
-    double best = 1e9, first_wall = 0, first_cpu = 0;
+    double best = 1e9, first_wall = 0, first_cpu = 0, first_mib = read_mib();
     uint64_t n_rows = 0;
     const char *threads = getenv("BENCH_THREADS");
     o.n_threads = threads ? (unsigned)atoi(threads) : 1;
@@ -431,12 +445,13 @@ static int hunt(char **a, int argc)
         if (!i) {
             first_wall = cpu_s(CLOCK_MONOTONIC) - wall;
             first_cpu = took;
+            first_mib = read_mib() - first_mib;
         }
         best = took < best ? took : best;
     }
     printf("{\"rows\":%" PRIu64 ",\"sum\":%" PRIu64 ",\"max\":%" PRIu64
-           ",\"first_wall_s\":%.4f,\"first_cpu_s\":%.4f,\"cpu_s\":%.4f,\"segments\":%" PRIu64 ",\"searched\":%" PRIu64 "}\n",
-           rows ? n_rows : t.rows, t.bytes, t.bytes_max, first_wall, first_cpu, best, coverage.n_segments, coverage.n_rows);
+           ",\"first_wall_s\":%.4f,\"first_cpu_s\":%.4f,\"first_read_mib\":%.1f,\"cpu_s\":%.4f,\"segments\":%" PRIu64 ",\"searched\":%" PRIu64 "}\n",
+           rows ? n_rows : t.rows, t.bytes, t.bytes_max, first_wall, first_cpu, first_mib, best, coverage.n_segments, coverage.n_rows);
     list_close(l);
     return 0;
 }

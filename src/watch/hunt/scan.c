@@ -325,8 +325,11 @@ static void scan_ahead(void *context, const struct segment *s, const uint32_t *c
     const struct scan *c = context;
     uint64_t bitmap[SEGMENT_ROWS / SEGMENT_BLOCK_ROWS / 64];
     uint32_t blocks[AHEAD_BLOCKS], n = 0, n_blocks = segment_info(s)->n_blocks;
-    if (n_codes > FEW_CODES || !segment_want_postings(s, codes, n_codes) || segment_postings(s, codes, n_codes, bitmap))
+    if (n_codes > FEW_CODES)
         return;
+    segment_want_postings(s, codes, n_codes);
+    if (segment_postings(s, codes, n_codes, bitmap))
+        return; /* who reads it learns of the damage */
     for (uint32_t b = 0; b < n_blocks && n < AHEAD_BLOCKS; b++)
         if (bitmap[b / 64] >> b % 64 & 1)
             blocks[n++] = b;

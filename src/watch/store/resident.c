@@ -89,7 +89,7 @@ static void ask_stretch(struct stretch *x, const uint8_t *p, size_t n)
     *x = (struct stretch){from, p + n};
 }
 
-bool resident_want_all(size_t n, bool (*place)(void *context, size_t i, const uint8_t **ret_p, size_t *ret_n), void *context)
+void resident_want_all(size_t n, bool (*place)(void *context, size_t i, const uint8_t **ret_p, size_t *ret_n), void *context)
 {
     const uint8_t *p;
     size_t n_bytes;
@@ -98,12 +98,11 @@ bool resident_want_all(size_t n, bool (*place)(void *context, size_t i, const ui
         if (place(context, n < SAMPLES ? k : n / SAMPLES * k + n / SAMPLES / 2, &p, &n_bytes) && n_bytes)
             is_all = is_in_memory(p, n_bytes);
     if (is_all)
-        return false;
+        return;
     struct stretch open = {NULL, NULL};
     for (size_t i = 0; i < n; i++)
         if (place(context, i, &p, &n_bytes) && n_bytes && !is_in_memory(p, n_bytes))
             ask_stretch(&open, p, n_bytes);
     if (open.to > open.from)
         resident_ask(open.from, (size_t)(open.to - open.from));
-    return true;
 }

@@ -24,6 +24,5 @@ void resident_want(const uint8_t *p, size_t n);
 /*
  * resident_want_all - the same for many places. A few of them are looked at first: are they in memory, so are the others.
  * @place: where the @i-th is; false: nowhere.
- * Return: true if the disk was asked for any.
  */
-bool resident_want_all(size_t n, bool (*place)(void *context, size_t i, const uint8_t **ret_p, size_t *ret_n), void *context);
+void resident_want_all(size_t n, bool (*place)(void *context, size_t i, const uint8_t **ret_p, size_t *ret_n), void *context);

@@ -529,15 +529,16 @@ void segment_want_addresses(const struct segment *s, const struct ip *a, size_t 
 bool segment_is_resident(const struct segment *s)
 {
     return dictionary_is_resident(&s->dictionary) &&
-           sealed_is_resident(&s->index, s->postings.body, s->postings.n_body);
+           sealed_is_resident(&s->index, s->postings.body, s->postings.n_body) &&
+           resident_is(s->p + SEGMENT_HEADER_BYTES, s->header.index_offset - SEGMENT_HEADER_BYTES);
 }
 
-bool segment_want_postings(const struct segment *s, const uint32_t *codes, size_t n)
+void segment_want_postings(const struct segment *s, const uint32_t *codes, size_t n)
 {
     struct wanted w = {.s = s, .codes = codes};
     if (n)
         postings_want_table(&s->postings, codes[0], codes[n - 1]);
-    return resident_want_all(n, place_postings, &w);
+    resident_want_all(n, place_postings, &w);
 }
 
 void segment_want_columns(const struct segment *s, const uint32_t *blocks, size_t n_blocks, const unsigned *columns, size_t n_columns)

@@ -123,13 +123,12 @@ int segment_decode_entries4(const struct segment *s, uint32_t from, uint32_t n, 
 /*
  * segment_want_addresses, _postings, _columns - look-ups of addresses, postings of codes, and columns of blocks are about
  * to be read, all of them: what is not in memory is asked of the disk at once. @codes: ascending.
- * Return of _postings: true if the disk was asked for any.
  */
 void segment_want_addresses(const struct segment *s, const struct ip *a, size_t n);
-bool segment_want_postings(const struct segment *s, const uint32_t *codes, size_t n);
+void segment_want_postings(const struct segment *s, const uint32_t *codes, size_t n);
 void segment_want_columns(const struct segment *s, const uint32_t *blocks, size_t n_blocks, const unsigned *columns, size_t n_columns);
 
-/* segment_is_resident - as far as a few samples tell, what finds addresses in it is in memory. */
+/* segment_is_resident - as far as a few samples tell, what finds addresses and their rows in it is in memory. */
 bool segment_is_resident(const struct segment *s);
 
 /* segment_postings - blocks in which any of @codes occurs, into a bitmap of n_blocks bits (cleared first). */
