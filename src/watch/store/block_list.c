@@ -1,31 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "watch/store/block_list.h"
 
-static void put_varint(struct buf *b, uint32_t v)
-{
-    for (; v >= 0x80; v >>= 7)
-        buf_add_byte(b, (uint8_t)(v | 0x80));
-    buf_add_byte(b, (uint8_t)v);
-}
-
-static uint32_t get_varint(struct cursor *c)
-{
-    uint32_t v = 0;
-    for (unsigned shift = 0; shift < 35; shift += 7) {
-        uint8_t byte = cursor_u8(c);
-        v |= (uint32_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80))
-            return v;
-    }
-    c->is_bad = true;
-    return 0;
-}
+#include "base/varint.h"
 
 void block_list_put(struct buf *b, const uint16_t *blocks, uint32_t n, uint32_t n_blocks)
 {
     uint32_t bitmap_bytes = (n_blocks + 7) / 8;
     if (n > bitmap_bytes) {
-        put_varint(b, n * 2 + 1);
+        varint_put(b, (uint64_t)n * 2 + 1);
         uint8_t *p = buf_room(b, bitmap_bytes);
         if (!p)
             return;
@@ -36,24 +18,28 @@ void block_list_put(struct buf *b, const uint16_t *blocks, uint32_t n, uint32_t 
         b->n += bitmap_bytes;
         return;
     }
-    put_varint(b, n * 2);
+    varint_put(b, (uint64_t)n * 2);
     for (uint32_t i = 0; i < n; i++)
-        put_varint(b, (uint32_t)blocks[i] - (i ? blocks[i - 1] : 0u));
+        varint_put(b, (uint32_t)blocks[i] - (i ? blocks[i - 1] : 0u));
 }
 
 void block_list_take(struct cursor *c, uint32_t n_blocks, uint64_t *bitmap)
 {
-    uint32_t coded = get_varint(c);
+    uint64_t coded = varint_take(c);
     if (coded & 1) {
-        const uint8_t *p = cursor_take(c, (n_blocks + 7) / 8);
-        for (uint32_t i = 0; p && bitmap && i < n_blocks; i++)
-            bitmap[i / 64] |= (uint64_t)(p[i / 8] >> i % 8 & 1) << i % 64;
+        uint32_t n_bytes = (n_blocks + 7) / 8;
+        const uint8_t *p = cursor_take(c, n_bytes);
+        for (uint32_t i = 0; p && bitmap && i < n_bytes; i++) {
+            unsigned valid = n_blocks - i * 8 >= 8 ? 0xff : (1u << n_blocks % 8) - 1;
+            bitmap[i / 8] |= (uint64_t)(p[i] & valid) << i % 8 * 8;
+        }
         return;
     }
     uint64_t block = 0;
-    for (uint32_t i = 0; i < coded / 2 && !c->is_bad; i++) {
-        block += get_varint(c);
-        if (c->is_bad || block >= n_blocks)
+    for (uint64_t i = 0; i < coded / 2 && !c->is_bad; i++) {
+        uint64_t step = varint_take(c);
+        block += step;
+        if (c->is_bad || step >= n_blocks || block >= n_blocks)
             c->is_bad = true;
         else if (bitmap)
             bitmap[block / 64] |= UINT64_C(1) << block % 64;

@@ -4,6 +4,8 @@
  */
 #include "watch/store/log_block_inside.h"
 
+#include "base/varint.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,21 +64,6 @@ int log_grow(void *p, size_t *capacity, size_t n, size_t size)
 
 /* --- small things -------------------------------------------------------------------------------------- */
 
-static void put_varint(struct buf *b, uint64_t v)
-{
-    uint8_t bytes[10];
-    size_t n = 0;
-    for (; v >= 0x80; v >>= 7)
-        bytes[n++] = (uint8_t)(v | 0x80);
-    bytes[n++] = (uint8_t)v;
-    buf_add(b, bytes, n);
-}
-
-static uint64_t zigzag(uint64_t difference)
-{
-    return difference << 1 ^ (uint64_t)((int64_t)difference >> 63);
-}
-
 static unsigned width_of(uint64_t most)
 {
     return most ? (71 - (unsigned)__builtin_clzll(most)) / 8 : 0;
@@ -97,7 +84,7 @@ static void put_array(struct buf *b, const uint64_t *v, size_t n)
     unsigned width = is_delta ? delta : plain;
     uint64_t base = is_delta ? v[0] : min;
     buf_add_byte(b, (uint8_t)(width | (is_delta ? ARRAY_DELTA : 0)));
-    put_varint(b, base);
+    varint_put(b, base);
     uint8_t *to = buf_room(b, n * width + PAD);
     if (!to || !width)
         return;
@@ -297,7 +284,7 @@ static void put_ips(struct packing *p, const struct column *c)
         s->columns.is_bad = true;
         return;
     }
-    put_varint(&s->columns, n);
+    varint_put(&s->columns, n);
     for (uint32_t i = 0; i < n; i++)
         buf_add(&s->columns, p->e->heap.p + p->e->values[s->order[c->first + s->numbers[c->n + i]]].at, sizeof(struct ip));
     put_array(&s->columns, s->numbers, c->n);
@@ -307,7 +294,7 @@ static void put_dictionary(struct packing *p, const struct column *c, uint32_t n
 {
     struct log_scratch *s = p->s;
     buf_add_byte(&s->columns, MODE_DICTIONARY);
-    put_varint(&s->columns, n);
+    varint_put(&s->columns, n);
     uint64_t lengths[NUMBERS_AT_ONCE]; /* arrays of lengths in pieces of that many */
     for (uint32_t from = 0; from < n; from += NUMBERS_AT_ONCE) {
         uint32_t k = n - from < NUMBERS_AT_ONCE ? n - from : NUMBERS_AT_ONCE;
@@ -380,18 +367,18 @@ static void put_column(struct packing *p, const struct column *c)
 static void put_heads(struct packing *p)
 {
     struct log_scratch *s = p->s;
-    put_varint(&s->columns, s->n_columns); /* a name per column: zstd sees the repeated ones */
+    varint_put(&s->columns, s->n_columns); /* a name per column: zstd sees the repeated ones */
     for (size_t i = 0; i < s->n_columns; i++) {
         struct text name = event_name(p->e->names, s->column[i].field);
-        put_varint(&s->columns, name.n);
+        varint_put(&s->columns, name.n);
         buf_add(&s->columns, name.p, name.n);
         buf_add_byte(&s->columns, s->column[i].type);
     }
-    put_varint(&s->columns, s->n_shapes);
+    varint_put(&s->columns, s->n_shapes);
     for (size_t i = 0; i < s->n_shapes; i++) {
-        put_varint(&s->columns, s->shape[i].n);
+        varint_put(&s->columns, s->shape[i].n);
         for (uint32_t k = 0; k < s->shape[i].n; k++)
-            put_varint(&s->columns, s->shape_columns[s->shape[i].first + k]);
+            varint_put(&s->columns, s->shape_columns[s->shape[i].first + k]);
     }
 }
 

@@ -4,34 +4,18 @@
  */
 #include "watch/store/log_block_inside.h"
 
+#include "base/varint.h"
+
 #include <errno.h>
 #include <string.h>
-
-static uint64_t get_varint(struct cursor *c)
-{
-    uint64_t v = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        uint8_t byte = cursor_u8(c);
-        v |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80))
-            return v;
-    }
-    c->is_bad = true;
-    return 0;
-}
 
 /* get_count - a varint that counts things of which each takes at least a byte of what is left, or at most @max. */
 static size_t get_count(struct cursor *c, size_t max)
 {
-    uint64_t n = get_varint(c);
+    uint64_t n = varint_take(c);
     if (n > max)
         c->is_bad = true;
     return c->is_bad ? 0 : (size_t)n;
-}
-
-static uint64_t unzigzag(uint64_t z)
-{
-    return z >> 1 ^ (0 - (z & 1));
 }
 
 /* get_array - @n values into @out; PAD bytes behind the cursor's end can be read. */
@@ -40,7 +24,7 @@ static void get_array(struct cursor *c, uint64_t *out, size_t n)
     uint8_t tag = cursor_u8(c);
     unsigned width = tag & 0xf;
     bool is_delta = tag & ARRAY_DELTA;
-    uint64_t base = get_varint(c);
+    uint64_t base = varint_take(c);
     if (width > 8 || tag & ~(unsigned)(ARRAY_DELTA | 0xf))
         c->is_bad = true;
     const uint8_t *p = cursor_take(c, n * width);
@@ -106,7 +90,7 @@ static int get_heads(struct unpacking *u)
             return -ENOMEM;
         s->shape[s->n_shapes++] = (struct shape){.first = (uint32_t)s->n_shape_columns, .n = (uint32_t)k};
         while (k--) {
-            uint64_t column = get_varint(&u->c);
+            uint64_t column = varint_take(&u->c);
             if (column >= s->n_columns)
                 return -EBADMSG;
             s->shape_columns[s->n_shape_columns++] = (uint32_t)column;

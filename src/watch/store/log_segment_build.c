@@ -22,6 +22,15 @@ struct pair {
     uint32_t block;
 };
 
+enum { SEEN_VALUES = 256, SEEN_BYTES = 59 };
+
+/* the value a field had in the row before */
+struct seen_value {
+    uint16_t field, block;
+    uint8_t n;
+    char p[SEEN_BYTES];
+};
+
 struct log_builder {
     struct event_names *names;
     uint32_t max_rows, n_rows;
@@ -30,6 +39,7 @@ struct log_builder {
     uint64_t text_bytes;
     struct log_scratch *scratch;
     struct terms_builder *terms;
+    struct seen_value seen[SEEN_VALUES];
     struct log_rows *digest;
     uint64_t flags;
     struct buf packed, blocks; /* blocks: struct log_block_entry */
@@ -45,6 +55,8 @@ struct log_builder *log_builder_new(struct event_names *names, uint32_t max_rows
     if (!b)
         return NULL;
     b->names = names;
+    for (size_t i = 0; i < SEEN_VALUES; i++)
+        b->seen[i].field = EVENT_NO_FIELD;
     b->max_rows = max_rows;
     b->packed.max = (size_t)2 << 30;
     b->blocks.max = (TERMS_BLOCKS_MAX + 1) * sizeof(struct log_block_entry);
@@ -123,6 +135,36 @@ static int add_pair(struct log_builder *b, const struct ip *ip, uint32_t block)
     return 0;
 }
 
+/* is_as_before - a field's value of the last row that had it, in the same block: it is indexed. Constants stand in every row. */
+static bool is_as_before(struct log_builder *b, const struct events *e, const struct event_value *v, uint32_t block)
+{
+    struct seen_value *seen = &b->seen[v->field % SEEN_VALUES];
+    if (v->n > SEEN_BYTES)
+        return false;
+    bool is = seen->field == v->field && seen->block == block && seen->n == v->n && !memcmp(seen->p, e->heap.p + v->at, v->n);
+    if (is)
+        return true;
+    seen->field = v->field;
+    seen->block = (uint16_t)block;
+    seen->n = (uint8_t)v->n;
+    memcpy(seen->p, e->heap.p + v->at, v->n);
+    return false;
+}
+
+/* goes_on - whether a word or an address may go on over this byte: then what ends there is no whole word of the original. */
+static bool goes_on(uint8_t c)
+{
+    return c >= 0x80 || c == '.' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+/* stands_in_original - the words of the original are those of the value too. */
+static bool stands_in_original(const struct events *e, uint32_t row, const struct event_value *v)
+{
+    uint64_t begin = e->original[row], end = begin + e->original_n[row];
+    return v->at >= begin && v->at + v->n <= end && (v->at == begin || !goes_on(e->heap.p[v->at - 1])) &&
+           (v->at + v->n == end || !goes_on(e->heap.p[v->at + v->n]));
+}
+
 static int index_value(struct log_builder *b, const struct events *e, uint32_t row, const struct event_value *v, uint32_t block)
 {
     if (v->field < EVENT_NAMES_MAX)
@@ -131,10 +173,9 @@ static int index_value(struct log_builder *b, const struct events *e, uint32_t r
         struct ip ip = event_ip(e, v);
         return add_pair(b, &ip, block);
     }
-    if (v->type != EVENT_KEYWORD)
+    if (v->type != EVENT_KEYWORD || is_as_before(b, e, v, block))
         return 0;
-    uint64_t original = e->original[row], end = original + e->original_n[row];
-    int r = v->at >= original && v->at + v->n <= end ? 0 : terms_add_text(b->terms, event_text(e, v), block);
+    int r = stands_in_original(e, row, v) ? 0 : terms_add_text(b->terms, event_text(e, v), block);
     if (!r && is_joined(v->field))
         r = terms_add_value(b->terms, event_text(e, v), block);
     return r;

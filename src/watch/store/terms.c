@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <xxhash.h>
 
 /* --- words ---------------------------------------------------------------------------------------------------- */
@@ -70,32 +71,79 @@ unsigned term_letter(const char *p, const char *end)
     return step(p, end, c, &n);
 }
 
-bool term_next(struct text *rest, struct term *ret)
+/* of bytes that are part of a word, in lower case; 0: not; 1: above ASCII, a character must be decoded */
+static const uint8_t folds[256] = {
+    ['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4', ['5'] = '5', ['6'] = '6', ['7'] = '7', ['8'] = '8', ['9'] = '9',
+    ['a'] = 'a', ['b'] = 'b', ['c'] = 'c', ['d'] = 'd', ['e'] = 'e', ['f'] = 'f', ['g'] = 'g', ['h'] = 'h', ['i'] = 'i', ['j'] = 'j',
+    ['k'] = 'k', ['l'] = 'l', ['m'] = 'm', ['n'] = 'n', ['o'] = 'o', ['p'] = 'p', ['q'] = 'q', ['r'] = 'r', ['s'] = 's', ['t'] = 't',
+    ['u'] = 'u', ['v'] = 'v', ['w'] = 'w', ['x'] = 'x', ['y'] = 'y', ['z'] = 'z', ['A'] = 'a', ['B'] = 'b', ['C'] = 'c', ['D'] = 'd',
+    ['E'] = 'e', ['F'] = 'f', ['G'] = 'g', ['H'] = 'h', ['I'] = 'i', ['J'] = 'j', ['K'] = 'k', ['L'] = 'l', ['M'] = 'm', ['N'] = 'n',
+    ['O'] = 'o', ['P'] = 'p', ['Q'] = 'q', ['R'] = 'r', ['S'] = 's', ['T'] = 't', ['U'] = 'u', ['V'] = 'v', ['W'] = 'w', ['X'] = 'x',
+    ['Y'] = 'y', ['Z'] = 'z',
+    [0x80 ... 0xff] = 1,
+};
+
+/* to_word - past what is no part of a word. */
+static const char *to_word(const char *p, const char *end)
 {
-    const char *p = rest->p, *end = p + rest->n;
     char c[4];
-    unsigned n = 0;
-    ret->n = 0;
-    ret->is_cut = false;
-    while (p < end) {
-        unsigned class = classes[(unsigned char)*p];
-        if (class != SEPARATOR && (class != HIGH || step(p, end, c, &n)))
-            break;
-        if (class == HIGH)
-            text_next(&p, end);
-        else
+    unsigned n;
+    for (;;) {
+        while (p < end && !folds[(unsigned char)*p])
             p++;
+        if (p == end || folds[(unsigned char)*p] != 1 || step(p, end, c, &n))
+            return p;
+        text_next(&p, end);
     }
-    for (unsigned used; p < end && (used = step(p, end, c, &n)); p += used) {
-        if (ret->n + n > TERM_MAX) {
-            ret->is_cut = true;
+}
+
+/*
+ * take_word - the word at @p, which to_word found, folded into @out (TERM_MAX bytes). Return: where it ends.
+ * @ret_n: its bytes; 0: lone combining marks are no word.
+ */
+static const char *take_word(const char *p, const char *end, char *out, unsigned *ret_n, bool *ret_is_cut)
+{
+    char c[4];
+    unsigned n = 0, n_char, used;
+    bool is_cut = false;
+    for (;;) {
+        const char *most = (size_t)(end - p) > TERM_MAX - n ? p + (TERM_MAX - n) : end;
+        uint8_t folded = 0;
+        while (p < most && (folded = folds[(unsigned char)*p]) > 1) {
+            out[n++] = (char)folded;
+            p++;
+        }
+        if (p == end || !(folded = folds[(unsigned char)*p]))
+            break;
+        if (folded > 1 && n == TERM_MAX) { /* the rest of a long word */
+            is_cut = true;
+            p++;
             continue;
         }
-        for (unsigned i = 0; i < n && !ret->is_cut; i++)
-            ret->p[ret->n++] = c[i];
+        if (!(used = step(p, end, c, &n_char)))
+            break;
+        p += used;
+        is_cut |= n + n_char > TERM_MAX;
+        for (unsigned i = 0; i < n_char && !is_cut; i++)
+            out[n++] = c[i];
+        while (is_cut && p < end && (used = step(p, end, c, &n_char)))
+            p += used;
+    }
+    *ret_n = n;
+    *ret_is_cut = is_cut;
+    return p;
+}
+
+bool term_next(struct text *rest, struct term *ret)
+{
+    const char *p = rest->p, *end = rest->p + rest->n;
+    for (ret->n = 0; !ret->n && p < end;) {
+        p = to_word(p, end);
+        if (p < end)
+            p = take_word(p, end, ret->p, &ret->n, &ret->is_cut);
     }
     *rest = (struct text){p, (size_t)(end - p)};
-    return ret->n > 0 || (p < end && term_next(rest, ret)); /* lone combining marks are no word */
+    return ret->n > 0;
 }
 
 unsigned term_address(struct text t)
@@ -130,12 +178,37 @@ unsigned term_value(struct text t, char out[TERM_VALUE_MAX])
 
 /* --- building --------------------------------------------------------------------------------------------------- */
 
+static int grow(void *p, size_t *capacity, size_t n, size_t size)
+{
+    if (n <= *capacity)
+        return 0;
+    size_t wanted = *capacity * 2 > n ? *capacity * 2 : n < 1024 ? 1024 : n;
+    void *old;
+    memcpy(&old, p, sizeof(old));
+    void *grown = realloc(old, wanted * size);
+    if (!grown)
+        return -ENOMEM;
+    memcpy(p, &grown, sizeof(grown));
+    *capacity = wanted;
+    return 0;
+}
+
 struct entry {
-    uint32_t at; /* in the bytes */
-    uint32_t n;  /* length of the term */
-    uint32_t last_block;
+    uint64_t head;     /* its first eight bytes, as their order goes; the rest zero */
+    uint32_t at;       /* in the bytes */
     uint32_t n_blocks;
+    uint16_t last_block;
+    uint8_t n;         /* length of the term */
 };
+
+/* a word on its way in */
+struct waiting {
+    uint64_t head;
+    uint32_t hash, at; /* in the text of those that wait */
+    uint8_t n;
+};
+
+enum { AT_ONCE = 64, WAITING_BYTES = AT_ONCE * 256, PADDED = 8, NO_BLOCK = UINT16_MAX };
 
 struct terms_builder {
     struct buf bytes, legacy;
@@ -147,13 +220,20 @@ struct terms_builder {
     size_t n_pairs, pairs_capacity;
     uint16_t *pair_blocks;
     size_t pair_blocks_capacity;
+    struct waiting waiting[AT_ONCE];
+    uint64_t seed; /* of the hashes: who sends words cannot make them alike */
+    unsigned n_waiting, n_text;
+    uint8_t text[WAITING_BYTES + PADDED];
 };
 
 struct terms_builder *terms_builder_new(void)
 {
     struct terms_builder *b = calloc(1, sizeof(*b));
-    if (b)
-        b->bytes.max = b->legacy.max = TERMS_BYTES_MAX + (1 << 20);
+    if (!b)
+        return NULL;
+    b->bytes.max = b->legacy.max = TERMS_BYTES_MAX + (1 << 20);
+    if (getrandom(&b->seed, sizeof(b->seed), GRND_NONBLOCK) != sizeof(b->seed))
+        b->seed = (uint64_t)(uintptr_t)b; /* only right after the machine's start */
     return b;
 }
 
@@ -174,6 +254,7 @@ void terms_builder_clear(struct terms_builder *b)
 {
     buf_clear(&b->bytes);
     b->n = b->n_pairs = 0;
+    b->n_waiting = b->n_text = 0;
     if (b->slots)
         memset(b->slots, 0, b->n_slots * sizeof(*b->slots));
 }
@@ -183,26 +264,13 @@ bool terms_builder_is_full(const struct terms_builder *b)
     return b->n >= TERMS_MAX / 2 || b->bytes.n >= TERMS_BYTES_MAX / 2;
 }
 
-static int grow(void *p, size_t *capacity, size_t n, size_t size)
+static int grow_slots(struct terms_builder *b, size_t more)
 {
-    if (n <= *capacity)
+    size_t n = b->n_slots ? b->n_slots : 8192;
+    while (2 * (b->n + more) > n)
+        n *= 2;
+    if (n == b->n_slots)
         return 0;
-    size_t wanted = *capacity * 2 > n ? *capacity * 2 : n < 1024 ? 1024 : n;
-    void *old;
-    memcpy(&old, p, sizeof(old));
-    void *grown = realloc(old, wanted * size);
-    if (!grown)
-        return -ENOMEM;
-    memcpy(p, &grown, sizeof(grown));
-    *capacity = wanted;
-    return 0;
-}
-
-static int grow_slots(struct terms_builder *b)
-{
-    if (2 * (b->n + 1) <= b->n_slots)
-        return 0;
-    size_t n = b->n_slots ? 2 * b->n_slots : 8192;
     uint64_t *slots = calloc(n, sizeof(*slots));
     if (!slots)
         return -ENOMEM;
@@ -219,67 +287,155 @@ static int grow_slots(struct terms_builder *b)
     return 0;
 }
 
-static int add(struct terms_builder *b, const char *p, unsigned n, uint32_t block)
+/* head_of - PADDED bytes behind @p can be read. */
+static uint64_t head_of(const uint8_t *p, unsigned n)
 {
-    if (b->n >= TERMS_MAX || grow_slots(b))
-        return -ENOMEM;
-    uint32_t hash = (uint32_t)XXH3_64bits(p, n);
-    size_t slot = hash & (b->n_slots - 1);
-    struct entry *e = NULL;
-    for (; b->slots[slot]; slot = (slot + 1) & (b->n_slots - 1)) {
-        if (b->slots[slot] >> 32 != hash)
-            continue;
-        e = &b->entries[(uint32_t)b->slots[slot] - 1];
-        if (e->n == n && !memcmp(b->bytes.p + e->at, p, n))
+    uint64_t head = load_be64(p);
+    return n >= 8 ? head : n ? head >> (64 - 8 * n) << (64 - 8 * n) : 0;
+}
+
+/* hash_of - short words, the common ones, in a few steps */
+static uint32_t hash_of(uint64_t seed, const uint8_t *p, unsigned n, uint64_t head)
+{
+    if (n > 16)
+        return (uint32_t)XXH3_64bits_withSeed(p, n, seed);
+    uint64_t x = (__builtin_bswap64(head) ^ seed) * UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ x >> 32) + n;
+    if (n > 8)
+        x = (x ^ load_le64(p + n - 8)) * UINT64_C(0xa24baed4963ee407), x ^= x >> 32;
+    x *= UINT64_C(0xd6e8feb86659fd93);
+    return (uint32_t)(x ^ x >> 32);
+}
+
+static bool is_term(const struct terms_builder *b, const struct entry *e, const struct waiting *w)
+{
+    if (e->head != w->head || e->n != w->n)
+        return false;
+    const uint8_t *x = b->bytes.p + e->at, *y = b->text + w->at;
+    return w->n <= 8 || (w->n <= 16 ? load_be64(x + w->n - 8) == load_be64(y + w->n - 8) : !memcmp(x + 8, y + 8, w->n - 8u));
+}
+
+/* find - the term of @w: number + 1, or 0; @ret_slot: where it stands or would. */
+static uint32_t find(const struct terms_builder *b, const struct waiting *w, size_t *ret_slot)
+{
+    size_t slot = w->hash & (b->n_slots - 1);
+    for (; b->slots[slot]; slot = (slot + 1) & (b->n_slots - 1))
+        if (b->slots[slot] >> 32 == w->hash && is_term(b, &b->entries[(uint32_t)b->slots[slot] - 1], w))
             break;
-        e = NULL;
+    *ret_slot = slot;
+    return (uint32_t)b->slots[slot];
+}
+
+static int new_term(struct terms_builder *b, const struct waiting *w, size_t slot)
+{
+    if (b->n >= TERMS_MAX || grow(&b->entries, &b->capacity, b->n + 1, sizeof(*b->entries)))
+        return -ENOMEM;
+    size_t at = b->bytes.n;
+    buf_add(&b->bytes, b->text + w->at, w->n);
+    if (b->bytes.is_bad) {
+        b->bytes.is_bad = false;
+        return -ENOMEM;
     }
-    if (e && e->last_block == block)
+    b->entries[b->n++] = (struct entry){.head = w->head, .at = (uint32_t)at, .n = w->n, .last_block = NO_BLOCK};
+    b->slots[slot] = (uint64_t)w->hash << 32 | b->n;
+    return 0;
+}
+
+static int add_waiting(struct terms_builder *b, const struct waiting *w, uint16_t block)
+{
+    size_t slot;
+    uint32_t found = find(b, w, &slot);
+    if (!found && new_term(b, w, slot))
+        return -ENOMEM;
+    struct entry *e = &b->entries[(found ? found : b->n) - 1];
+    if (e->last_block == block)
         return 0;
     if (grow(&b->pairs, &b->pairs_capacity, b->n_pairs + 1, sizeof(*b->pairs)) ||
         grow(&b->pair_blocks, &b->pair_blocks_capacity, b->n_pairs + 1, sizeof(*b->pair_blocks)))
         return -ENOMEM;
-    if (!e) {
-        if (grow(&b->entries, &b->capacity, b->n + 1, sizeof(*b->entries)))
-            return -ENOMEM;
-        size_t at = b->bytes.n;
-        buf_add(&b->bytes, p, n);
-        if (b->bytes.is_bad) {
-            b->bytes.is_bad = false;
-            return -ENOMEM;
-        }
-        e = &b->entries[b->n++];
-        *e = (struct entry){.at = (uint32_t)at, .n = n};
-        b->slots[slot] = (uint64_t)hash << 32 | b->n;
-    }
     e->last_block = block;
     e->n_blocks++;
     b->pairs[b->n_pairs] = (uint32_t)(e - b->entries);
-    b->pair_blocks[b->n_pairs++] = (uint16_t)block;
+    b->pair_blocks[b->n_pairs++] = block;
     return 0;
+}
+
+/* flush - those that wait; the memory they lead to is asked for beforehand, many at a time. */
+static int flush(struct terms_builder *b, uint16_t block)
+{
+    unsigned n = b->n_waiting;
+    b->n_waiting = b->n_text = 0;
+    if (!n)
+        return 0;
+    if (grow_slots(b, n))
+        return -ENOMEM;
+    for (unsigned i = 0; i < n; i++)
+        __builtin_prefetch(&b->slots[b->waiting[i].hash & (b->n_slots - 1)]);
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t slot = b->slots[b->waiting[i].hash & (b->n_slots - 1)];
+        if (slot)
+            __builtin_prefetch(&b->entries[(uint32_t)slot - 1]);
+    }
+    int r = 0;
+    for (unsigned i = 0; !r && i < n; i++)
+        r = add_waiting(b, &b->waiting[i], block);
+    return r;
+}
+
+/* wait - the @n bytes at the end of the text are a word. */
+static void wait(struct terms_builder *b, unsigned n)
+{
+    uint8_t *p = b->text + b->n_text;
+    struct waiting *w = &b->waiting[b->n_waiting++];
+    memset(p + n, 0, PADDED);
+    *w = (struct waiting){.head = head_of(p, n), .at = b->n_text, .n = (uint8_t)n};
+    w->hash = hash_of(b->seed, p, n, w->head);
+    b->n_text += n;
+}
+
+/* make_room - for one more. Return: 0 or -ENOMEM. */
+static int make_room(struct terms_builder *b, uint32_t block)
+{
+    return b->n_waiting == AT_ONCE || b->n_text + TERM_VALUE_MAX > WAITING_BYTES ? flush(b, (uint16_t)block) : 0;
+}
+
+static int add(struct terms_builder *b, const char *p, unsigned n, uint32_t block)
+{
+    int r = make_room(b, block);
+    memcpy(b->text + b->n_text, p, n);
+    wait(b, n);
+    return r;
+}
+
+/* add_address - of which @word, of @n digits, is the first part. */
+static int add_address(struct terms_builder *b, const char *begin, const char *word, unsigned n, const char *end, uint32_t block)
+{
+    bool goes_on = (size_t)(end - word) > n && word[n] == '.';
+    bool is_first = word == begin || word[-1] != '.' || word - 1 == begin || classes[(unsigned char)word[-2]] != DIGIT;
+    unsigned n_address = goes_on && is_first ? term_address((struct text){word, (size_t)(end - word)}) : 0;
+    return n_address ? add(b, word, n_address, block) : 0;
 }
 
 /* add_words - as they stand. */
 static int add_words(struct terms_builder *b, struct text t, uint32_t block)
 {
-    struct term w;
+    const char *p = t.p, *end = t.p + t.n;
     int r = 0;
-    const char *begin = t.p;
-    while (!r) {
-        struct text before = t;
-        if (!term_next(&t, &w))
-            break;
-        /* the word's own place: behind the separators term_next passed over */
-        r = add(b, w.p, w.n, block);
-        if (!r && w.is_cut)
-            r = add(b, TERM_LONG, 1, block);
-        if (r || w.n > 3 || w.p[0] < '0' || w.p[0] > '9')
+    while (!r && (p = to_word(p, end)) < end) {
+        unsigned n;
+        bool is_cut;
+        r = make_room(b, block);
+        const char *word = p;
+        uint8_t *to = b->text + b->n_text;
+        p = take_word(p, end, (char *)to, &n, &is_cut);
+        if (!n)
             continue;
-        const char *word = t.p - w.n; /* ASCII digits: as long in the text as folded */
-        bool is_first = word == begin || word[-1] != '.' || word - 1 == begin || classes[(unsigned char)word[-2]] != DIGIT;
-        unsigned n = word >= before.p && is_first ? term_address((struct text){word, (size_t)(t.p + t.n - word)}) : 0;
-        if (n)
-            r = add(b, word, n, block);
+        bool is_number = n <= 3 && (size_t)(p - word) == n && *to >= '0' && *to <= '9';
+        wait(b, n);
+        if (!r && is_cut)
+            r = add(b, TERM_LONG, 1, block);
+        if (!r && is_number)
+            r = add_address(b, t.p, word, n, end, block);
     }
     return r;
 }
@@ -287,21 +443,22 @@ static int add_words(struct terms_builder *b, struct text t, uint32_t block)
 int terms_add_text(struct terms_builder *b, struct text t, uint32_t block)
 {
     int r = add_words(b, t, block);
-    if (r || text_is_utf8(t.p, t.n))
-        return r;
-    for (int k = 0; !r && k < TEXT_N_LEGACY; k++) { /* what else the bytes may say */
-        buf_clear(&b->legacy);
-        char *p = (char *)buf_room(&b->legacy, t.n);
-        r = p ? add_words(b, (struct text){p, text_fold_legacy((enum text_legacy)k, t, p)}, block) : -ENOMEM;
-    }
-    return r;
+    if (!r && !text_is_utf8(t.p, t.n))
+        for (int k = 0; !r && k < TEXT_N_LEGACY; k++) { /* what else the bytes may say */
+            buf_clear(&b->legacy);
+            char *p = (char *)buf_room(&b->legacy, t.n);
+            r = p ? add_words(b, (struct text){p, text_fold_legacy((enum text_legacy)k, t, p)}, block) : -ENOMEM;
+        }
+    int e = flush(b, (uint16_t)block);
+    return r ? r : e;
 }
 
 int terms_add_value(struct terms_builder *b, struct text t, uint32_t block)
 {
     char value[TERM_VALUE_MAX];
-    unsigned n = term_value(t, value);
-    return add(b, value, n, block);
+    int r = add(b, value, term_value(t, value), block);
+    int e = flush(b, (uint16_t)block);
+    return r ? r : e;
 }
 
 /* --- sorting: by the first eight bytes at once, what is alike there by comparison ----------------------------------- */
@@ -310,13 +467,6 @@ struct key {
     uint64_t head;
     uint32_t term;
 };
-
-static uint64_t head_of(const uint8_t *p, unsigned n)
-{
-    uint8_t bytes[8] = {0};
-    memcpy(bytes, p, n < 8 ? n : 8);
-    return load_be64(bytes);
-}
 
 static void sort_heads(struct key *keys, struct key *spare, size_t n)
 {
@@ -350,7 +500,7 @@ static struct key *sorted(const struct terms_builder *b)
 {
     struct key *keys = malloc((b->n + 1) * sizeof(*keys)), *spare = malloc((b->n + 1) * sizeof(*spare));
     for (size_t i = 0; keys && spare && i < b->n; i++)
-        keys[i] = (struct key){head_of(b->bytes.p + b->entries[i].at, b->entries[i].n), (uint32_t)i};
+        keys[i] = (struct key){b->entries[i].head, (uint32_t)i};
     if (keys && spare) {
         sort_heads(keys, spare, b->n); /* an even number of passes: the result is in keys */
         for (size_t i = 0, k; i < b->n; i = k) {
