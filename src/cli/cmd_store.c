@@ -201,10 +201,8 @@ int cli_serve(const struct cli_args *a)
 {
     struct fault f = {0};
     if (a->value[CLI_CHECK]) {
-        struct config *c;
-        if (config_read(a->value[CLI_CONFIG], &c, &f))
+        if (serve_check(a->value[CLI_CONFIG], &f))
             return cli_fail(&f);
-        config_free(c);
         SAY(stdout, config_is_good, a->value[CLI_CONFIG] ? a->value[CLI_CONFIG] : "-");
         return EXIT_DONE;
     }

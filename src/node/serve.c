@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The parent does what needs the rights of root first (sockets, buffers, the data directory),
- * then gives them up; afterwards it only waits for signals and children.
+ * The parent does what needs the rights of root first (sockets, buffers, the data directory, keys), then gives them up (where
+ * there are keys, all but that of reading files: they are renewed); afterwards it only waits for signals and children.
  */
 #include "node/serve.h"
 
@@ -408,6 +408,21 @@ static int block_signals(struct parent *p)
         return -errno;
     p->signal_fd = signalfd(-1, &s, SFD_CLOEXEC | SFD_NONBLOCK);
     return p->signal_fd < 0 ? -errno : 0;
+}
+
+int serve_check(const char *config_path, struct fault *f)
+{
+    struct config *c;
+    struct gate_keys keys = {0};
+    int r = config_read(config_path, &c, f);
+    if (r)
+        return r;
+    r = gate_keys_read(c, &keys, f);
+    if (!r)
+        r = gate_check(c, &keys, f);
+    gate_keys_wipe(&keys);
+    config_free(c);
+    return r;
 }
 
 /* prepare - what needs root's rights; then they are given up. */

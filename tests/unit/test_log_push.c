@@ -181,7 +181,12 @@ static void a_push_is_in_the_journal_when_it_is_answered_and_refusals_are_told_b
     assert_int_equal(r.result, LOG_PUSH_KEPT);
     assert_int_equal(r.received, 0);
     assert_int_equal(rows(x), 6);
-    struct log_source s = x->pusher.sources.all[1];
+    struct log_source *all, s;
+    uint32_t n;
+    assert_int_equal(log_sources_copy(&x->pusher.sources, &all, &n), 0);
+    assert_int_equal(n, 2);
+    s = all[1];
+    free(all);
     assert_string_equal(s.name, "mail");
     assert_int_equal(s.messages, 9);
     assert_int_equal(log_source_kept(&s), 6);
