@@ -12,6 +12,7 @@
 #include "cli/table.h"
 #include "format/csv.h"
 #include "state/audit.h"
+#include "watch/lease/narrow.h"
 #include "watch/lease/resolve.h"
 
 #include <errno.h>
@@ -50,7 +51,7 @@ static const struct table_column who_columns[] = {
     {"kind", MSG_col_kind, false, false},                 {"gateway", MSG_col_lease_gateway, false, true},
     {"from", MSG_col_lease_from, false, false},           {"to", MSG_col_lease_to, false, false},
     {"reasons", MSG_col_lease_reasons, false, true},      {"rows", MSG_col_lease_rows, true, false},
-    {"source", MSG_col_source, false, true},
+    {"flows", MSG_col_flows, true, false},                {"source", MSG_col_source, false, true},
 };
 enum { N_WHO = sizeof(who_columns) / sizeof(*who_columns) };
 
@@ -65,13 +66,14 @@ static const struct table_column batch_columns[] = {
     {"kind", MSG_col_kind, false, false},                 {"gateway", MSG_col_lease_gateway, false, true},
     {"from", MSG_col_lease_from, false, false},           {"to", MSG_col_lease_to, false, false},
     {"reasons", MSG_col_lease_reasons, false, true},      {"rows", MSG_col_lease_rows, true, false},
-    {"source", MSG_col_source, false, true},
+    {"flows", MSG_col_flows, true, false},                {"source", MSG_col_source, false, true},
 };
 enum { N_BATCH = sizeof(batch_columns) / sizeof(*batch_columns) };
 
 /* one who asks: the records, and what may be shown */
 struct asking {
     struct lease_view *view; /* NULL: no records, only formulas */
+    struct store_view *flows; /* opened when a remote address is given; NULL: none */
     struct formulas formulas;
     struct lease_resolver *resolver;
     struct arena arena;
@@ -135,6 +137,7 @@ static void put_candidate(struct asking *k, const struct ip *address, const char
     table_time(t, c->to_us, c->to_us != LEASE_UNKNOWN);
     put_reasons(k, c->why);
     table_number(t, c->n_rows);
+    table_number(t, c->n_flows);
     table_text(t, c->source);
 }
 
@@ -191,6 +194,8 @@ static void close_asking(struct asking *k)
     arena_fini(&k->arena);
     lease_resolver_free(k->resolver);
     lease_view_close(k->view);
+    if (k->flows)
+        store_view_close(k->flows);
     formulas_fini(&k->formulas);
 }
 
@@ -251,11 +256,33 @@ static int write_audit(const struct cli_args *a, const char *action, const char 
     return rc ? (cli_fail(&f), 1) : 0;
 }
 
+/* narrow - by flows, if there are any. Return: 0, or -errno with the fault. */
+static int narrow(const struct cli_args *a, struct asking *k, const struct lease_question *q, const struct lease_remote *remote,
+                  struct lease_answer *answer, struct fault *f)
+{
+    if (answer->n < 2)
+        return 0;
+    int rc = k->flows ? 0 : store_view_open(a->data_dir, &k->flows, f);
+    if (rc == STORE_EMPTY)
+        return 0;
+    return rc ? rc : lease_narrow(answer, q, remote, k->flows, f);
+}
+
+static void say_sampling(const struct lease_answer *answer)
+{
+    char chance[32];
+    if (!(answer->why & LEASE_WHY_SAMPLED))
+        return;
+    snprintf(chance, sizeof(chance), "%.1f", answer->missed * 100);
+    SAY(stderr, lease_sampled, answer->sampling, chance);
+}
+
 static void say_verdict(const struct asking *k, const struct lease_answer *answer)
 {
     for (int i = 0; i < LEASE_N_WHYS; i++)
         if (answer->why >> i & 1)
             SAY(stderr, lease_why_whole, message_find("lease_why_", lease_why_name((enum lease_why_bit)i)));
+    say_sampling(answer);
     if (answer->verdict == LEASE_NONE)
         SAY(stderr, lease_verdict_none);
     else if (answer->verdict == LEASE_ONE)
@@ -276,12 +303,20 @@ int cli_lease_who(const struct cli_args *a)
     char result[32];
     if (cli_format(a, &format) || read_question(a, &q))
         return EXIT_FAILED;
+    struct lease_remote remote;
+    const char *given = a->value[CLI_REMOTE];
+    if (given && parse_end(given, &remote.ip, &remote.port)) {
+        SAY(stderr, lease_bad_address, given);
+        return EXIT_FAILED;
+    }
     int rc = open_asking(a, &k, &f);
     if (!rc) {
         rc = lease_resolve(k.resolver, &q, &k.arena, &answer);
         if (rc)
             (void)FAULT(&f, rc, store_no_memory, "leases");
     }
+    if (!rc && given)
+        rc = narrow(a, &k, &q, &remote, &answer, &f);
     if (rc) {
         close_asking(&k);
         return cli_fail(&f);
@@ -303,12 +338,14 @@ int cli_lease_who(const struct cli_args *a)
 /* --- batch --------------------------------------------------------------------------------------------------------- */
 
 /* columns of a list with times, by the names lists use; the first that is there counts */
-enum batch_column { B_ADDRESS, B_PORT, B_TIME, B_UNTIL, B_N };
+enum batch_column { B_ADDRESS, B_PORT, B_TIME, B_UNTIL, B_REMOTE, B_REMOTE_PORT, B_N };
 static const char *const batch_names[B_N][8] = {
-    [B_ADDRESS] = {"address", "ip", "public_ip", "source_ip", "src_ip", "ip_address", "diachi"},
+    [B_ADDRESS] = {"address", "ip", "public_ip", "source_ip", "src_ip", "ip_address", "diachi", "own"},
     [B_PORT] = {"port", "source_port", "src_port", "public_port", "sport"},
     [B_TIME] = {"time", "timestamp", "first_seen", "seen", "date", "datetime", "thoigian", "event_time"},
     [B_UNTIL] = {"until", "last_seen", "end"},
+    [B_REMOTE] = {"remote", "destination_ip", "dst_ip", "c2", "c2_ip", "remote_ip"},
+    [B_REMOTE_PORT] = {"remote_port", "destination_port", "dst_port", "c2_port", "dport"},
 };
 
 struct batch {
@@ -360,6 +397,19 @@ static int question_of(const struct batch *b, const struct csv_record *r, struct
     return 0;
 }
 
+/* remote_of - whom the row says it talked to. Return: whether it says so. */
+static bool remote_of(const struct batch *b, const struct csv_record *r, struct lease_remote *ret)
+{
+    struct text address = batch_field(b, r, B_REMOTE), port = batch_field(b, r, B_REMOTE_PORT);
+    uint64_t number;
+    *ret = (struct lease_remote){.port = -1};
+    if (!address.n || ip_parse(address.p, address.n, &ret->ip))
+        return false;
+    if (port.n && !text_u64(port, UINT16_MAX, &number) && number)
+        ret->port = (int32_t)number;
+    return true;
+}
+
 static int answer_row(struct batch *b, const struct csv_record *r)
 {
     struct batch_row row = {.row = r->row};
@@ -372,7 +422,11 @@ static int answer_row(struct batch *b, const struct csv_record *r)
         return 0;
     }
     arena_fini(&b->k.arena);
+    struct lease_remote remote;
+    struct fault f;
     int rc = lease_resolve(b->k.resolver, &row.q, &b->k.arena, &answer);
+    if (!rc && remote_of(b, r, &remote))
+        rc = narrow(b->a, &b->k, &row.q, &remote, &answer, &f);
     if (rc)
         return rc;
     b->n[answer.verdict]++;
@@ -387,7 +441,8 @@ static int answer_row(struct batch *b, const struct csv_record *r)
     for (int i = 0; i < 9; i++)
         table_text(&b->k.table, text_of(""));
     put_reasons(&b->k, answer.why);
-    table_number(&b->k.table, 0);
+    for (int i = 0; i < 2; i++)
+        table_number(&b->k.table, 0);
     table_text(&b->k.table, text_of(""));
     return 0;
 }

@@ -487,23 +487,22 @@ static int by_confidence(const void *a, const void *b)
 
 void lease_settle(struct lease_answer *a)
 {
-    uint32_t n = 0; /* that are not ruled out by flows */
-    bool was_narrowed = a->why & LEASE_WHY_NARROWED;
+    uint32_t n_seen = 0, n; /* n: not ruled out by flows */
     for (uint32_t i = 0; i < a->n; i++)
-        n += !was_narrowed || a->candidates[i].n_flows;
-    if (was_narrowed && !n) { /* nobody was seen: the flows say nothing about whom it was */
-        n = a->n;
-        was_narrowed = false;
-    }
+        n_seen += a->candidates[i].n_flows != 0;
+    /* nobody was seen: the flows say nothing about whom it was; a sample rules nobody out */
+    bool was_narrowed = (a->why & LEASE_WHY_NARROWED) && n_seen;
+    n = was_narrowed && !(a->why & LEASE_WHY_SAMPLED) ? n_seen : a->n;
     for (uint32_t i = 0; i < a->n; i++) {
         struct lease_candidate *c = &a->candidates[i];
         uint32_t why = c->why | a->why;
         bool is_seen = was_narrowed && c->n_flows;
         if (is_seen) /* the flows answer what the port would have */
             why &= ~(uint32_t)LEASE_WHY_NO_PORT;
-        c->confidence = n > 1 || (was_narrowed && !is_seen) || (why & not_likely) ? LEASE_POSSIBLE
-                        : (why & not_certain) || (is_seen && a->n > 1)            ? LEASE_LIKELY
-                                                                                  : LEASE_CERTAIN;
+        bool is_one = was_narrowed ? is_seen && n_seen == 1 : a->n == 1;
+        c->confidence = !is_one || (why & not_likely)                        ? LEASE_POSSIBLE
+                        : (why & not_certain) || (is_seen && a->n > 1) ? LEASE_LIKELY
+                                                                       : LEASE_CERTAIN;
     }
     if (a->n)
         qsort(a->candidates, a->n, sizeof(*a->candidates), by_confidence);

@@ -399,8 +399,8 @@ static int visit_prefix(struct wanted *w, const struct ip *outside, unsigned pre
 }
 
 int lease_segment_visit(const struct lease_segment *s, struct lease_reader *r, const struct ip *outside, int32_t port,
-                        int64_t since_us, int64_t until_us, int (*each)(void *context, const struct lease_segment *s, const struct lease *l),
-                        void *context)
+                        int64_t since_us, int64_t until_us,
+                        int (*each)(void *context, const struct lease_segment *s, const struct lease *l), void *context)
 {
     const struct lease_header *h = &s->header;
     struct wanted w = {.s = s, .r = r, .port = port, .since_us = since_us, .until_us = until_us, .each = each, .context = context};
