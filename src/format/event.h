@@ -72,6 +72,16 @@ _Static_assert(sizeof(struct event_value) == 16, "one load pair");
 struct event_names;
 struct event_names *event_names_new(void);
 void event_names_free(struct event_names *names);
+/*
+ * event_names_view - the same table for one thread that reads what strangers send, with a bound on what they add to it: of
+ * what others have left free a source may take one part in EVENT_NAMES_SHARE, so that however many hostile senders there are,
+ * the next source finds room. @of must outlive it; freed by event_names_free. NULL: no memory.
+ * event_names_ask - who is asking from now on: @asking counts the names this source has added, @refused those it could not
+ * (their values are counted as truncated). NULL: no bound.
+ */
+#define EVENT_NAMES_SHARE 16u
+struct event_names *event_names_view(struct event_names *of);
+void event_names_ask(struct event_names *view, uint64_t *asking, uint64_t *refused);
 /* event_names_find - the number of @name, or EVENT_NO_FIELD. */
 uint16_t event_names_find(const struct event_names *names, struct text name);
 /*

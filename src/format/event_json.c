@@ -742,6 +742,8 @@ int event_json_put(struct event_json *j, struct events *e, size_t at, size_t n, 
         if (a->op == OP_NONE)
             *a = look_up(j, t, s->items[i].node);
         apply(j, t, a, i);
+        if (a->op == OP_PUT && a->field == EVENT_NO_FIELD)
+            a->op = OP_NONE; /* no room for its sender: for another there may be */
     }
     if (s->is_cut)
         e->is_truncated = true;

@@ -12,11 +12,17 @@
 
 _Static_assert(SLOTS >= 2 * EVENT_NAMES_MAX && EVENT_NAMES_MAX < EVENT_NO_FIELD, "an empty slot is always near");
 
-struct event_names {
+struct table {
     atomic_flag is_locked; /* adding is rare and short: a name is seen for the first time once */
     _Atomic(uint16_t) slots[SLOTS]; /* number + 1; 0 is empty */
     struct text names[EVENT_NAMES_MAX];
     _Atomic(unsigned) n;
+};
+
+struct event_names {
+    struct table *table;
+    bool is_view;
+    uint64_t *asking, *refused; /* of a view: names its source has added, and could not; NULL: no bound */
 };
 
 static const struct text known[EVENT_N_FIELDS] = {
@@ -35,7 +41,7 @@ static uint32_t hash(struct text name)
 }
 
 /* slot_of - where @name stands or would stand. */
-static uint32_t slot_of(const struct event_names *x, struct text name, uint16_t *ret_field)
+static uint32_t slot_of(const struct table *x, struct text name, uint16_t *ret_field)
 {
     uint32_t i = hash(name) % SLOTS;
     for (;; i = (i + 1) % SLOTS) {
@@ -48,9 +54,14 @@ static uint32_t slot_of(const struct event_names *x, struct text name, uint16_t 
 
 struct event_names *event_names_new(void)
 {
-    struct event_names *x = calloc(1, sizeof *x);
-    if (!x)
+    struct event_names *names = calloc(1, sizeof *names);
+    struct table *x = calloc(1, sizeof *x);
+    if (!names || !x) {
+        free(names);
+        free(x);
         return NULL;
+    }
+    names->table = x;
     atomic_flag_clear(&x->is_locked);
     for (uint16_t i = 0; i < EVENT_N_FIELDS; i++) {
         uint16_t unused;
@@ -58,22 +69,38 @@ struct event_names *event_names_new(void)
         atomic_store(&x->slots[slot_of(x, known[i], &unused)], (uint16_t)(i + 1));
     }
     atomic_store(&x->n, EVENT_N_FIELDS);
+    return names;
+}
+
+struct event_names *event_names_view(struct event_names *of)
+{
+    struct event_names *x = calloc(1, sizeof *x);
+    if (x)
+        *x = (struct event_names){.table = of->table, .is_view = true};
     return x;
+}
+
+void event_names_ask(struct event_names *view, uint64_t *asking, uint64_t *refused)
+{
+    view->asking = asking;
+    view->refused = refused;
 }
 
 void event_names_free(struct event_names *x)
 {
     if (!x)
         return;
-    for (unsigned i = EVENT_N_FIELDS; i < x->n; i++)
-        free((void *)(uintptr_t)x->names[i].p);
+    for (unsigned i = EVENT_N_FIELDS; !x->is_view && i < x->table->n; i++)
+        free((void *)(uintptr_t)x->table->names[i].p);
+    if (!x->is_view)
+        free(x->table);
     free(x);
 }
 
 uint16_t event_names_find(const struct event_names *x, struct text name)
 {
     uint16_t field;
-    slot_of(x, name, &field);
+    slot_of(x->table, name, &field);
     return field;
 }
 
@@ -88,8 +115,19 @@ static struct text cleaned(struct text name, char out[EVENT_NAME_MAX])
     return (struct text){out, name.n};
 }
 
-uint16_t event_names_add(struct event_names *x, struct text name)
+/* may_add - a source may have a part of what the others have left free: so there is always room for the next. */
+static bool may_add(const struct event_names *names)
 {
+    unsigned n = atomic_load_explicit(&names->table->n, memory_order_relaxed);
+    if (!names->asking || *names->asking < (EVENT_NAMES_MAX - n) / EVENT_NAMES_SHARE)
+        return true;
+    ++*names->refused;
+    return false;
+}
+
+uint16_t event_names_add(struct event_names *names, struct text name)
+{
+    struct table *x = names->table;
     uint16_t field = EVENT_NO_FIELD;
     if (!name.n || name.n > EVENT_NAME_MAX)
         return field;
@@ -98,6 +136,9 @@ uint16_t event_names_add(struct event_names *x, struct text name)
         return field;
     char clean[EVENT_NAME_MAX];
     name = cleaned(name, clean);
+    slot_of(x, name, &field);
+    if (field != EVENT_NO_FIELD || !may_add(names))
+        return field;
     while (atomic_flag_test_and_set_explicit(&x->is_locked, memory_order_acquire))
         ;
     uint32_t slot = slot_of(x, name, &field);
@@ -109,17 +150,20 @@ uint16_t event_names_add(struct event_names *x, struct text name)
         atomic_store_explicit(&x->n, n + 1, memory_order_release);
         atomic_store_explicit(&x->slots[slot], (uint16_t)(n + 1), memory_order_release);
         field = (uint16_t)n;
+        if (names->asking)
+            ++*names->asking;
     }
     atomic_flag_clear_explicit(&x->is_locked, memory_order_release);
     return field;
 }
 
-struct text event_name(const struct event_names *x, uint16_t field)
+struct text event_name(const struct event_names *names, uint16_t field)
 {
+    const struct table *x = names->table;
     return field < atomic_load_explicit(&x->n, memory_order_acquire) ? x->names[field] : TEXT("");
 }
 
-unsigned event_names_count(const struct event_names *x)
+unsigned event_names_count(const struct event_names *names)
 {
-    return atomic_load_explicit(&x->n, memory_order_acquire);
+    return atomic_load_explicit(&names->table->n, memory_order_acquire);
 }

@@ -268,7 +268,7 @@ static struct name look_up(struct event_windows *w, enum evtx_section section, s
     }
     struct name found = {.hash = hash, .field = field_of(w, section, name), .slot = known_slot(w, section, name),
                          .section = (uint8_t)section, .n = (uint8_t)name.n};
-    if (name.n > sizeof found.text || w->n_names >= NAMES / 2)
+    if (name.n > sizeof found.text || w->n_names >= NAMES / 2 || found.field == EVENT_NO_FIELD)
         return found;
     memcpy(found.text, name.p, name.n);
     w->table[w->n_names++] = found;

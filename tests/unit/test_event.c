@@ -188,6 +188,45 @@ static void every_allocation_may_fail(void **state)
     assert_true(failing_alloc_each("filling a batch of events", fill, NULL, false) > 3);
 }
 
+/* names_from - @n new names by one source through a view. Return: how many got a number. */
+static unsigned names_from(struct event_names *view, unsigned source, unsigned n, uint64_t *added, uint64_t *refused)
+{
+    unsigned got = 0;
+    event_names_ask(view, added, refused);
+    for (unsigned i = 0; i < n; i++) {
+        char name[48];
+        int length = snprintf(name, sizeof name, "source%u.key%u", source, i);
+        got += event_names_add(view, (struct text){name, (size_t)length}) != EVENT_NO_FIELD;
+    }
+    event_names_ask(view, NULL, NULL);
+    return got;
+}
+
+static void no_source_takes_all_names_from_the_others(void **state)
+{
+    (void)state;
+    enum { HOSTILE = 60, EACH = 6000 };
+    struct event_names *x = event_names_new(), *view = event_names_view(x);
+    uint64_t added = 0, refused = 0;
+    unsigned free_before = EVENT_NAMES_MAX - event_names_count(x);
+    unsigned got = names_from(view, 0, 40000, &added, &refused);
+    assert_int_equal(got, added);
+    assert_int_equal(got + refused, 40000);
+    assert_true(got <= free_before / EVENT_NAMES_SHARE && got > free_before / EVENT_NAMES_SHARE / 2);
+    uint64_t again = 0;
+    assert_int_equal(names_from(view, 0, 100, &added, &again), 100); /* those it has stay */
+    assert_int_equal(again, 0);
+    for (unsigned i = 1; i < HOSTILE; i++) {
+        uint64_t a = 0, r = 0;
+        names_from(view, i, EACH, &a, &r);
+    }
+    uint64_t a = 0, r = 0;
+    assert_int_equal(names_from(view, HOSTILE, 8, &a, &r), 8); /* who comes after them all finds room */
+    assert_int_equal(event_names_find(x, TEXT("source60.key7")), event_names_add(view, TEXT("source60.key7")));
+    event_names_free(view);
+    event_names_free(x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +236,7 @@ int main(void)
         cmocka_unit_test(a_row_prints_as_json),
         cmocka_unit_test(limits_are_kept_and_said),
         cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(no_source_takes_all_names_from_the_others),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -36,6 +36,7 @@ struct connection {
 struct log_receiver_inside {
     int epoll, wake;
     struct events *events;
+    struct event_names *names; /* a view: what senders may add is bounded */
     struct event_decoder *decoder;
     int64_t oldest_us; /* when the batch got its first row; 0: empty */
     int64_t ticked_us;
@@ -201,14 +202,19 @@ static int add(struct log_receiver *r, struct text message, const struct sender 
         message.n--;
     if (!is_admitted(r, sender->source, message.n, from.arrived_us))
         return 0;
+    uint64_t before = r->sources.all[sender->source].names, names = before, names_refused = 0; /* written by this thread only */
+    event_names_ask(x->names, &names, &names_refused);
     int e = event_record(x->decoder, kind_of(r), message, &from, x->events, &reason, &at);
     bool is_malformed = e == EVENT_RECORD_REFUSED;
     if (is_malformed)
         e = event_record(x->decoder, EVENT_RECORD_LINE, message, &from, x->events, &reason, &at);
     bool is_plain = !e && !event_get(x->events, x->events->n - 1, EV_EVENT_DECODER);
-    if (e || is_malformed || is_plain) {
+    event_names_ask(x->names, NULL, NULL);
+    if (e || is_malformed || is_plain || names != before || names_refused) {
         pthread_mutex_lock(&r->sources.lock);
         struct log_source *s = &r->sources.all[sender->source];
+        s->names = names;
+        s->names_refused += names_refused;
         s->malformed += is_malformed;
         s->plain += is_plain;
         s->empty += e == EVENT_RECORD_NONE;
@@ -478,8 +484,9 @@ int log_receiver_init(struct log_receiver *r, const struct log_receiver_options 
     x->epoll = x->wake = -1;
     for (size_t i = 0; i < LOG_CONNECTIONS_MAX; i++)
         x->connections[i].fd = -1;
-    x->events = events_new(o->names);
-    x->decoder = event_decoder_new(o->names, o->decoders);
+    x->names = event_names_view(o->names);
+    x->events = x->names ? events_new(x->names) : NULL;
+    x->decoder = x->names ? event_decoder_new(x->names, o->decoders) : NULL;
     x->bytes = malloc((size_t)N_DATAGRAMS * DATAGRAM_BYTES);
     x->epoll = epoll_create1(EPOLL_CLOEXEC);
     x->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -616,6 +623,7 @@ void log_receiver_fini(struct log_receiver *r)
             close(x->wake);
         events_free(x->events);
         event_decoder_free(x->decoder);
+        event_names_free(x->names);
         free(x->bytes);
         free(x->spooled);
         free(x);

@@ -30,7 +30,9 @@
     X(repeated, "of pushes: records that were kept before")              \
     X(dropped, "lost: the store took nothing until the end")             \
     X(over_quota, "lost: over the quota of the sender")                  \
-    X(spool_full, "lost: datagrams that found the spool full")
+    X(spool_full, "lost: datagrams that found the spool full")           \
+    X(names, "names of fields added that nobody had used before")        \
+    X(names_refused, "values left out: the sender has added too many names of fields")
 
 struct log_source {
     struct ip ip; /* all zero: senders beyond LOG_SOURCES_MAX */
