@@ -178,7 +178,7 @@ static bool has_end(const struct flow *f, int end)
 
 struct model_hit {
     struct ip own, remote;
-    bool has_remote;
+    bool has_remote, has_own; /* a record may lack either end */
     size_t list;
     enum hit_listed listed;
     enum hit_direction direction;
@@ -248,6 +248,7 @@ static void see(struct trial *t, struct hits *hits, const struct flow *f, size_t
     }
     struct model_hit *to = &hits->p[i];
     to->listed = (enum hit_listed)(to->listed | h.listed);
+    to->has_own |= has_end(f, own_is_source ? 0 : 1);
     to->flows++;
     to->packets = plus(to->packets, plus(f->source_packets, f->destination_packets));
     to->bytes = plus(to->bytes, plus(f->source_bytes, f->destination_bytes));
@@ -390,7 +391,7 @@ static void want_hit(struct trial *t, struct model_hit *h, struct lines *want)
     list_family(t->lists[h->list], h->has_remote ? &h->remote : &h->own, family, sizeof(family));
     ports_text(h, ports, sizeof(ports));
     bool has_time = h->first_us <= h->last_us;
-    struct query_value values[] = {ip_value(&h->own, true),
+    struct query_value values[] = {ip_value(&h->own, h->has_own),
                                    text_value(h->unit ? h->unit->unit : ""),
                                    ip_value(&h->remote, h->has_remote),
                                    text_value(name),
