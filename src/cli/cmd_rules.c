@@ -5,9 +5,12 @@
 #include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/table.h"
+#include "watch/detect/log_past.h"
 #include "watch/detect/sigma.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const kind_names[] = {"detection", "correlation", "filter"};
@@ -35,9 +38,34 @@ static void put_source(struct table *t, const struct sigma_logsource *l)
     table_text(t, (struct text){shown, n});
 }
 
-static void put_rule(struct table *t, const struct sigma_checked *c)
+/* what the store says of the rules; met NULL: it was not asked */
+struct stored {
+    const struct sigma_rules *rules;
+    uint64_t *met;
+    uint32_t at; /* where rules were found last: they come in the order of their documents */
+    uint32_t n_waiting;
+};
+
+/* is_waiting - of its log source nothing is stored. */
+static bool is_waiting(struct stored *s, const struct sigma_checked *c)
 {
-    const char *result = c->reason ? "refused" : c->is_mapped ? "ok" : "unmapped";
+    uint32_t n = sigma_rules_count(s->rules);
+    if (!s->met || c->reason || c->kind != SIGMA_DETECTION)
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t rule = (s->at + i) % n;
+        const struct sigma_about *about = sigma_rules_about(s->rules, rule);
+        if (about->line != c->line || about->kind != c->kind || strcmp(about->file, c->file) != 0)
+            continue;
+        s->at = rule;
+        return !(s->met[rule / 64] >> rule % 64 & 1);
+    }
+    return false;
+}
+
+static void put_rule(struct table *t, const struct sigma_checked *c, bool is_without_source)
+{
+    const char *result = c->reason ? "refused" : is_without_source ? "waiting" : c->is_mapped ? "ok" : "unmapped";
     table_text(t, text_of(c->file));
     table_number(t, c->line);
     table_text(t, text_of(kind_names[c->kind]));
@@ -71,6 +99,21 @@ static unsigned say_totals(const struct sigma_rules *r)
     return n_refused;
 }
 
+/* ask_store - with --data: which log sources have sent something. Return: false when that failed, said. */
+static bool ask_store(const struct cli_args *a, struct event_names *names, struct stored *s, uint64_t *ret_events)
+{
+    struct fault f = {0};
+    if (!a->value[CLI_DATA])
+        return true;
+    s->met = calloc(SIGMA_RULE_WORDS(sigma_rules_count(s->rules)) + 1, sizeof(*s->met));
+    if (s->met && !log_past_met(a->data_dir, s->rules, names, LOG_PAST_ROWS, s->met, ret_events, &f))
+        return true;
+    if (!s->met)
+        FAULT(&f, -ENOMEM, no_memory, "rules");
+    cli_fail(&f);
+    return false;
+}
+
 int cli_rules_check(const struct cli_args *a)
 {
     static const struct table_column columns[] = {
@@ -96,14 +139,26 @@ int cli_rules_check(const struct cli_args *a)
     }
     struct table t;
     uint32_t n;
+    uint64_t n_events = 0;
+    struct stored stored = {.rules = rules};
     const struct sigma_checked *c = sigma_rules_checked(rules, &n);
-    table_begin(&t, format, columns, sizeof columns / sizeof *columns);
-    for (uint32_t i = 0; i < n; i++)
-        if (format != CLI_TABLE || c[i].reason) /* people read what is wrong; programs get all */
-            put_rule(&t, &c[i]);
-    int status = table_end(&t) ? EXIT_FAILED : EXIT_DONE;
-    if (say_totals(rules) && status == EXIT_DONE)
-        status = EXIT_REFUSED;
+    int status = ask_store(a, names, &stored, &n_events) ? EXIT_DONE : EXIT_FAILED;
+    if (status == EXIT_DONE) {
+        table_begin(&t, format, columns, sizeof columns / sizeof *columns);
+        for (uint32_t i = 0; i < n; i++) {
+            bool is = is_waiting(&stored, &c[i]);
+            stored.n_waiting += is;
+            if (format != CLI_TABLE || c[i].reason || is) /* people read what is wrong; programs get all */
+                put_rule(&t, &c[i], is);
+        }
+        status = table_end(&t) ? EXIT_FAILED : EXIT_DONE;
+        unsigned n_refused = say_totals(rules);
+        if (stored.met)
+            SAY(stderr, rules_waiting, message_count(stored.n_waiting), message_count(n_events));
+        if (n_refused && status == EXIT_DONE)
+            status = EXIT_REFUSED;
+    }
+    free(stored.met);
     sigma_rules_free(rules);
     event_names_free(names);
     return status;

@@ -135,3 +135,52 @@ int log_past(const char *data_dir, struct log_alerts *a, const struct sigma_rule
     store_view_close(v);
     return r == -ENOMEM ? FAULT(f, r, no_memory, "rules") : r;
 }
+
+/* --- what is sent at all -------------------------------------------------------------------------------------------- */
+
+static int pass_over(void *context, const struct events *e, uint32_t row, uint32_t rule)
+{
+    (void)context, (void)e, (void)row, (void)rule;
+    return 0;
+}
+
+static int meet(const struct store_view *v, const struct places *p, size_t from, struct sigma_matcher *m, struct events *e,
+                uint64_t *ret_events)
+{
+    struct log_scratch *scratch = log_scratch_new();
+    int r = scratch ? 0 : -ENOMEM;
+    for (size_t i = from; i < p->n && !r; i++) {
+        int damage = log_segment_read(store_view_log(v, p->all[i].segment), p->all[i].block, scratch, e);
+        if (damage == -EBADMSG)
+            continue;
+        r = damage ? damage : sigma_match(m, e, pass_over, NULL);
+        *ret_events += r ? 0 : e->n;
+    }
+    if (scratch)
+        log_scratch_free(scratch);
+    return r;
+}
+
+int log_past_met(const char *data_dir, const struct sigma_rules *rules, struct event_names *names, uint64_t max_rows, uint64_t *met,
+                 uint64_t *ret_events, struct fault *f)
+{
+    struct store_view *v = NULL;
+    struct places p = {0};
+    struct log_past_account unused = {0};
+    *ret_events = 0;
+    int r = store_view_open(data_dir, &v, f);
+    if (r)
+        return r < 0 ? r : -ENOENT;
+    r = find(v, INT64_MIN, &p);
+    struct sigma_matcher *m = sigma_matcher_new(rules);
+    struct events *e = events_new(names);
+    r = r || !m || !e ? -ENOMEM : meet(v, &p, first_of(&p, max_rows, &unused), m, e, ret_events);
+    if (!r)
+        sigma_matcher_met(m, met);
+    sigma_matcher_free(m);
+    if (e)
+        events_free(e);
+    free(p.all);
+    store_view_close(v);
+    return r ? FAULT(f, r, no_memory, "rules") : 0;
+}

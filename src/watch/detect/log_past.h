@@ -28,3 +28,10 @@ struct log_past_account {
 /* log_past - before the first log_alerts_match. @now_us: wall clock. Return: 0 or -errno: correlations then begin empty. */
 int log_past(const char *data_dir, struct log_alerts *a, const struct sigma_rules *rules, struct event_names *names, struct finder *x,
              uint64_t max_rows, int64_t now_us, struct log_past_account *ret, struct fault *f);
+
+/*
+ * log_past_met - which rules an event of their log source is stored for, among the newest @max_rows events: bits in @met
+ * (SIGMA_RULE_WORDS words, zeroed by the caller). @ret_events: looked at. Return: 0 or -errno.
+ */
+int log_past_met(const char *data_dir, const struct sigma_rules *rules, struct event_names *names, uint64_t max_rows, uint64_t *met,
+                 uint64_t *ret_events, struct fault *f);
