@@ -10,10 +10,12 @@
 #include "node/watch_state.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "watch/detect/behaviour_alerts.h"
 #include "watch/detect/behaviour_past.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sodium/randombytes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -260,49 +262,67 @@ static void *behaviour_thread(void *argument)
 
 /* --- beginning and end ----------------------------------------------------------------------------------------------------- */
 
-void watch_behaviour_load(struct watch *w)
+/*
+ * seed_of - of the hashes of tables: secret, and the same after a new start, so that the past read back counts as it did.
+ * Kept as DIR/behaviour.seed; what cannot be kept is made anew.
+ */
+static uint64_t seed_of(const char *data_dir)
 {
-    struct fault f = {0};
-    struct behaviour_settings s;
-    if (!w->config->has_behaviour)
-        return;
-    struct watch_behaviour *x = calloc(1, sizeof(*x));
-    if (!x)
-        return;
-    behaviour_settings_default(&s);
-    if (behaviour_settings_load(&s, NULL, &f))
-        log_line(LOG_WARN, "behaviour_limits_not_loaded", "reason", f.text, NULL); /* the defaults are the same as shipped */
-    for (unsigned i = 0; i < BEHAVIOUR_N_SETTINGS; i++)
-        if (w->config->is_behaviour_set[i])
-            s.v[i] = w->config->behaviour.v[i];
-    x->settings = s;
-    x->watch = w;
-    w->behaviour = x;
+    static const char name[] = "behaviour.seed";
+    uint64_t seed = 0;
+    int dir_fd = open(data_dir, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+    int fd = dir_fd < 0 ? -1 : openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || file_pread_full(fd, &seed, sizeof(seed), 0) || !seed) {
+        randombytes_buf(&seed, sizeof(seed));
+        if (dir_fd >= 0 && file_replace(dir_fd, name, &seed, sizeof(seed)))
+            log_line(LOG_WARN, "behaviour_seed_not_kept", NULL);
+    }
+    file_close(&fd);
+    file_close(&dir_fd);
+    return seed;
 }
 
-int watch_behaviour_init(struct watch *w, struct fault *f)
+/* make - detectors and findings; content is read here. Return: 0 or -ENOMEM. */
+static int make(struct watch_behaviour *x, const struct config *c)
 {
-    struct watch_behaviour *x = w->behaviour;
-    const struct config *c = w->config;
     struct behaviour_alerts_options o = {.exceptions = c->exceptions, .n_exceptions = c->n_exceptions,
                                          .max_alerts = BEHAVIOUR_ALERTS_DEFAULT};
     pthread_condattr_t steady;
-    if (!x)
-        return 0;
     pthread_mutex_init(&x->lock, NULL);
     pthread_condattr_init(&steady);
     pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
     pthread_cond_init(&x->more, &steady);
     pthread_condattr_destroy(&steady);
     int r = behaviour_alerts_new(&o, &x->alerts);
-    struct behaviour_base base = {.settings = &x->settings, .names = store_names(w->store), .emit = behaviour_alerts_take,
-                                  .context = x->alerts, .window_us = c->finding_window_us, .zone_s = c->zone_s};
-    randombytes_buf(&base.seed, sizeof(base.seed));
+    struct behaviour_base base = {.settings = &x->settings, .names = x->watch->names, .emit = behaviour_alerts_take, .context = x->alerts,
+                                  .window_us = c->finding_window_us, .zone_s = c->zone_s};
+    base.seed = seed_of(x->watch->data_dir);
     if (!r)
         r = behaviour_engine_new(&base, &x->engine);
     if (!r)
         behaviour_alerts_clock(x->alerts, clock_now_us());
-    return r ? FAULT(f, r, no_memory, "behaviour") : 0;
+    return r;
+}
+
+void watch_behaviour_load(struct watch *w)
+{
+    struct fault f = {0};
+    if (!w->config->has_behaviour)
+        return;
+    struct watch_behaviour *x = w->behaviour = calloc(1, sizeof(*x));
+    if (!x)
+        return;
+    x->watch = w;
+    behaviour_settings_default(&x->settings);
+    if (behaviour_settings_load(&x->settings, NULL, &f))
+        log_line(LOG_WARN, "behaviour_limits_not_loaded", "reason", f.text, NULL); /* the defaults are the same as shipped */
+    for (unsigned i = 0; i < BEHAVIOUR_N_SETTINGS; i++)
+        if (w->config->is_behaviour_set[i])
+            x->settings.v[i] = w->config->behaviour.v[i];
+    if (make(x, w->config)) {
+        log_line(LOG_ERROR, "behaviour_not_watched", "reason", strerror(ENOMEM), NULL);
+        watch_behaviour_free(w);
+    }
 }
 
 int watch_behaviour_start(struct watch *w, struct fault *f)

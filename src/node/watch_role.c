@@ -276,8 +276,6 @@ static int open_everything(struct watch *w, const struct watch_sockets *sockets,
     if (!r)
         r = watch_rules_init(w, f);
     if (!r)
-        r = watch_behaviour_init(w, f);
-    if (!r)
         r = watch_logs_init(w, sockets, f);
     if (!r)
         r = watch_load_lists(w, true, f);

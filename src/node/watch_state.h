@@ -111,11 +111,10 @@ void watch_rules_free(struct watch *w);
 json_t *watch_rules_status(struct watch *w);
 
 /*
- * --- behaviour (watch_behaviour.c): limits read before the role is confined; a thread of its own for flows. offer: a copy
+ * --- behaviour (watch_behaviour.c): content is read before the role is confined; a thread of its own for flows. offer: a copy
  * of what detectors read is queued; events: judged at once. Neither fails: what is not looked at is counted.
  */
 void watch_behaviour_load(struct watch *w);
-int watch_behaviour_init(struct watch *w, struct fault *f);
 int watch_behaviour_start(struct watch *w, struct fault *f);
 void watch_behaviour_end(struct watch *w);
 void watch_behaviour_free(struct watch *w);

@@ -107,9 +107,17 @@ static void begin_day(struct scan *e, int64_t day_us, int64_t us)
     begin_brief(e, us);
 }
 
+/* shares_files - UDP ports by habit of eDonkey, Gnutella, BitTorrent: who looks for peers there meets many that are gone. */
+static bool shares_files(const struct scan *e)
+{
+    return e->protocol == UDP && (e->port == 4662 || e->port == 4665 || e->port == 4672 || e->port == 6346 || e->port == 6347 ||
+                                  (e->port >= 6881 && e->port <= 6999) || e->port == 51413);
+}
+
+/* severity - our machine scans; or it shares files, or it is the Internet's weather */
 static uint32_t severity(const struct scan *e)
 {
-    return e->marks & ROW_FROM_OWN ? 3 : 1; /* our machine scans; or the Internet's weather */
+    return e->marks & ROW_FROM_OWN && !shares_files(e) ? 3 : 1;
 }
 
 /* one_of_many - Return: the scanner's entry once it is told as one, else NULL. */
