@@ -14,7 +14,7 @@
  * Once    a try is often written twice (sshd and PAM, "Invalid user" and "Failed password"; events 4625, 4771 and 4776): lines of
  *         another wording about the same user and source within three seconds count once.
  * Windows slide by a tenth of their length: what is counted lies in the window or at most a tenth before it.
- * Limits  tables of LOGINS_* entries, about 30 MiB; the least busy leaves. Texts are cut to LOGINS_TEXT_BYTES.
+ * Limits  tables of LOGINS_* entries, about 52 MiB; the least busy leaves. Texts are cut to LOGINS_TEXT_BYTES.
  */
 #pragma once
 

@@ -12,7 +12,7 @@
  * Tunnel: per machine and registered name: different names below it, their length, and the bits their letters carry.
  * Except: content/names/exceptions.txt. Suffixes: content/names/suffixes.txt and, where installed, the Debian package
  *         publicsuffix. Without these files everything still works, worse: names_knowledge says what was read.
- * Limits: tables of NAMES_* entries, about 45 MiB; the least busy leaves. Content is read once, in create.
+ * Limits: tables of NAMES_* entries, about 32 MiB; the least busy leaves. Content is read once, in create.
  */
 #pragma once
 
