@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Lines through a set of decoders that uses every node and every reader of the rest of a line. The first byte says where
- * the input splits into YAML and lines: 0 means all of it is lines.
+ * the input splits into YAML and lines: 0 means all of it is lines. The quick way to a line's pattern must find what trying all
+ * of them finds, unless it ran out of steps.
  */
 #include "format/line_decoder.h"
 
@@ -37,8 +38,61 @@ static const char built_in[] =
 
 static struct event_names *names;
 
+/* the slow way: a scratch, a batch and the memory of a file of its own */
+struct slow {
+    struct line_scratch *scratch;
+    struct events *events;
+    struct line_file file;
+    struct buf quick_text, slow_text;
+};
+
+static void compare(const struct line_decoders *d, struct slow *x, const struct events *quick, struct text line, int r,
+                    const struct line_origin *o)
+{
+    struct line_origin mine = *o;
+    mine.file = &x->file;
+    events_clear(x->events);
+    assert(line_decode(d, x->scratch, x->events, line, &mine) == r);
+    if (r == LINE_EMPTY)
+        return;
+    buf_clear(&x->quick_text);
+    buf_clear(&x->slow_text);
+    event_json(quick, quick->n - 1, &x->quick_text);
+    event_json(x->events, 0, &x->slow_text);
+    assert(x->quick_text.n == x->slow_text.n && !memcmp(x->quick_text.p, x->slow_text.p, x->slow_text.n));
+}
+
+static void compare_all(const struct line_decoders *d, const char *p, size_t n)
+{
+    struct slow x = {line_scratch_new(d), events_new(names), {.n_w3c = 0}, {.max = 4 << 20}, {.max = 4 << 20}};
+    struct line_scratch *s = line_scratch_new(d);
+    struct events *e = events_new(names);
+    struct line_file file = {0};
+    struct line_origin o = {.arrived_us = INT64_C(1700000000000000), .zone_s = 25200, .file = &file, .path = {"f", 1}};
+    bool is_ready = x.scratch && x.events && s && e;
+    if (is_ready)
+        line_scratch_set_plain(x.scratch);
+    for (const char *end = p + n; is_ready && p < end;) {
+        const char *lf = memchr(p, '\n', (size_t)(end - p));
+        struct text line = {p, (size_t)((lf ? lf : end) - p)};
+        events_clear(e);
+        int r = line_decode(d, s, e, line, &o);
+        if (line_scratch_counts(s)->n_exhausted) /* from here on the two may remember different things */
+            break;
+        compare(d, &x, e, line, r, &o);
+        p = lf ? lf + 1 : end;
+    }
+    events_free(e);
+    events_free(x.events);
+    line_scratch_free(s);
+    line_scratch_free(x.scratch);
+    buf_fini(&x.quick_text);
+    buf_fini(&x.slow_text);
+}
+
 static void lines_of(const struct line_decoders *d, const char *p, size_t n)
 {
+    compare_all(d, p, n);
     struct line_scratch *s = line_scratch_new(d);
     struct events *e = events_new(names);
     struct line_file file = {0};
