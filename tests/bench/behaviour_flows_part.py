@@ -176,6 +176,8 @@ def attacked(strato, program, report):
 
 def part(base, build, report):
     program = os.path.join(build, "behaviour_bench")
+    tree = os.path.dirname(os.path.dirname(build))
+    subprocess.run(["ninja", "-C", tree, "--quiet", os.path.relpath(program, tree)], check=True)
     if not os.path.isdir(FLOWS):
         print(f"skipped: {FLOWS} is not there")
         return
