@@ -220,6 +220,45 @@ static uint32_t add_block4(struct part_numbers *given, const struct part_block *
 enum { AT_ONCE = 16, RECORD_WORDS = sizeof(struct record4) / 4 };
 _Static_assert(sizeof(struct record4) == 12, "three words a record");
 
+_Static_assert(sizeof(struct address) == 8 && offsetof(struct address, as) == 0, "read as one word");
+
+struct sixteen {
+    __m512i keys, as, rest; /* rest: place, prefix length, flags */
+};
+
+/* load_sixteen - 48 words as they stand, then every third of them. */
+WIDE_TARGET static inline __attribute__((always_inline)) void load_sixteen(const struct record4 *r, struct sixteen *ret)
+{
+    const uint32_t *words = (const uint32_t *)(const void *)r;
+    const __m512i a = _mm512_loadu_si512(words), b = _mm512_loadu_si512(words + 16), c = _mm512_loadu_si512(words + 32);
+    const __m512i one = _mm512_set1_epi32(1);
+    /* of a and b together, then of c, whose words count from 16 again */
+    __m512i from = _mm512_set_epi32(0, 0, 0, 0, 0, 30, 27, 24, 21, 18, 15, 12, 9, 6, 3, 0);
+    __m512i then = _mm512_set_epi32(29, 26, 23, 20, 17, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    ret->keys = _mm512_permutex2var_epi32(_mm512_permutex2var_epi32(a, from, b), then, c);
+    from = _mm512_add_epi32(from, one);
+    then = _mm512_mask_add_epi32(then, 0xf800, then, one);
+    ret->as = _mm512_permutex2var_epi32(_mm512_permutex2var_epi32(a, from, b), then, c);
+    /* the eleventh record's last word is the first of c */
+    from = _mm512_mask_add_epi32(from, 0x3ff, from, one);
+    then = _mm512_mask_add_epi32(then, 0xf800, then, one);
+    then = _mm512_mask_mov_epi32(then, 1 << 10, _mm512_set1_epi32(16));
+    ret->rest = _mm512_permutex2var_epi32(_mm512_permutex2var_epi32(a, from, b), then, c);
+}
+
+/* store_keys - @keys of those records that @which says; every third word of 48. */
+WIDE_TARGET static inline __attribute__((always_inline)) void store_keys(struct record4 *r, __mmask16 which, __m512i keys)
+{
+    uint32_t *words = (uint32_t *)(void *)r;
+    const uint64_t where = _pdep_u64(which, UINT64_C(0x0000249249249249));
+    const __m512i third = _mm512_set_epi32(5, 4, 4, 4, 3, 3, 3, 2, 2, 2, 1, 1, 1, 0, 0, 0);
+    _mm512_mask_storeu_epi32(words, (__mmask16)where, _mm512_permutexvar_epi32(third, keys));
+    _mm512_mask_storeu_epi32(words + 16, (__mmask16)(where >> 16),
+                             _mm512_permutexvar_epi32(_mm512_add_epi32(third, _mm512_set1_epi32(6)), keys));
+    _mm512_mask_storeu_epi32(words + 32, (__mmask16)(where >> 32),
+                             _mm512_permutexvar_epi32(_mm512_add_epi32(third, _mm512_set1_epi32(11)), keys));
+}
+
 /*
  * add_sixteen - the records whose address stands in its first slot and is known to be as they say: all but the new
  * ones, mostly. Of those with the same address the first counts it for the block. The others follow one by one.
@@ -227,23 +266,25 @@ _Static_assert(sizeof(struct record4) == 12, "three words a record");
 WIDE_TARGET static inline __attribute__((always_inline)) uint32_t *
 add_sixteen(struct part_numbers *p, const struct part_block *b, uint32_t stamp, struct record4 *r, uint32_t *next)
 {
-    const __m512i steps = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
-                                             _mm512_set1_epi32(RECORD_WORDS));
+    struct sixteen records;
+    load_sixteen(r, &records);
     const __m512i factor = _mm512_set1_epi64((long long)p->factors[0]), last = _mm512_set1_epi32((int)ADDRESS_LAST);
     const __m512i stamps = _mm512_set1_epi32((int)stamp), none = _mm512_setzero_si512();
     const __m128i shift = _mm_cvtsi32_si128((int)p->shift);
-    __m512i keys = _mm512_i32gather_epi32(steps, &r->key, 4), as = _mm512_i32gather_epi32(steps, &r->as, 4);
-    __m512i rest = _mm512_i32gather_epi32(steps, &r->place, 4);
+    const __m512i keys = records.keys, as = records.as, rest = records.rest;
     __m512i low = _mm512_cvtepu32_epi64(_mm512_castsi512_si256(keys)),
             high = _mm512_cvtepu32_epi64(_mm512_extracti64x4_epi64(keys, 1));
     low = _mm512_i64gather_epi64(_mm512_srl_epi64(_mm512_mullo_epi64(low, factor), shift), p->slots, 8);
     high = _mm512_i64gather_epi64(_mm512_srl_epi64(_mm512_mullo_epi64(high, factor), shift), p->slots, 8);
     const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    const __m512i odd = _mm512_or_si512(even, _mm512_set1_epi32(1));
     __m512i found = _mm512_permutex2var_epi32(low, even, high);
-    __m512i numbers = _mm512_permutex2var_epi32(low, _mm512_or_si512(even, _mm512_set1_epi32(1)), high);
+    __m512i numbers = _mm512_permutex2var_epi32(low, odd, high);
     __mmask16 is_known = _mm512_mask_cmpneq_epi32_mask(_mm512_cmpeq_epi32_mask(found, keys), numbers, none);
-    __m512i known_as = _mm512_mask_i32gather_epi32(none, is_known, numbers, &p->of->as, 8);
-    __m512i states = _mm512_mask_i32gather_epi32(none, is_known, numbers, &p->of->state, 8);
+    low = _mm512_mask_i32gather_epi64(none, (__mmask8)is_known, _mm512_castsi512_si256(numbers), p->of, 8);
+    high = _mm512_mask_i32gather_epi64(none, (__mmask8)(is_known >> 8), _mm512_extracti64x4_epi64(numbers, 1), p->of, 8);
+    const __m512i known_as = _mm512_permutex2var_epi32(low, even, high);
+    __m512i states = _mm512_permutex2var_epi32(low, odd, high);
     /* what the columns of the places say: a table of eight */
     __m512i columns = _mm512_srli_epi32(_mm512_and_si512(rest, _mm512_set1_epi32(0xffff)), PLACE_COLUMN_SHIFT);
     __m512i table = _mm512_maskz_loadu_epi32((1u << (PLACES_MAX / FLOW_BATCH_ROWS)) - 1, b->says);
@@ -252,14 +293,14 @@ add_sixteen(struct part_numbers *p, const struct part_block *b, uint32_t stamp, 
     __m512i other = _mm512_and_si512(_mm512_xor_si512(states, masks), _mm512_set1_epi32((int)ADDRESS_MASK));
     other = _mm512_or_si512(other, _mm512_or_si512(_mm512_xor_si512(known_as, as), _mm512_andnot_si512(states, says)));
     is_known = _mm512_mask_cmpeq_epi32_mask(is_known, other, none);
-    _mm512_mask_i32scatter_epi32(&r->key, is_known, steps, numbers, 4);
+    store_keys(r, is_known, numbers);
     /* of equal addresses the first; an address that is not known as said is in no lane of these */
     __mmask16 is_new = _mm512_mask_cmpneq_epi32_mask(is_known, _mm512_and_si512(states, last), stamps);
     __m512i before = _mm512_and_si512(_mm512_conflict_epi32(numbers), _mm512_set1_epi32((int)is_known));
     is_new = _mm512_mask_cmpeq_epi32_mask(is_new, before, none);
     states = _mm512_add_epi32(_mm512_or_si512(_mm512_andnot_si512(last, states), stamps), _mm512_set1_epi32((int)COUNT_ONE));
     _mm512_mask_i32scatter_epi32(&p->of->state, is_new, numbers, states, 8);
-    _mm512_mask_compressstoreu_epi32(next, is_new, numbers);
+    _mm512_storeu_si512(next, _mm512_maskz_compress_epi32(is_new, numbers)); /* straight to memory it is slow on some processors */
     next += __builtin_popcount(is_new);
     for (uint32_t left = (uint16_t)~is_known; left; left &= left - 1)
         next += add_one4(p, b, stamp, &r[__builtin_ctz(left)], next);
