@@ -85,14 +85,6 @@ static bool address(const struct events *e, uint32_t row, uint16_t field, struct
     return true;
 }
 
-static bool has(const struct events *e, uint32_t row, uint16_t field, const char *value)
-{
-    for (uint32_t i = event_from(e, row); i < e->value_end[row]; i++)
-        if (e->values[i].field == field && e->values[i].type == EVENT_KEYWORD && text_is(event_text(e, &e->values[i]), value))
-            return true;
-    return false;
-}
-
 static bool holds(struct text t, const char *part)
 {
     return t.n && memmem(t.p, t.n, part, strlen(part));
@@ -134,29 +126,51 @@ static enum outcome of_web(const struct events *e, uint32_t row)
 /* is_given_up - sshd says only that who named a user left before he was let in: all that is seen where keys alone are taken. */
 static bool is_given_up(const struct events *e, uint32_t row)
 {
-    char action[EVENT_VALUE_TEXT_MAX], message[EVENT_VALUE_TEXT_MAX];
-    return text_is(word(e, row, EV_EVENT_ACTION, action), "ssh_disconnected") && event_get(e, row, EV_USER_NAME) &&
-           holds(word(e, row, EV_MESSAGE, message), "[preauth]");
+    char message[EVENT_VALUE_TEXT_MAX];
+    return event_get(e, row, EV_USER_NAME) && holds(word(e, row, EV_MESSAGE, message), "[preauth]");
+}
+
+/* what an event says it is about: read in one walk over its values, since nearly all are about something else */
+struct about {
+    bool is_login, is_zeek, is_web, is_ssh_end;
+    enum outcome outcome;
+};
+
+static void read_about(const struct events *e, const struct event_value *v, struct about *ret)
+{
+    if (v->type != EVENT_KEYWORD)
+        return;
+    struct text t = event_text(e, v);
+    switch (v->field) {
+    case EV_EVENT_CATEGORY:
+        ret->is_login = ret->is_login || text_is(t, "authentication");
+        ret->is_web = ret->is_web || text_is(t, "web");
+        return;
+    case EV_EVENT_OUTCOME:
+        if (ret->outcome == NONE)
+            ret->outcome = text_is(t, "failure") ? FAILED : text_is(t, "success") ? SUCCEEDED : NONE;
+        return;
+    case EV_EVENT_DATASET: ret->is_zeek = text_is(t, "zeek.ssh") || text_is(t, "zeek.ntlm") || text_is(t, "zeek.kerberos"); return;
+    case EV_EVENT_ACTION: ret->is_ssh_end = text_is(t, "ssh_disconnected"); return;
+    default: return;
+    }
 }
 
 static enum outcome outcome_of(const struct events *e, uint32_t row)
 {
-    static const char *const zeek[] = {"zeek.ssh", "zeek.ntlm", "zeek.kerberos"};
+    struct about x = {0};
     char room[EVENT_VALUE_TEXT_MAX];
-    struct text outcome = word(e, row, EV_EVENT_OUTCOME, room);
-    bool is_login = has(e, row, EV_EVENT_CATEGORY, "authentication");
-    for (size_t i = 0; i < sizeof(zeek) / sizeof(*zeek) && !is_login; i++)
-        is_login = has(e, row, EV_EVENT_DATASET, zeek[i]);
-    if (!is_login && is_given_up(e, row))
-        return FAILED;
-    if (!is_login)
-        return has(e, row, EV_EVENT_CATEGORY, "web") ? of_web(e, row) : NONE;
-    if (text_is(outcome, "success"))
-        return SUCCEEDED;
-    if (!text_is(outcome, "failure"))
-        return NONE;
+    for (uint32_t i = event_from(e, row); i < e->value_end[row]; i++)
+        read_about(e, &e->values[i], &x);
+    if (!x.is_login && !x.is_zeek) {
+        if (x.is_ssh_end && is_given_up(e, row))
+            return FAILED;
+        return x.is_web ? of_web(e, row) : NONE;
+    }
     /* the first step of every Kerberos log-in */
-    return holds(word(e, row, EV_ERROR_MESSAGE, room), "PREAUTH_REQUIRED") ? NONE : FAILED;
+    if (x.outcome == FAILED && holds(word(e, row, EV_ERROR_MESSAGE, room), "PREAUTH_REQUIRED"))
+        return NONE;
+    return x.outcome;
 }
 
 /*
