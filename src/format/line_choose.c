@@ -119,6 +119,7 @@ static uint32_t begins_of_type(const struct line_node *n)
     case LINE_LEEF:
     case LINE_ACCESS:
     case LINE_N_TYPES: break;
+    case LINE_RECORDS: return begin_bit('[');
     }
     return UINT32_MAX;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Columns by position (Palo Alto, pf filterlog, Sophos): RFC 4180 quotes; columns behind the named ones are left. */
+/*
+ * Columns by position (Palo Alto, pf filterlog, Sophos): RFC 4180 quotes; columns behind the named ones are left. And records in
+ * brackets (carrier NAT), each with the same columns.
+ */
 #include "format/line_impl.h"
 
 #include <string.h>
@@ -35,5 +38,31 @@ void line_csv(struct line_scratch *s, struct events *e, const struct line_patter
         }
         if (p->columns[i])
             line_put(s, e, p->columns[i], value);
+    }
+}
+
+static void record(struct line_scratch *s, struct events *e, const struct line_pattern *p, const char *at, const char *end)
+{
+    for (uint32_t i = 0; i < p->n_columns && at < end; i++) {
+        while (at < end && *at == ' ')
+            at++;
+        const char *blank = memchr(at, ' ', (size_t)(end - at));
+        struct text value = {at, (size_t)((blank ? blank : end) - at)};
+        at += value.n;
+        if (p->columns[i])
+            line_put(s, e, p->columns[i], value);
+    }
+}
+
+void line_records(struct line_scratch *s, struct events *e, const struct line_pattern *p, struct text rest)
+{
+    const char *at = rest.p, *end = rest.p + rest.n;
+    for (uint32_t n = 0; n < LINE_RECORDS_MAX && at < end; n++) {
+        const char *open = memchr(at, '[', (size_t)(end - at));
+        const char *close = open ? memchr(open, ']', (size_t)(end - open)) : NULL;
+        if (!close)
+            return;
+        record(s, e, p, open + 1, close);
+        at = close + 1;
     }
 }

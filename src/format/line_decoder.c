@@ -348,6 +348,8 @@ static void put_rest(struct line_scratch *s, struct events *e, const struct line
         line_csv(s, e, p, t);
     else if (type == LINE_CEF)
         line_cef(s, e, p->decoder, t);
+    else if (type == LINE_RECORDS)
+        line_records(s, e, p, t);
     else if (type == LINE_LEEF)
         line_leef(s, e, p->decoder, t);
     else if (type == LINE_ACCESS)

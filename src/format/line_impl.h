@@ -54,6 +54,7 @@ enum line_type {
     LINE_CEF,
     LINE_LEEF,
     LINE_ACCESS,
+    LINE_RECORDS, /* [a b c][d e f]: the same columns again and again */
     LINE_N_TYPES,
 };
 
@@ -303,6 +304,9 @@ struct text line_unescaped(struct line_scratch *s, struct text value, bool is_ce
 /* line_kv.c, line_csv.c, line_cef.c, line_access.c: the rest of a line */
 void line_kv(struct line_scratch *s, struct events *e, const struct line_decoder *d, struct text rest);
 void line_csv(struct line_scratch *s, struct events *e, const struct line_pattern *p, struct text rest);
+/* line_records - at most LINE_RECORDS_MAX of them; values of one field become a list. */
+#define LINE_RECORDS_MAX 64u
+void line_records(struct line_scratch *s, struct events *e, const struct line_pattern *p, struct text rest);
 void line_cef(struct line_scratch *s, struct events *e, const struct line_decoder *d, struct text rest);
 void line_leef(struct line_scratch *s, struct events *e, const struct line_decoder *d, struct text rest);
 /* line_access_begins - a line of a web server: client, two words, [time], request. */

@@ -188,6 +188,7 @@ static size_t extent(const struct line_pattern *pattern, struct line_scratch *s,
     case LINE_KV: return line_kv_begins(&pattern->decoder->kv, start, p, end) ? t.n : NONE;
     case LINE_JSON: return t.n && *p == '{' ? t.n : NONE;
     case LINE_ACCESS: return line_access_begins(t) ? t.n : NONE;
+    case LINE_RECORDS: return t.n && *p == '[' ? t.n : NONE;
     case LINE_CSV:
     case LINE_CEF:
     case LINE_LEEF: return t.n;
@@ -251,6 +252,7 @@ static bool may_begin(const struct matching *m, const struct line_node *n, const
     case LINE_QUOTED:
     case LINE_REQUEST: return *p == '"';
     case LINE_JSON: return *p == '{';
+    case LINE_RECORDS: return *p == '[';
     case LINE_KV: /* not within a word: see line_kv_begins */
         return (is_alnum(*p) || *p == '_' || *p == '-' || *p == '.') &&
                (p == m->start || !(is_alnum(p[-1]) || p[-1] == '_' || p[-1] == '.'));

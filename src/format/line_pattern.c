@@ -17,7 +17,7 @@ static const struct {
     {"ip", LINE_IP}, {"host", LINE_HOST}, {"mac", LINE_MAC}, {"time", LINE_TIME}, {"time-us", LINE_TIME_US}, {"epoch", LINE_EPOCH},
     {"quoted", LINE_QUOTED}, {"seconds", LINE_SECONDS}, {"ms", LINE_MILLISECONDS}, {"url", LINE_URL}, {"endpoint", LINE_ENDPOINT},
     {"web-agent", LINE_WEB_AGENT}, {"token", LINE_TOKEN}, {"request", LINE_REQUEST}, {"kv", LINE_KV},
-    {"csv", LINE_CSV}, {"json", LINE_JSON}, {"cef", LINE_CEF}, {"leef", LINE_LEEF}, {"access", LINE_ACCESS},
+    {"csv", LINE_CSV}, {"json", LINE_JSON}, {"cef", LINE_CEF}, {"leef", LINE_LEEF}, {"access", LINE_ACCESS}, {"records", LINE_RECORDS},
 };
 
 enum line_type line_type_named(struct text name)

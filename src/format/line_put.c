@@ -355,6 +355,7 @@ static int put_typed(struct line_scratch *s, struct events *e, const struct line
     case LINE_CEF:
     case LINE_LEEF:
     case LINE_ACCESS:
+    case LINE_RECORDS:
     case LINE_N_TYPES: break;
     }
     return 1;

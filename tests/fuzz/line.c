@@ -30,6 +30,8 @@ static const char built_in[] =
     "---\n"
     "decoder: columns\npatterns:\n  - {match: 'CSV,{:csv}', columns: [source.ip, '-', event.action, 'url.original:url', 'event.duration:ms']}\n"
     "---\n"
+    "decoder: brackets\npatterns:\n  - {match: 'NAT {:records}', columns: [event.action, source.ip, '-', source.nat.ip, source.nat.port]}\n"
+    "---\n"
     "decoder: cef\nkv: {unknown: keep}\nfields: {src: source.ip, msg: event.reason}\npatterns: ['{*}CEF:{:cef}', '{*}LEEF:{:leef}']\n"
     "---\n"
     "decoder: web\nfirst: yes\npatterns: ['{:access}']\n"
