@@ -123,6 +123,7 @@ int cli_rules_check(const struct cli_args *a);
 int cli_detect(const struct cli_args *a);
 /* cli_detect_behaviour - detect with --behaviour. */
 int cli_detect_behaviour(const struct cli_args *a);
+int cli_lease_gather(const struct cli_args *a);
 int cli_lease_import(const struct cli_args *a);
 int cli_lease_who(const struct cli_args *a);
 int cli_lease_batch(const struct cli_args *a);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vonggac lease import | status | purge: the records of who held which address.
+ * vonggac lease import | gather | status | purge: the records of who held which address.
  */
 #include "base/clock.h"
 #include "base/file.h"
@@ -11,6 +11,7 @@
 #include "watch/lease/read.h"
 #include "watch/lease/formula.h"
 #include "watch/lease/gateways.h"
+#include "watch/lease/log_leases.h"
 #include "watch/lease/store.h"
 
 #include <errno.h>
@@ -238,6 +239,18 @@ int cli_lease_import(const struct cli_args *a)
     int merged = compact(s);
     lease_store_close(s);
     return status ? status : merged;
+}
+
+int cli_lease_gather(const struct cli_args *a)
+{
+    struct lease_gathered g;
+    struct fault f = {0};
+    int rc = lease_gather(cli_become_owner(a->data_dir), &g, &f);
+    if (rc)
+        return cli_fail(&f);
+    SAY(stderr, lease_gathered, message_count(g.n_segments), message_count(g.n_events), message_count(g.n_rows), message_count(g.n_joined),
+        message_count(g.n_refused));
+    return g.n_refused ? EXIT_REFUSED : EXIT_DONE;
 }
 
 /* --- status ---------------------------------------------------------------------------------------------------- */

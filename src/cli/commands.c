@@ -37,6 +37,7 @@ const struct cli_command cli_commands[] = {
     {"verify", "[store|audit|all]", CLI_BIT(HEAD), 0, 1, MSG_sum_verify, MSG_help_verify, cli_verify},
     {"lease import", "FILE...", CLI_BIT(KIND) | CLI_BIT(ZONE) | CLI_BIT(AT) | CLI_BIT(GATEWAY) | CLI_BIT(REALM) | CLI_BIT(AGAIN), 1, UINT_MAX,
      MSG_sum_lease_import, MSG_help_lease_import, cli_lease_import},
+    {"lease gather", "", 0, 0, 0, MSG_sum_lease_gather, MSG_help_lease_gather, cli_lease_gather},
     {"lease who", "ADDRESS[:PORT]", CLI_BIT(AT) | CLI_BIT(SKEW) | CLI_BIT(ZONE) | CLI_BIT(REMOTE) | CLI_BIT(PURPOSE), 1, 1,
      MSG_sum_lease_who, MSG_help_lease_who, cli_lease_who},
     {"lease batch", "FILE", CLI_BIT(SKEW) | CLI_BIT(ZONE) | CLI_BIT(PURPOSE), 1, 1, MSG_sum_lease_batch, MSG_help_lease_batch,

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "watch/detect/log_live.h"
 #include "watch/hunt/hunt.h"
+#include "watch/lease/log_leases.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -268,6 +269,23 @@ static bool wait_for_upkeep(struct watch *w)
     return !atomic_load(&w->is_ending);
 }
 
+/* gather_leases - who was given which address, out of the log events sealed since the last time. */
+static void gather_leases(struct watch *w)
+{
+    struct lease_gathered done = {0};
+    struct fault f = {0};
+    int r = lease_gather(w->data_dir, &done, &f);
+    if (r < 0) {
+        log_line(LOG_ERROR, "leases_failed", "reason", f.text, NULL);
+        return;
+    }
+    char n[24], refused[24];
+    snprintf(n, sizeof(n), "%llu", (unsigned long long)done.n_rows);
+    snprintf(refused, sizeof(refused), "%llu", (unsigned long long)done.n_refused);
+    if (done.n_events)
+        log_line(LOG_INFO, "leases_gathered", "rows", n, "refused", refused, NULL);
+}
+
 void *watch_upkeep(void *argument)
 {
     struct watch *w = argument;
@@ -275,6 +293,7 @@ void *watch_upkeep(void *argument)
     while (wait_for_upkeep(w)) {
         struct store_compaction done = {0};
         struct fault f = {0};
+        gather_leases(w); /* before segments are merged: what was taken is told by their ids */
         int r = store_compact(w->store, &done, stop_when_ending, w, &f);
         if (r >= 0)
             r = store_retain(w->store, clock_now_us(), &f);

@@ -53,6 +53,12 @@ struct chain_segment {
 /* chain_add - hash the file of a segment and write its line, synced. Return: 0 or -errno with the fault. */
 int chain_add(struct chain *c, const struct chain_segment *s, struct fault *f);
 
+/*
+ * chain_parts - what merged segment @id was made of, as its line says; none: it was sealed as it is, or has no line.
+ * @store_fd: the folder DIR/store. Return: 0 or -errno.
+ */
+int chain_parts(int store_fd, uint64_t id, uint64_t parts[CHAIN_PARTS_MAX], size_t *ret_n);
+
 struct chain_report {
     uint64_t n_lines, n_present; /* segments: that were sealed; whose file is the same */
     uint64_t n_merged;           /* whose rows stand in a merged segment now, and are the same */
