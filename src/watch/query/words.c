@@ -156,7 +156,7 @@ int query_field_next(struct query_parser *p, struct query_field *ret)
     query_skip(p);
     size_t at = p->at;
     if (query_next_is(p, '"')) {
-        struct query_word w;
+        struct query_word w = {0};
         int r = quoted(p, &w);
         if (r)
             return r;

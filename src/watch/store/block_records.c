@@ -203,7 +203,7 @@ static uint32_t number_others(struct block_records *r, const struct flow_batch *
     struct distinct d = {.table = r->table, .stamp = (uint64_t)(block + 1) << 16};
     for (unsigned c = FLOW_DESTINATION_IP + 1; c < FLOW_N_ADDRESSES; c++) {
         uint16_t *out = r->locals[c] ? r->locals[c] + (size_t)block * FLOW_BATCH_ROWS : NULL;
-        if (x->columns & FLOW_HAS_ADDRESS(c))
+        if (out && (x->columns & FLOW_HAS_ADDRESS(c))) /* a column that the batch has was given its place before */
             number_column(r, &d, x, c, common, out);
         else if (out)
             memset(out, 0xff, FLOW_BATCH_ROWS * sizeof(*out));

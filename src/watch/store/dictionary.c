@@ -66,6 +66,7 @@ void dictionary_add6(const struct wide *v, uint32_t n, struct buf *heads, struct
         high[i] = v[i].high - v[0].high;
         low[i] = v[i].low - least;
     }
+    /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): @n is at least 1 */
     unsigned high_width = pack_width(high[n - 1]), low_width = pack_width(most - least);
     struct ip head = ip_of_wide(v[0]);
     buf_add(heads, head.b, 16);

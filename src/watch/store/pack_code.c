@@ -451,7 +451,9 @@ static size_t put_wide(struct mini *m, const uint64_t *v, uint64_t max, uint8_t 
     m->max = (max - m->base) / divisors[m->divisor];
     m->low = low;
     m->high = m->max >> 32 ? high : NULL;
-    return put_mini(m, out);
+    size_t n = put_mini(m, out);
+    m->low = m->high = NULL; /* they lay in this frame */
+    return n;
 }
 
 static size_t put_mini64(const uint64_t *v, uint32_t n, struct pack_advice *a, uint8_t *out)

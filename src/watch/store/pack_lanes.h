@@ -89,6 +89,7 @@ static size_t put_lanes(const uint32_t *v, uint32_t n, unsigned width, uint8_t *
         pack_any(v, out, width);
     if (n) {
         uint32_t padded[PACK_UNIT] = {0}, words[PACK_UNIT] __attribute__((uninitialized));
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): there are upper halves where a width is above 32 */
         memcpy(padded, v, n * sizeof(*v));
         pack_any(padded, words, width);
         memcpy(out, words, pack_bits_bytes(n, width));

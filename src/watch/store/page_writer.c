@@ -39,7 +39,7 @@ uint8_t *page_writer_room(struct page_writer *w, size_t n)
     uint8_t *p = memory_large(room);
     if (!p)
         return NULL;
-    if (w->n)
+    if (w->p && w->n)
         memcpy(p, w->p, w->n);
     free(w->p);
     w->p = p;
