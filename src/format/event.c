@@ -495,6 +495,21 @@ static void put_key(struct buf *out, struct text name)
     buf_add_byte(out, ':');
 }
 
+const char *event_code_name(uint16_t field, uint64_t code, uint16_t *ret_code_field)
+{
+    static const char *const facilities[] = {"kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news",
+                                             "uucp", "cron", "authpriv", "ftp", "ntp", "audit", "alert", "clock",
+                                             "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"};
+    static const char *const severities[] = {"Emergency", "Alert", "Critical", "Error", "Warning", "Notice", "Informational", "Debug"};
+    bool is_facility = field == EV_LOG_SYSLOG_FACILITY_NAME;
+    if (!is_facility && field != EV_LOG_SYSLOG_SEVERITY_NAME)
+        return NULL;
+    *ret_code_field = is_facility ? EV_LOG_SYSLOG_FACILITY : EV_LOG_SYSLOG_SEVERITY;
+    if (is_facility)
+        return code < sizeof(facilities) / sizeof(*facilities) ? facilities[code] : NULL;
+    return code < sizeof(severities) / sizeof(*severities) ? severities[code] : NULL;
+}
+
 void event_json(const struct events *e, uint32_t row, struct buf *out)
 {
     char time[TIME_TEXT_MAX];

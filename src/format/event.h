@@ -192,6 +192,13 @@ static inline struct ip event_ip(const struct events *e, const struct event_valu
     return ip_from_v6(e->heap.p + v->at);
 }
 
+/*
+ * event_code_name - what a number is called where events keep only the number: @field EV_LOG_SYSLOG_FACILITY_NAME (kern, user,
+ * mail ... local7) or EV_LOG_SYSLOG_SEVERITY_NAME (Emergency ... Debug) of the code @code; @ret_code_field: the field that
+ * holds the number. Return: NULL for other fields and codes. Source: RFC 5424 6.2.1, with the keywords of syslog.conf(5).
+ */
+const char *event_code_name(uint16_t field, uint64_t code, uint16_t *ret_code_field);
+
 #define EVENT_VALUE_TEXT_MAX 64
 /* event_value_text - any value as text: KEYWORD borrowed from the batch, others written to @out (dates RFC 3339 UTC). */
 struct text event_value_text(const struct events *e, const struct event_value *v, char out[EVENT_VALUE_TEXT_MAX]);

@@ -127,6 +127,21 @@ static void special_value(const struct events *e, uint32_t row, const struct sou
     }
 }
 
+/* name_of_code - what events keep as a number only. */
+static void name_of_code(const struct events *e, uint32_t row, uint16_t field, struct query_value *ret)
+{
+    uint16_t code_field = EVENT_NO_FIELD;
+    uint64_t code;
+    (void)event_code_name(field, 0, &code_field);
+    if (code_field == EVENT_NO_FIELD || !number_of(e, row, code_field, &code))
+        return;
+    const char *name = event_code_name(field, code, &code_field);
+    if (name) {
+        ret->kind = QUERY_TEXT;
+        ret->text = (struct text){name, strlen(name)};
+    }
+}
+
 void query_log_value(const struct query_log *l, const struct query_field *f, uint32_t row, struct query_value *ret)
 {
     struct source s = source_of(l->names, f);
@@ -138,6 +153,8 @@ void query_log_value(const struct query_log *l, const struct query_field *f, uin
     ret->kind = QUERY_ABSENT;
     if (v)
         value_of(l->e, v, ret);
+    else
+        name_of_code(l->e, row, s.field, ret);
 }
 
 struct text query_log_text(const struct query_value *v, char *out)

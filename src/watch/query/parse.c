@@ -5,6 +5,9 @@
  */
 #include "watch/query/parse.h"
 
+#include "format/event.h"
+#include "watch/query/filter.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -277,10 +280,45 @@ static int values(struct query_parser *p, const struct query_field *f, enum quer
     return 0;
 }
 
+/*
+ * named - syslog's facility and severity stand in events as numbers: a comparison of their names (@node) also holds for
+ * the codes whose name is like one of @b (NULL: any). Return: 0 or what the parser answers.
+ */
+static int named(struct query_parser *p, const struct query_field *f, const struct building *b, size_t from, struct query_node **node)
+{
+    enum { CODES = 24 };
+    bool is_facility = text_is(f->name, "log.syslog.facility.name");
+    uint16_t field = is_facility ? EV_LOG_SYSLOG_FACILITY_NAME : EV_LOG_SYSLOG_SEVERITY_NAME, unused;
+    struct query_field code;
+    struct query_interval *intervals;
+    struct query_leaf like = {.is_presence = !b};
+    if (!is_facility && !text_is(f->name, "log.syslog.severity.name"))
+        return 0;
+    query_field_find(is_facility ? TEXT("log.syslog.facility.code") : TEXT("log.syslog.severity.code"), &code);
+    like.intervals = intervals = arena_alloc(&p->q->arena, CODES * sizeof(*intervals));
+    if (!intervals)
+        return query_no_memory(p);
+    for (uint64_t i = 0; b && i < CODES; i++) {
+        const char *name = event_code_name(field, i, &unused);
+        bool is_like = false;
+        for (size_t k = 0; name && k < b->n && !is_like; k++)
+            is_like = query_text_matches(b->patterns[k], (struct text){name, strlen(name)});
+        if (is_like)
+            intervals[like.n_intervals++] = (struct query_interval){i, i};
+    }
+    if (b && !like.n_intervals)
+        return 0;
+    like.n_intervals = query_intervals_join(intervals, like.n_intervals, false);
+    struct query_node *by_code;
+    int r = leaf_node(p, &code, &like, from, &by_code);
+    return r ? r : combine(p, QUERY_OR, *node, by_code, node);
+}
+
 static int presence(struct query_parser *p, const struct query_field *f, size_t from, struct query_node **ret)
 {
     struct query_leaf like = {.is_presence = true};
-    return leaf_node(p, f, &like, from, ret);
+    int r = leaf_node(p, f, &like, from, ret);
+    return r ? r : named(p, f, NULL, from, ret);
 }
 
 static bool takes_star(struct query_parser *p)
@@ -305,6 +343,8 @@ int query_parse_values(struct query_parser *p, const struct query_field *f, enum
         r = values(p, f, compare, &b);
         if (!r)
             r = finish(p, f, &b, from, &node);
+        if (!r)
+            r = named(p, f, &b, from, &node);
         free(b.intervals);
         free(b.ranges);
         free(b.patterns);
