@@ -15,7 +15,7 @@ for i in range(12):
     name = f"xkqzvwjpf{'bcdfghjklmnp'[i]}hgtrb.com"
     send(10 * i, "dnsmasq", f"query[A] {name} from 192.0.2.20")
     send(10 * i + 1, "dnsmasq", f"reply {name} is NXDOMAIN")
-    ordinary = f"{'mot hai ba bon nam sau bay tam chin muoi tram nghin'.split()[i]}congty.example"
+    ordinary = f"{'mot hai ba bon tu sau bay tam chin muoi tram nghin'.split()[i]}congty.example"
     send(10 * i + 2, "dnsmasq", f"query[A] {ordinary} from 192.0.2.21")
     send(10 * i + 3, "dnsmasq", f"reply {ordinary} is 198.51.100.1")
 for i in range(12):
