@@ -266,7 +266,7 @@ static int group_segment(struct query_worker *w, size_t i)
 /* --- log events -------------------------------------------------------------------------------- */
 
 /* log_key - the two words of a key as translate() and join() make them. Return: 0, 1 (absent) or -ENOMEM. */
-static int log_key(struct query_run *run, const struct query_log *l, uint32_t row, unsigned k, uint64_t out[2])
+static int log_key(struct query_run *run, struct query_log *l, uint32_t row, unsigned k, uint64_t out[2])
 {
     const struct query *q = run->q;
     const struct query_field *f = &q->keys[k];
@@ -308,7 +308,7 @@ static int log_key(struct query_run *run, const struct query_log *l, uint32_t ro
     return 0;
 }
 
-static int log_group(struct query_run *run, const struct query_log *l, uint32_t row)
+static int log_group(struct query_run *run, struct query_log *l, uint32_t row)
 {
     const struct query *q = run->q;
     uint64_t key[2 * QUERY_KEYS + 1] = {0}, value = 0;

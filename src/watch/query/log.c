@@ -11,35 +11,27 @@
 
 enum { N_WORDS = TERMS_BLOCKS_MAX / 64 };
 
-/* where a field's values stand in a row */
-enum place { PLACE_VALUES, PLACE_TIME, PLACE_ARRIVED, PLACE_ORIGINAL, PLACE_BYTES, PLACE_PACKETS };
-
-struct source {
-    enum place place;
-    uint16_t field, field2, total; /* BYTES, PACKETS: the two sides, and what says both */
-};
-
 struct query_log_leaf {
     const struct query_leaf *leaf;
-    struct source source;
+    struct query_log_source source;
     bool is_message;        /* words of it are enough */
     struct phrase *phrases; /* one per pattern: where to look; of a message also what matches */
     bool *has_phrase;       /* false: the pattern says nothing about words */
 };
 
-static struct source source_of(struct event_names *names, const struct query_field *f)
+static struct query_log_source source_of(struct event_names *names, const struct query_field *f)
 {
     if (text_is(f->name, "@timestamp") || text_is(f->name, "event.start"))
-        return (struct source){.place = PLACE_TIME};
+        return (struct query_log_source){.place = QUERY_LOG_TIME};
     if (text_is(f->name, "event.created"))
-        return (struct source){.place = PLACE_ARRIVED};
+        return (struct query_log_source){.place = QUERY_LOG_ARRIVED};
     if (text_is(f->name, "event.original"))
-        return (struct source){.place = PLACE_ORIGINAL};
+        return (struct query_log_source){.place = QUERY_LOG_ORIGINAL};
     if (f->kind == QUERY_FIELD_SUM && text_is(f->name, "network.bytes"))
-        return (struct source){PLACE_BYTES, EV_SOURCE_BYTES, EV_DESTINATION_BYTES, EV_NETWORK_BYTES};
+        return (struct query_log_source){QUERY_LOG_BYTES, EV_SOURCE_BYTES, EV_DESTINATION_BYTES, EV_NETWORK_BYTES};
     if (f->kind == QUERY_FIELD_SUM)
-        return (struct source){PLACE_PACKETS, EV_SOURCE_PACKETS, EV_DESTINATION_PACKETS, EV_NETWORK_PACKETS};
-    return (struct source){.place = PLACE_VALUES, .field = event_names_add(names, f->name)};
+        return (struct query_log_source){QUERY_LOG_PACKETS, EV_SOURCE_PACKETS, EV_DESTINATION_PACKETS, EV_NETWORK_PACKETS};
+    return (struct query_log_source){.place = QUERY_LOG_VALUES, .field = event_names_add(names, f->name)};
 }
 
 /* --- values ------------------------------------------------------------------------------------------------- */
@@ -92,7 +84,7 @@ static bool number_of(const struct events *e, uint32_t row, uint16_t field, uint
 }
 
 /* sum_of - both sides, or what the event gives for both together. */
-static bool sum_of(const struct events *e, uint32_t row, const struct source *s, uint64_t *ret)
+static bool sum_of(const struct events *e, uint32_t row, const struct query_log_source *s, uint64_t *ret)
 {
     uint64_t a = 0, b = 0;
     bool has_a = number_of(e, row, s->field, &a), has_b = number_of(e, row, s->field2, &b);
@@ -103,28 +95,39 @@ static bool sum_of(const struct events *e, uint32_t row, const struct source *s,
     return true;
 }
 
-static void special_value(const struct events *e, uint32_t row, const struct source *s, struct query_value *ret)
+static void special_value(const struct events *e, uint32_t row, const struct query_log_source *s, struct query_value *ret)
 {
     ret->kind = QUERY_ABSENT;
     switch (s->place) {
-    case PLACE_TIME:
+    case QUERY_LOG_TIME:
         ret->kind = QUERY_TIME;
         ret->time_us = e->time_us[row];
         return;
-    case PLACE_ARRIVED:
+    case QUERY_LOG_ARRIVED:
         ret->kind = QUERY_TIME;
         ret->time_us = e->arrived_us[row];
         return;
-    case PLACE_ORIGINAL:
+    case QUERY_LOG_ORIGINAL:
         ret->kind = QUERY_TEXT;
         ret->text = event_original(e, row);
         return;
-    case PLACE_BYTES:
-    case PLACE_PACKETS:
+    case QUERY_LOG_BYTES:
+    case QUERY_LOG_PACKETS:
         ret->kind = sum_of(e, row, s, &ret->number) ? QUERY_NUMBER : QUERY_ABSENT;
         return;
-    case PLACE_VALUES: return;
+    case QUERY_LOG_VALUES: return;
     }
+}
+
+/* remembered - the source of a field of the query, which stays where it is while the query runs. */
+static struct query_log_source remembered(struct query_log *l, const struct query_field *f)
+{
+    size_t at = (uintptr_t)f / sizeof(*f) % QUERY_LOG_REMEMBERED;
+    if (l->remembered[at].field != f) {
+        l->remembered[at].field = f;
+        l->remembered[at].source = source_of(l->names, f);
+    }
+    return l->remembered[at].source;
 }
 
 /* name_of_code - what events keep as a number only. */
@@ -142,10 +145,10 @@ static void name_of_code(const struct events *e, uint32_t row, uint16_t field, s
     }
 }
 
-void query_log_value(const struct query_log *l, const struct query_field *f, uint32_t row, struct query_value *ret)
+void query_log_value(struct query_log *l, const struct query_field *f, uint32_t row, struct query_value *ret)
 {
-    struct source s = source_of(l->names, f);
-    if (s.place != PLACE_VALUES) {
+    struct query_log_source s = remembered(l, f);
+    if (s.place != QUERY_LOG_VALUES) {
         special_value(l->e, row, &s, ret);
         return;
     }
@@ -244,7 +247,7 @@ static bool leaf_matches(struct query_log *l, const struct query_leaf *leaf, uin
     struct query_value v;
     if (leaf->phrase)
         return phrase_in_row(l, leaf->phrase, row);
-    if (x->source.place != PLACE_VALUES) {
+    if (x->source.place != QUERY_LOG_VALUES) {
         special_value(e, row, &x->source, &v);
         return value_matches(l, x, &v);
     }
@@ -276,7 +279,8 @@ static bool node_matches(struct query_log *l, const struct query_node *n, uint32
 bool query_log_matches(struct query_log *l, uint32_t row)
 {
     int64_t t = l->e->time_us[row];
-    return t >= l->options->since_us && t <= l->options->until_us && node_matches(l, l->q->filter, row);
+    return t >= l->options->since_us && t <= l->options->until_us && t >= l->not_before_us && t <= l->not_after_us &&
+           node_matches(l, l->q->filter, row);
 }
 
 /* --- where to look ------------------------------------------------------------------------------------------------ */
@@ -316,7 +320,7 @@ static void times_may(const struct query_log_leaf *x, const struct log_segment *
     for (uint32_t b = 0; b < log_segment_info(s)->n_blocks; b++) {
         struct log_block_info info;
         log_segment_block(s, b, &info);
-        bool is_time = x->source.place == PLACE_TIME;
+        bool is_time = x->source.place == QUERY_LOG_TIME;
         uint64_t min = (uint64_t)(is_time ? info.event_min_us : info.arrived_min_us) ^ bias;
         uint64_t max = (uint64_t)(is_time ? info.event_max_us : info.arrived_max_us) ^ bias;
         for (size_t i = 0; i < x->leaf->n_intervals; i++)
@@ -338,14 +342,14 @@ static int leaf_may(struct query_log *l, const struct query_leaf *leaf, uint64_t
         memset(may, 0xff, N_WORDS * sizeof(*may));
         return phrase_blocks(leaf->phrase, &terms, may);
     }
-    bool is_time = x->source.place == PLACE_TIME || x->source.place == PLACE_ARRIVED;
+    bool is_time = x->source.place == QUERY_LOG_TIME || x->source.place == QUERY_LOG_ARRIVED;
     if (is_time && !leaf->is_presence) {
         times_may(x, s, may);
         return 0;
     }
-    if (x->source.place == PLACE_VALUES && !log_segment_has_field(s, event_name(l->names, x->source.field)))
+    if (x->source.place == QUERY_LOG_VALUES && !log_segment_has_field(s, event_name(l->names, x->source.field)))
         return 0;
-    if (x->source.place == PLACE_VALUES && !leaf->is_presence && leaf->field.value == QUERY_IP)
+    if (x->source.place == QUERY_LOG_VALUES && !leaf->is_presence && leaf->field.value == QUERY_IP)
         return addresses_may(s, &leaf->set, may);
     if (!leaf->is_presence && leaf->field.kind == QUERY_FIELD_TEXT)
         return patterns_may(x, &terms, may, spare);
@@ -375,6 +379,12 @@ static int node_may(struct query_log *l, const struct query_node *n, uint64_t *m
     return 0;
 }
 
+/* is_wanted - whether rows of these times may still be. */
+static bool is_wanted(const struct query_log *l, int64_t min_us, int64_t max_us)
+{
+    return max_us >= l->not_before_us && min_us <= l->not_after_us;
+}
+
 void query_log_bind(struct query_log *l, const struct log_segment *s, struct query_report *report)
 {
     const struct log_segment_info *info = log_segment_info(s);
@@ -384,7 +394,8 @@ void query_log_bind(struct query_log *l, const struct log_segment *s, struct que
     report->n_segments++;
     report->n_blocks += info->n_blocks;
     report->n_rows += info->n_rows;
-    if (info->event_min_us > l->options->until_us || info->event_max_us < l->options->since_us) {
+    if (info->event_min_us > l->options->until_us || info->event_max_us < l->options->since_us ||
+        !is_wanted(l, info->event_min_us, info->event_max_us)) {
         memset(l->may, 0, N_WORDS * sizeof(*l->may));
         return;
     }
@@ -419,10 +430,11 @@ bool query_log_next_block(struct query_log *l, struct query_report *report)
 {
     const struct log_segment_info *info = log_segment_info(l->segment);
     while (l->next_block < info->n_blocks) {
-        uint32_t b = l->next_block++;
+        uint32_t k = l->next_block++, b = l->is_backwards ? info->n_blocks - 1 - k : k;
         struct log_block_info x;
         log_segment_block(l->segment, b, &x);
-        if (!(l->may[b / 64] >> b % 64 & 1) || x.event_min_us > l->options->until_us || x.event_max_us < l->options->since_us)
+        if (!(l->may[b / 64] >> b % 64 & 1) || x.event_min_us > l->options->until_us || x.event_max_us < l->options->since_us ||
+            !is_wanted(l, x.event_min_us, x.event_max_us))
             continue;
         report->n_blocks_read++;
         int r = query_log_at(l, l->segment, b);
@@ -461,7 +473,8 @@ static int ready_patterns(struct query_log_leaf *x)
 
 int query_log_init(struct query_log *l, const struct query *q, const struct query_options *o)
 {
-    *l = (struct query_log){.q = q, .options = o, .folding.max = 4 * EVENT_ORIGINAL_MAX};
+    *l = (struct query_log){.q = q, .options = o, .folding.max = 4 * EVENT_ORIGINAL_MAX,
+                              .not_before_us = INT64_MIN, .not_after_us = INT64_MAX};
     l->names = event_names_new();
     l->e = l->names ? events_new(l->names) : NULL;
     l->scratch = log_scratch_new();

@@ -14,6 +14,16 @@
 
 struct query_log_leaf; /* a comparison, made ready once */
 
+/* where a field's values stand in a row */
+enum query_log_place { QUERY_LOG_VALUES, QUERY_LOG_TIME, QUERY_LOG_ARRIVED, QUERY_LOG_ORIGINAL, QUERY_LOG_BYTES, QUERY_LOG_PACKETS };
+
+struct query_log_source {
+    enum query_log_place place;
+    uint16_t field, field2, total; /* BYTES, PACKETS: the two sides, and what says both */
+};
+
+enum { QUERY_LOG_REMEMBERED = 16 };
+
 struct query_log {
     const struct query *q;
     const struct query_options *options;
@@ -26,7 +36,13 @@ struct query_log {
     uint64_t *may;    /* candidate blocks */
     uint64_t *spare[QUERY_DEPTH + 2];
     uint32_t block, next_block;
+    int64_t not_before_us, not_after_us; /* rows outside are no longer wanted: a sorted query has enough better ones */
+    bool is_backwards; /* the last block first */
     bool has_block;
+    struct { /* fields whose values are asked for, looked up once */
+        const struct query_field *field;
+        struct query_log_source source;
+    } remembered[QUERY_LOG_REMEMBERED];
     int failed; /* -ENOMEM, once query_log_next_block has said false */
 };
 
@@ -42,6 +58,6 @@ int query_log_at(struct query_log *l, const struct log_segment *s, uint32_t bloc
 /* query_log_matches - row @row of the block read last: filter and window. */
 bool query_log_matches(struct query_log *l, uint32_t row);
 /* query_log_value - its first value of @f; texts borrowed until the next read. */
-void query_log_value(const struct query_log *l, const struct query_field *f, uint32_t row, struct query_value *ret);
+void query_log_value(struct query_log *l, const struct query_field *f, uint32_t row, struct query_value *ret);
 /* query_log_text - any value as text, for groups by fields without a type. @out: EVENT_VALUE_TEXT_MAX bytes. */
 struct text query_log_text(const struct query_value *v, char *out);

@@ -13,7 +13,8 @@
 enum {
     DENSE_ROWS = 256,   /* of a block: above, columns are decoded whole */
     CACHED_BLOCKS = 64, /* while sorted rows are read again */
-    KEEP_AT_LEAST = 4096
+    KEEP_AT_LEAST = 4096,
+    BEST_TIMES = 1 << 16
 };
 
 #define LOG (UINT32_C(1) << 31)
@@ -34,6 +35,8 @@ struct rows {
     struct query_run *run;
     uint64_t n_found; /* before sorting */
     struct sorter sorter;
+    int64_t *best; /* a heap of the q->limit best times so far, the worst on top; NULL: not sorted by time, or too many */
+    size_t n_best;
     size_t segment;
     int answer; /* of the sink, once it ended the query */
     bool is_done;
@@ -135,6 +138,46 @@ static int own_text(struct sorter *s, struct query_value *v)
     return v->text.p ? 0 : -ENOMEM;
 }
 
+/*
+ * best_init - of queries for the newest (or oldest) rows: blocks that hold nothing better than what is kept are not read.
+ * Without memory all are.
+ */
+static void best_init(struct rows *rows)
+{
+    const struct query *q = rows->run->q;
+    bool is_by_time = q->n_sort && (text_is(q->sort[0].field.name, "@timestamp") || text_is(q->sort[0].field.name, "event.start"));
+    if (is_by_time && q->limit && q->limit <= BEST_TIMES)
+        rows->best = malloc((size_t)q->limit * sizeof(*rows->best));
+}
+
+/* note_time - of a row that was kept, as it sorts: greater is better. */
+static void note_time(struct rows *rows, const struct query_value *key)
+{
+    const struct query *q = rows->run->q;
+    int64_t *h = rows->best, t = q->sort[0].is_descending ? key->time_us : -key->time_us;
+    size_t at;
+    if (!h || key->kind != QUERY_TIME || key->time_us == INT64_MIN)
+        return;
+    if (rows->n_best < q->limit) {
+        for (at = rows->n_best++; at && h[(at - 1) / 2] > t; at = (at - 1) / 2)
+            h[at] = h[(at - 1) / 2];
+        h[at] = t;
+        return;
+    }
+    if (t <= h[0])
+        return;
+    for (at = 0;;) {
+        size_t child = 2 * at + 1;
+        if (child + 1 < rows->n_best && h[child + 1] < h[child])
+            child++;
+        if (child >= rows->n_best || h[child] >= t)
+            break;
+        h[at] = h[child];
+        at = child;
+    }
+    h[at] = t;
+}
+
 static int keep(struct rows *rows, struct query_block *b, uint32_t row)
 {
     const struct query *q = rows->run->q;
@@ -148,13 +191,30 @@ static int keep(struct rows *rows, struct query_block *b, uint32_t row)
         r = query_block_value(b, &q->sort[i].field, row, &k->keys[i]);
         r = r ? r : own_text(s, &k->keys[i]);
     }
+    if (!r)
+        note_time(rows, &k->keys[0]);
     s->n += !r;
     return r;
 }
 
 /* --- log events --------------------------------------------------------------------------- */
 
-static int give_log(struct rows *rows, const struct query_log *l, uint32_t row)
+/* want_better - rows worse than all that are kept need not be looked at; as good ones may, by what else sorts. */
+static void want_better(const struct rows *rows, struct query_log *l)
+{
+    const struct query *q = rows->run->q;
+    if (!rows->best)
+        return;
+    l->is_backwards = q->sort[0].is_descending;
+    if (rows->n_best < q->limit)
+        return;
+    if (q->sort[0].is_descending)
+        l->not_before_us = rows->best[0];
+    else
+        l->not_after_us = -rows->best[0];
+}
+
+static int give_log(struct rows *rows, struct query_log *l, uint32_t row)
 {
     const struct query *q = rows->run->q;
     const struct query_sink *sink = rows->run->sink;
@@ -170,7 +230,7 @@ static int give_log(struct rows *rows, const struct query_log *l, uint32_t row)
     return 0;
 }
 
-static int keep_log(struct rows *rows, const struct query_log *l, uint32_t row)
+static int keep_log(struct rows *rows, struct query_log *l, uint32_t row)
 {
     const struct query *q = rows->run->q;
     struct sorter *s = &rows->sorter;
@@ -183,6 +243,8 @@ static int keep_log(struct rows *rows, const struct query_log *l, uint32_t row)
         query_log_value(l, &q->sort[i].field, row, &k->keys[i]);
         r = own_text(s, &k->keys[i]);
     }
+    if (!r)
+        note_time(rows, &k->keys[0]);
     s->n += !r;
     return r;
 }
@@ -191,8 +253,9 @@ static int log_rows(struct rows *rows, struct query_log *l)
 {
     struct query_run *run = rows->run;
     int r = 0;
+    want_better(rows, l);
     query_log_bind(l, run->logs[rows->segment], run->report);
-    while (!r && !rows->is_done && query_log_next_block(l, run->report))
+    for (; !r && !rows->is_done && query_log_next_block(l, run->report); want_better(rows, l))
         for (uint32_t row = 0; !r && !rows->is_done && row < l->e->n; row++) {
             if (!query_log_matches(l, row))
                 continue;
@@ -316,6 +379,7 @@ int query_run_rows(struct query_run *run)
     rows.sorter.max = run->memory_bytes / 2 / sizeof(struct kept);
     rows.sorter.texts.max_bytes = run->memory_bytes / 2;
     int r = query_worker_init(&w, run);
+    best_init(&rows);
     for (; !r && !rows.is_done && rows.segment < run->n_segments; rows.segment++)
         r = segment_rows(&rows, &w);
     query_worker_fini(&w);
@@ -330,6 +394,7 @@ int query_run_rows(struct query_run *run)
         rows.is_done = false;
         r = give_sorted(&rows);
     }
+    free(rows.best);
     free(rows.sorter.rows);
     arena_fini(&rows.sorter.texts);
     if (r == -ENOMEM)
