@@ -448,6 +448,52 @@ static void datagrams_that_find_no_room_are_counted_by_the_kernel(void **state)
     assert_int_equal(x->n_rows, messages);
 }
 
+static void datagrams_wait_in_the_spool_while_the_store_takes_nothing(void **state)
+{
+    struct fixture *x = *state;
+    enum { N = 20000 };
+    char message[600], spool[320];
+    memset(message, 'm', sizeof(message));
+    snprintf(spool, sizeof(spool), "%s/spool/a", x->dir.path);
+    start(x, (struct log_receiver_options){.spool_dir = spool, .spool_bytes = (uint64_t)32 << 20, .id = 1, .store = x->store});
+    send_datagram(x, "first", 5);
+    wait_messages(x, 1);
+    atomic_store(&is_disk_full, true);
+    for (unsigned i = 0; i < N; i++) {
+        send_datagram(x, message, sizeof(message)); /* 12 MB: more than memory holds */
+        if (i % 200 == 199)
+            poll(NULL, 0, 2);
+    }
+    for (unsigned i = 0; i < 500 && !log_spool_state(x->receiver.spool).on_disk; i++)
+        poll(NULL, 0, 10);
+    assert_true(log_spool_state(x->receiver.spool).on_disk > 0);
+    atomic_store(&is_disk_full, false);
+    for (unsigned i = 0; i < 2000 && sum(x).messages + atomic_load(&x->receiver.kernel_drops) < N + 1; i++)
+        poll(NULL, 0, 10);
+    end(x);
+    uint64_t messages = sum(x).messages;
+    assert_int_equal(messages + atomic_load(&x->receiver.kernel_drops), N + 1);
+    assert_true(messages > N / 2);
+    assert_int_equal(sum(x).dropped + sum(x).spool_full, 0);
+    finish(x);
+    assert_int_equal(x->n_rows, messages);
+}
+
+static void what_is_over_the_quota_is_counted_and_the_account_balances(void **state)
+{
+    struct fixture *x = *state;
+    start(x, (struct log_receiver_options){.quota = {.messages_per_s = 1}});
+    for (unsigned i = 0; i < 50; i++)
+        send_datagram(x, "row", 3);
+    wait_messages(x, 50);
+    end(x);
+    struct log_source all = sum(x);
+    assert_in_range(all.over_quota, 30, 40); /* ten seconds' worth, and what the test takes */
+    assert_int_equal(log_source_kept(&all), 50 - all.over_quota);
+    finish(x);
+    assert_int_equal(x->n_rows, 50 - all.over_quota);
+}
+
 static void what_a_full_disk_costs_at_the_end_is_counted(void **state)
 {
     struct fixture *x = *state;
@@ -521,6 +567,8 @@ int main(void)
         T(one_sender_may_hold_so_many_connections_and_a_closed_one_makes_room),
         T(tcp_waits_for_a_full_disk_and_nothing_is_lost_or_doubled),
         T(datagrams_that_find_no_room_are_counted_by_the_kernel),
+        T(datagrams_wait_in_the_spool_while_the_store_takes_nothing),
+        T(what_is_over_the_quota_is_counted_and_the_account_balances),
         T(what_a_full_disk_costs_at_the_end_is_counted),
         T(at_the_end_senders_are_told_and_what_is_on_its_way_is_taken),
         T(the_hook_sees_each_row_once_and_its_failure_ends_the_thread),
