@@ -19,7 +19,7 @@
 struct event_decoder {
     struct event_names *names;
     const struct line_decoders *lines;
-    struct line_scratch *scratch;
+    struct line_scratch *scratch; /* made with the first line: it is large, too */
     struct event_windows *windows;
     struct winxml *xml;
     struct event_json *json; /* made when the first JSON comes: it is large, and an .evtx file has none */
@@ -118,13 +118,10 @@ struct event_decoder *event_decoder_new(struct event_names *names, const struct 
     d->lines = lines;
     d->windows = event_windows_new(names);
     d->xml = winxml_new();
-    d->scratch = lines ? line_scratch_new(lines) : NULL;
-    if (!d->windows || !d->xml || (lines && !d->scratch)) {
+    if (!d->windows || !d->xml) {
         event_decoder_free(d);
         return NULL;
     }
-    if (d->scratch)
-        line_scratch_set_json(d->scratch, payload_of_line, d);
     return d;
 }
 
@@ -268,11 +265,25 @@ static int plain_line(struct event_decoder *d, struct text record, const struct 
     return event_end(e);
 }
 
+static int need_scratch(struct event_decoder *d)
+{
+    if (!d->lines || d->scratch)
+        return 0;
+    d->scratch = line_scratch_new(d->lines);
+    if (!d->scratch)
+        return -ENOMEM;
+    line_scratch_set_json(d->scratch, payload_of_line, d);
+    return 0;
+}
+
 static int line(struct event_decoder *d, struct text record, const struct event_source *source, struct events *e,
                 enum event_refusal *ret_reason, size_t *ret_at)
 {
     int rc = header_and_document(d, record, source, e);
     if (rc <= 0)
+        return rc;
+    rc = need_scratch(d);
+    if (rc)
         return rc;
     d->source = source;
     int64_t known_us = source->known_us ? source->known_us : source->arrived_us;

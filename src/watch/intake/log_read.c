@@ -78,7 +78,7 @@ static void add_utf16(struct log_reading *r, const uint8_t *p, size_t n)
 static int read_piece(struct log_reading *r)
 {
     size_t n;
-    uint8_t narrow[PIECE / 4];
+    uint8_t narrow[PIECE / 4] __attribute__((uninitialized)); /* of UTF-16 only */
     uint8_t *to = r->utf16 ? narrow : buf_room(&r->bytes, PIECE);
     if (!to)
         return -ENOMEM;
