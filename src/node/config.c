@@ -671,6 +671,7 @@ static int read_store(struct loader *l, const struct node *v, void *to)
     static const struct key keys[] = {
         {"budget", read_bytes, offsetof(struct config, store_budget_bytes)},
         {"keep_at_least", read_span, offsetof(struct config, store_keep_at_least_us)},
+        {"keep_logs_at_least", read_span, offsetof(struct config, store_keep_logs_at_least_us)},
         {"seal_after", read_span, offsetof(struct config, store_seal_after_us)},
         {"compact_every", read_span, offsetof(struct config, store_compact_every_us)},
     };

@@ -96,6 +96,7 @@ struct config {
     size_t n_captures;
     uint64_t store_budget_bytes;
     int64_t store_keep_at_least_us, store_seal_after_us, store_compact_every_us;
+    int64_t store_keep_logs_at_least_us; /* of log events; 0: as the others */
     int64_t finding_window_us, finding_flush_us;
     uint64_t finding_max_bytes, finding_max_pending;
     uint64_t memory_bytes; /* ceiling of the watch role's address space growth */

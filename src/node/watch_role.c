@@ -260,6 +260,7 @@ static int open_everything(struct watch *w, const struct watch_sockets *sockets,
     struct store_options store = {.seal_after_us = c->store_seal_after_us,
                                   .budget_bytes = c->store_budget_bytes,
                                   .keep_at_least_us = c->store_keep_at_least_us,
+                                  .keep_logs_at_least_us = c->store_keep_logs_at_least_us,
                                   .names = w->names,
                                   .n_build_threads = 1};
     struct finder_options finder = {.data_dir = w->data_dir,

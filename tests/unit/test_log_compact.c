@@ -4,6 +4,7 @@
  * merges; killed and failing at every durable step.
  */
 #include "help_dir.h"
+#include "base/clock.h"
 #include "watch/store/chain.h"
 #include "watch/store/log_segment.h"
 #include "watch/store/phrase.h"
@@ -269,6 +270,26 @@ static void retention_takes_merged_ones_too_and_they_count_as_gone(void **state)
     assert_int_equal(report.n_gone, 5);
 }
 
+static void logs_may_have_a_minimum_of_their_own(void **state)
+{
+    struct fixture *x = *state;
+    enum { DAY = 86400 };
+    struct store *s = open_store(x);
+    struct store_counters c;
+    seal(x, s, 3, 100);
+    store_close(s);
+    struct store_options o = {.names = x->names, .budget_bytes = 1, .keep_logs_at_least_us = INT64_C(1000000) * DAY};
+    must(x, store_open(x->dir.path, &o, &s, &x->f), 0);
+    must(x, store_retain(s, clock_now_us(), &x->f), 0);
+    store_get_counters(s, &c);
+    assert_int_equal(c.segments_retired, 0);
+    assert_int_equal(c.retention_blocked, 1);
+    must(x, store_retain(s, clock_now_us() + 2 * o.keep_logs_at_least_us, &x->f), 0);
+    store_get_counters(s, &c);
+    assert_int_equal(c.segments_retired, 3);
+    store_close(s);
+}
+
 /* --- who merges other rows is found out ------------------------------------------------------------------------- */
 
 static void path_of(const struct fixture *x, const char *file, char out[400])
@@ -457,6 +478,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(small_segments_become_one_and_the_chain_still_proves_them, setup, teardown),
         cmocka_unit_test_setup_teardown(what_does_not_fit_one_segment_stays_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(retention_takes_merged_ones_too_and_they_count_as_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(logs_may_have_a_minimum_of_their_own, setup, teardown),
         cmocka_unit_test_setup_teardown(other_rows_of_a_merged_segment_are_found_out, setup, teardown),
         cmocka_unit_test(every_step_may_fail),
         cmocka_unit_test(killed_at_every_step_nothing_is_lost),

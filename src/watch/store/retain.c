@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 static uint64_t journal_bytes(const struct store *s)
@@ -66,21 +67,37 @@ static uint64_t drop_empty_dictionaries(const struct manifest *m, const struct m
     return bytes;
 }
 
-/* choose - how many of the oldest must go. */
-static size_t choose(struct store *s, const struct manifest_segment *live, size_t n, uint64_t *scratch, int64_t now_us)
+/* is_kept_by_law - younger than the minimum of its family. */
+static bool is_kept_by_law(const struct store *s, const struct manifest_segment *m, int64_t now_us)
+{
+    int64_t keep_us = s->options.keep_at_least_us;
+    if (m->family == MANIFEST_LOGS && s->options.keep_logs_at_least_us)
+        keep_us = s->options.keep_logs_at_least_us;
+    return keep_us > 0 && m->arrived_max_us > now_us - keep_us;
+}
+
+/* to_front - @at behind the @n that go already; the order of both parts stays. */
+static void to_front(struct manifest_segment *live, size_t n, size_t at)
+{
+    struct manifest_segment m = live[at];
+    memmove(live + n + 1, live + n, (at - n) * sizeof(*live));
+    live[n] = m;
+}
+
+/* choose - how many must go: the oldest that may; they stand at the begin of @live then. */
+static size_t choose(struct store *s, struct manifest_segment *live, size_t n, uint64_t *scratch, int64_t now_us)
 {
     uint64_t bytes = bytes_of(s, live, n), budget = s->options.budget_bytes, dropped = 0;
-    int64_t keep_us = s->options.keep_at_least_us;
-    size_t going = 0, n_dictionaries;
-    while (bytes - dropped > budget && going < n) {
-        if (keep_us > 0 && live[going].arrived_max_us > now_us - keep_us) {
-            STORE_COUNT(s, retention_blocked, 1);
-            break;
-        }
+    size_t going = 0, at = 0, n_dictionaries;
+    while (bytes - dropped > budget && at < n) {
+        if (is_kept_by_law(s, &live[at++], now_us))
+            continue;
+        to_front(live, going, at - 1);
         bytes -= live[going++].n_bytes;
         if (going % 64 == 0 || bytes - dropped <= budget) /* dictionaries go with the last of their members */
             dropped = drop_empty_dictionaries(&s->manifest, live, going, NULL, scratch, &n_dictionaries);
     }
+    STORE_COUNT(s, retention_blocked, bytes - dropped > budget && going < n);
     return going;
 }
 

@@ -45,6 +45,7 @@ struct store_options {
     int64_t seal_after_us;    /* a journal older than this is sealed by store_tick; 0: one hour */
     uint64_t budget_bytes;    /* retention by disk budget; 0: none */
     int64_t keep_at_least_us; /* legal minimum since arrival: never delete younger, alarm instead; 0: none */
+    int64_t keep_logs_at_least_us; /* the same of log events; 0: as the others */
     struct event_names *names; /* fields of all log events written; borrowed; NULL: the store's own, store_names */
     unsigned n_build_threads; /* builders of sealed segments; 0: build in the calling thread */
 };
