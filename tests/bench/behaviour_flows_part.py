@@ -171,7 +171,7 @@ def attacked(strato, program, report):
         false = sum(f["severity"] in SUSPECT for f in beacons)
         report(f"stratosphere {name[:3]}: beacons of a benign machine, medium and above ({note})", f"{false / days:.1f} a day", "0", "",
                false == 0)
-        report(f"stratosphere {name[:3]}: the same, low (keep-alives, telemetry, long connections)", f"{len(beacons) / days:.1f} a day", "-")
+        report(f"stratosphere {name[:3]}: the same, low (keep-alive calls, telemetry, long connections)", f"{len(beacons) / days:.1f} a day", "-")
 
 
 def part(base, build, report):
