@@ -50,6 +50,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_REFUSED = 2 };
     X(PURPOSE, "purpose", "TEXT", purpose)               \
     X(GATEWAY, "gateway", "NAME", gateway)               \
     X(REALM, "realm", "NAME", realm)                     \
+    X(RESOLVE, "resolve", NULL, resolve)                 \
     X(REMOTE, "remote", "ADDRESS[:PORT]", remote)        \
     X(HELP, "help", NULL, help)
 

@@ -338,11 +338,12 @@ int cli_lease_who(const struct cli_args *a)
 /* --- batch --------------------------------------------------------------------------------------------------------- */
 
 /* columns of a list with times, by the names lists use; the first that is there counts */
+enum { BATCH_NAMES = 10 };
 enum batch_column { B_ADDRESS, B_PORT, B_TIME, B_UNTIL, B_REMOTE, B_REMOTE_PORT, B_N };
-static const char *const batch_names[B_N][8] = {
+static const char *const batch_names[B_N][BATCH_NAMES] = {
     [B_ADDRESS] = {"address", "ip", "public_ip", "source_ip", "src_ip", "ip_address", "diachi", "own"},
     [B_PORT] = {"port", "source_port", "src_port", "public_port", "sport"},
-    [B_TIME] = {"time", "timestamp", "first_seen", "seen", "date", "datetime", "thoigian", "event_time"},
+    [B_TIME] = {"time", "timestamp", "first_seen", "start", "seen", "date", "datetime", "thoigian", "event_time"},
     [B_UNTIL] = {"until", "last_seen", "end"},
     [B_REMOTE] = {"remote", "destination_ip", "dst_ip", "c2", "c2_ip", "remote_ip"},
     [B_REMOTE_PORT] = {"remote_port", "destination_port", "dst_port", "c2_port", "dport"},
@@ -362,7 +363,7 @@ static bool take_header(struct batch *b, const struct csv_record *r)
 {
     for (uint32_t i = 0; i < r->n; i++)
         for (int c = 0; c < B_N; c++)
-            for (int k = 0; k < 8 && batch_names[c][k] && !b->at[c]; k++)
+            for (int k = 0; k < BATCH_NAMES && batch_names[c][k] && !b->at[c]; k++)
                 if (text_is_nocase(text_trim(r->fields[i]), batch_names[c][k]))
                     b->at[c] = (uint16_t)(i + 1);
     return b->at[B_ADDRESS] && b->at[B_TIME];

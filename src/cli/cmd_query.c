@@ -6,6 +6,8 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "cli/owner.h"
+#include "cli/resolve_sink.h"
+#include "state/audit.h"
 #include "watch/hunt/hunt.h"
 #include "watch/hunt/output.h"
 #include "watch/hunt/record.h"
@@ -192,6 +194,7 @@ struct hunting {
     struct hunt_options options;
     struct hunt_coverage coverage;
     uint64_t n_refused;
+    struct resolve_sink *resolve; /* NULL: not asked for */
 };
 
 static void count_refused(void *context, uint64_t row, enum list_refusal why, struct text value)
@@ -271,6 +274,8 @@ static int run(struct hunting *h, struct store_view *v, struct output *out, bool
 {
     struct hunt_output o = {.sink = output_sink(out), .is_table = is_table};
     bool rows = h->args->value[CLI_ROWS] != NULL;
+    if (h->resolve)
+        o.sink = resolve_sink(h->resolve);
     int r = rows ? hunt_output_rows(&o) : hunt_output_hits(&o);
     if (r || !v)
         return r;
@@ -293,6 +298,22 @@ static void say_coverage(struct hunting *h)
     buf_fini(&text);
 }
 
+/* begin_resolving - with --resolve: who held the own addresses; a purpose shows subscribers, and is kept. */
+static int begin_resolving(struct hunting *h, struct resolve_sink *room, struct output *out, struct fault *f)
+{
+    const struct cli_args *a = h->args;
+    const char *why = a->value[CLI_PURPOSE];
+    const struct query_sink inner = output_sink(out);
+    if (!a->value[CLI_RESOLVE])
+        return 0;
+    int r = resolve_sink_init(room, a->data_dir, &inner, why != NULL, f);
+    if (r)
+        return r;
+    h->resolve = room;
+    const struct audit_entry entry = {.action = "hunt.resolve", .object = a->value[CLI_FILE] ? a->value[CLI_FILE] : "lists", .why = why};
+    return why ? audit_add(a->data_dir, &entry, f) : 0;
+}
+
 static int hunt_in(struct hunting *h, struct store_view *v)
 {
     struct fault f = {0};
@@ -302,10 +323,15 @@ static int hunt_in(struct hunting *h, struct store_view *v)
     struct output *out = open_output(format, false);
     if (!out)
         return EXIT_FAILED;
-    int r = run(h, v, out, format == CLI_TABLE, &f);
+    struct resolve_sink resolve;
+    int r = begin_resolving(h, &resolve, out, &f);
+    if (!r)
+        r = run(h, v, out, format == CLI_TABLE, &f);
     int w = output_flush(out);
     say_hidden(out);
     output_free(out);
+    if (h->resolve)
+        resolve_sink_fini(h->resolve);
     if (r == -EPIPE || w == -EPIPE)
         return EXIT_DONE;
     if (r)
