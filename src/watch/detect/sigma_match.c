@@ -23,6 +23,7 @@ struct route {
     XXH128_hash_t hash;
     uint64_t passes;     /* bits: those some rule waits for */
     bool has_keywords;   /* the original and all values are looked through */
+    uint32_t n_asked, n_known; /* values the recall was asked for lately, and knew */
     uint32_t n_always;
     const uint32_t *always; /* rules without literals */
     uint64_t *allowed;   /* bits by rule: wait for a literal */
@@ -45,6 +46,8 @@ struct region {
     struct sigma_recalled *open; /* NULL: nobody */
 };
 #define REGIONS_MAX 64u
+#define ASK_TRY 512u    /* values */
+#define ASK_TURN 16384u
 
 struct sigma_matcher {
     struct sigma_event event;
@@ -65,7 +68,9 @@ struct sigma_matcher {
     struct sigma_recall *recall;
     struct region regions[REGIONS_MAX];
     uint32_t n_regions, region; /* in hand: texts are found through in order */
-    const struct route *route; /* of the row in hand */
+    bool is_recalling;          /* for the row in hand */
+    uint32_t n_asked, n_known;  /* values of the row */
+    struct route *route; /* of the row in hand */
     uint32_t pass; /* in hand */
     struct sigma_counters counters;
 };
@@ -357,7 +362,7 @@ bool sigma_matcher_has_met(const struct sigma_matcher *m)
 }
 
 /* find_route - Return: NULL when memory is out. */
-static const struct route *find_route(struct sigma_matcher *m)
+static struct route *find_route(struct sigma_matcher *m)
 {
     XXH128_hash_t hash = key_of(m);
     if (m->route && XXH128_isEqual(m->route->hash, hash))
@@ -428,7 +433,12 @@ static int look_through(struct sigma_matcher *m, uint32_t i)
     struct text t = sigma_event_text(v, i, &is_lower);
     if (is_lower)
         return 0; /* it is in the scan: the key asked for it */
-    const struct sigma_recalled *known = m->n_regions < REGIONS_MAX ? sigma_recall_find(m->recall, m->route->passes, t, &open) : NULL;
+    const struct sigma_recalled *known = NULL;
+    if (m->is_recalling && m->n_regions < REGIONS_MAX) {
+        known = sigma_recall_find(m->recall, m->route->passes, t, &open);
+        m->n_asked++;
+        m->n_known += known != NULL;
+    }
     for (uint32_t k = 0; known && k < known->n_literals; k++)
         found(m, known->literals[k] >> SIGMA_RECALL_PASS_SHIFT, known->literals[k] & ((1u << SIGMA_RECALL_PASS_SHIFT) - 1));
     if (known)
@@ -487,11 +497,32 @@ static int search(struct sigma_matcher *m, uint64_t passes, size_t from)
     return 0;
 }
 
+/*
+ * recalls - whether asking pays for events of this route: where most values are new, it is tried for ASK_TRY of each ASK_TURN
+ * values only.
+ */
+static bool recalls(const struct route *route)
+{
+    return route->n_asked < ASK_TRY || route->n_known >= route->n_asked / 2;
+}
+
+static void count_asked(struct sigma_matcher *m)
+{
+    struct route *route = m->route;
+    route->n_asked += m->is_recalling ? m->n_asked : 8; /* rows that do not ask bring the next trial nearer */
+    route->n_known += m->n_known;
+    if (route->n_asked >= ASK_TURN)
+        route->n_asked = route->n_known = 0;
+}
+
 static int scan(struct sigma_matcher *m)
 {
     struct sigma_event *v = &m->event;
     uint32_t n;
+    m->is_recalling = recalls(m->route);
+    m->n_asked = m->n_known = 0;
     int e = gather(m);
+    count_asked(m);
     if (!e && v->lower.n)
         e = search(m, m->route->passes, 0);
     for (uint32_t i = 0; i < m->n_regions; i++)
