@@ -109,7 +109,7 @@ static json_t *exceptions_status(struct watch *w)
         clock_format_utc(x->until_us, text);
         json_object_set_new(o, "until", json_string(text));
         json_object_set_new(o, "has_ended", json_boolean(x->until_us <= clock_now_us()));
-        put(o, "excepted", w->alerts ? log_alerts_excepted(w->alerts, i) : 0);
+        put(o, "excepted", (w->alerts ? log_alerts_excepted(w->alerts, i) : 0) + watch_behaviour_excepted(w, i));
         json_array_append_new(all, o);
     }
     return all;
