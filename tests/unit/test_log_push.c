@@ -104,7 +104,7 @@ static int begin(struct fixture *x, enum log_push_form form, const char *key)
                                    .name = "mail", .has_key = key != NULL};
     int pair[2];
     if (key)
-        strncpy((char *)hello.key, key, sizeof(hello.key));
+        memcpy(hello.key, key, strnlen(key, sizeof(hello.key)));
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
     assert_int_equal(log_link_send(x->link[0], &hello, pair[1]), 0);
     close(pair[1]);
