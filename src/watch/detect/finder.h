@@ -12,8 +12,8 @@
  * packets, bytes, live.flows, live.packets, live.bytes (the part that no hunt has counted), ports (array),
  * remotes (array of {ip, flows}; own_listed and names only), indicator.kind (domain, url, hash) and indicator.name where a
  * name is what is listed: a contact (domain, URL), or own_listed (a listed file on a machine of ours); source ("log": of
- * log events, flows is then how many events; own.ip is absent when no address of our own is known; such findings have ids of their own), and withdrawn ("own_space_changed")
- * when the finding does not stand under the own space that is declared now; a later revision without it revives it.
+ * log events, flows is then how many events; own.ip is absent when no address of our own is known; such findings have ids of
+ * their own), and withdrawn ("own_space_changed") when the finding does not stand under the own space that is declared now; a later revision without it revives it.
  * Thread-safe.
  */
 #pragma once
