@@ -13,7 +13,8 @@
  * remotes (array of {ip, flows}; own_listed and names only), indicator.kind (domain, url, hash) and indicator.name where a
  * name is what is listed: a contact (domain, URL), or own_listed (a listed file on a machine of ours); source ("log": of
  * log events, flows is then how many events; own.ip is absent when no address of our own is known; such findings have ids of
- * their own), and withdrawn ("own_space_changed") when the finding does not stand under the own space that is declared now; a later revision without it revives it.
+ * their own), and withdrawn ("own_space_changed") when the finding does not stand under the own space that is declared now;
+ * a later revision without it revives it.
  * Thread-safe.
  */
 #pragma once
