@@ -6,8 +6,8 @@ captures had been looked at: host_scan.udp_factor and that ports of file sharing
 beacon.span_s (stratosphere 001), which ports make a beacon medium (stratosphere 008). These are marked "seen"; the others are "held out".
 
 A machine is accused by a finding of severity medium and above that has it as the one who acts. Per window: 300 s, as Garcia
-et al. 2014 (Computers & Security 45) do; they published results for scenarios 1, 2, 6, 8 and 9, none for 11, so no number
-of theirs stands beside ours.
+et al. 2014 (Computers & Security 45) do; no figure of theirs for scenario 11 could be found, so no number
+stands beside ours.
 """
 import collections
 import csv
