@@ -122,7 +122,7 @@ static const struct {
      "192.168.1.10,52:54:00:12:34:56,01:52:54,3600,1771117200,1,0,0,pc-10,0,\n",
      "dhcp 192.168.1.10/128 0-65535 - 2026-02-15T00:00:00..2026-02-15T01:00:00 mac 525400123456 gw  who  host pc-10 planned\n"},
     {"the audit log of Windows DHCP", LEASE_FORMAT_WINDOWS, LEASE_UNKNOWN,
-     "\t\tMicrosoft DHCP Service Activity Log\r\n\r\nEvent ID  Meaning\r\n00\tThe log was started.\r\n\r\n"
+     "\t\tMicrosoft DHCP Service Activity Log\r\n\r\nEvent ID  Meaning\r\n00\tLog started.\r\n\r\n"
      "ID,Date,Time,Description,IP Address,Host Name,MAC Address,User Name, TransactionID, QResult\r\n"
      "00,02/15/26,00:00:10,Started,,,,,0,6\r\n"
      "10,02/15/26,08:00:00,Assign,10.0.0.7,ke-toan.tinh.local,005056AABBCC,,1,0\r\n"
