@@ -37,30 +37,10 @@ struct importing {
     unsigned n_shown;
 };
 
-static int number_texts(struct lease_import *i, const struct lease_row *r, struct lease *l)
-{
-    const struct text texts[] = {r->gateway, r->realm, r->source, r->subscriber, r->host};
-    uint32_t *const numbers[] = {&l->gateway, &l->realm, &l->source, &l->subscriber, &l->host};
-    *l = r->l;
-    for (size_t k = 0; k < sizeof(texts) / sizeof(*texts); k++) {
-        int rc = lease_import_text(i, texts[k], numbers[k]);
-        if (rc)
-            return rc;
-    }
-    return 0;
-}
-
 static int take_row(void *context, const struct lease_row *r)
 {
     struct importing *x = context;
-    struct lease l;
-    int rc;
-    do {
-        rc = number_texts(x->import, r, &l);
-        if (!rc)
-            rc = lease_import_add(x->import, &l, &x->fault);
-    } while (rc == LEASE_FULL);
-    return rc;
+    return lease_import_row(x->import, r, &x->fault);
 }
 
 static void show_refused(void *context, uint64_t line, enum lease_refusal why, struct text value)

@@ -125,19 +125,7 @@ struct csv_sink {
 static int take(void *context, const struct lease_row *r)
 {
     struct csv_sink *x = context;
-    const struct text texts[] = {r->gateway, r->realm, r->source, r->subscriber, r->host};
-    struct lease l;
-    int rc;
-    do {
-        l = r->l;
-        uint32_t *const numbers[] = {&l.gateway, &l.realm, &l.source, &l.subscriber, &l.host};
-        rc = 0;
-        for (int k = 0; !rc && k < 5; k++)
-            rc = lease_import_text(x->import, texts[k], numbers[k]);
-        if (!rc)
-            rc = lease_import_add(x->import, &l, &x->fault);
-    } while (rc == LEASE_FULL);
-    return rc;
+    return lease_import_row(x->import, r, &x->fault);
 }
 
 static double rate_of_csv(const char *dir)

@@ -52,15 +52,17 @@ struct world {
     struct arena arena;
 };
 
+static struct text text(const char *s)
+{
+    return (struct text){s ? s : "", s ? strlen(s) : 0};
+}
+
 static void put(struct lease_import *i, const struct row *row)
 {
-    const char *const texts[] = {row->gateway, row->realm, row->subscriber, row->host};
-    struct lease l = row->l;
-    uint32_t *const numbers[] = {&l.gateway, &l.realm, &l.subscriber, &l.host};
+    const struct lease_row r = {.l = row->l, .gateway = text(row->gateway), .realm = text(row->realm), .subscriber = text(row->subscriber),
+                                .host = text(row->host)};
     struct fault f = {0};
-    for (int k = 0; k < 4; k++)
-        assert_int_equal(lease_import_text(i, (struct text){texts[k] ? texts[k] : "", texts[k] ? strlen(texts[k]) : 0}, numbers[k]), 0);
-    assert_int_equal(lease_import_add(i, &l, &f), 0);
+    assert_int_equal(lease_import_row(i, &r, &f), 0);
 }
 
 static void open_world(struct world *w, const struct row *rows, size_t n)

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/ip.h"
+#include "base/text.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -53,6 +54,12 @@ struct lease {
     uint64_t mac;                  /* 48 bits; 0: none */
     /* numbers of texts (texts.h), 0: none. realm: within which private addresses are one (a VRF, a province's NAT) */
     uint32_t gateway, realm, source, subscriber, host;
+};
+
+/* a row on its way: texts borrowed for the call; the numbers of texts in l are not used */
+struct lease_row {
+    struct lease l;
+    struct text gateway, realm, source, subscriber, host;
 };
 
 /* lease_kind_name - static. lease_kind_parse - Return: 0 or 1. */

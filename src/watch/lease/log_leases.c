@@ -212,18 +212,7 @@ struct gathering {
 static int store_row(void *context, const struct lease_row *r)
 {
     struct gathering *g = context;
-    const struct text texts[] = {r->gateway, r->realm, r->source, r->subscriber, r->host};
-    struct lease l;
-    int rc;
-    do {
-        l = r->l;
-        uint32_t *const numbers[] = {&l.gateway, &l.realm, &l.source, &l.subscriber, &l.host};
-        rc = 0;
-        for (int i = 0; !rc && i < 5; i++)
-            rc = lease_import_text(g->import, texts[i], numbers[i]);
-        if (!rc)
-            rc = lease_import_add(g->import, &l, g->fault);
-    } while (rc == LEASE_FULL);
+    int rc = lease_import_row(g->import, r, g->fault);
     g->account->n_rows += !rc;
     return rc;
 }

@@ -66,12 +66,6 @@ enum lease_refusal {
 };
 const char *lease_refusal_name(enum lease_refusal r);
 
-/* a row on its way: texts borrowed for the call; the numbers of texts in l are not used */
-struct lease_row {
-    struct lease l;
-    struct text gateway, realm, source, subscriber, host;
-};
-
 struct lease_read_options {
     enum lease_format format;
     int zone_s;                  /* of times that name none */

@@ -241,6 +241,31 @@ int lease_import_add(struct lease_import *i, const struct lease *l, struct fault
     return r ? r : LEASE_FULL;
 }
 
+static int number_texts(struct lease_import *i, const struct lease_row *r, struct lease *l)
+{
+    const struct text texts[] = {r->gateway, r->realm, r->source, r->subscriber, r->host};
+    uint32_t *const numbers[] = {&l->gateway, &l->realm, &l->source, &l->subscriber, &l->host};
+    *l = r->l;
+    for (size_t k = 0; k < sizeof(texts) / sizeof(*texts); k++) {
+        int rc = lease_import_text(i, texts[k], numbers[k]);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+int lease_import_row(struct lease_import *i, const struct lease_row *r, struct fault *f)
+{
+    struct lease l;
+    int rc;
+    do {
+        rc = number_texts(i, r, &l);
+        if (!rc)
+            rc = lease_import_add(i, &l, f);
+    } while (rc == LEASE_FULL);
+    return rc;
+}
+
 int lease_import_commit(struct lease_import *i, struct lease_import_result *ret, struct fault *f)
 {
     struct lease_store *s = i->store;

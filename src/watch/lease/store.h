@@ -46,6 +46,8 @@ int lease_import_begin(struct lease_store *s, const struct sha256 *content, cons
  */
 int lease_import_text(struct lease_import *i, struct text x, uint32_t *ret);
 int lease_import_add(struct lease_import *i, const struct lease *l, struct fault *f);
+/* lease_import_row - a row with its texts. Return: 0, -EINVAL, or -errno with the fault. */
+int lease_import_row(struct lease_import *i, const struct lease_row *r, struct fault *f);
 struct lease_import_result {
     uint64_t n_rows, n_doubled;
 };
