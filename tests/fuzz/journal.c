@@ -9,6 +9,7 @@
 #include "watch/store/store_impl.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,9 +93,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     struct replay replay = {.segment_rows = 10000, .full = check_segment, .notes = &notes};
     struct journal_report report;
     rows_out = 0;
-    assert(!replay_journal(&replay, j.fd, 9, 4, &report, &f));
-    assert(rows_out <= report.n_rows);
-    assert(report.n_bytes + report.n_torn_bytes == j.n_bytes);
+    int r = replay_journal(&replay, j.fd, 9, 4, &report, &f);
+    assert(!r || r == -EPROTO); /* columns no program of today writes: a newer one's */
+    if (!r) {
+        assert(rows_out <= report.n_rows);
+        assert(report.n_bytes + report.n_torn_bytes == j.n_bytes);
+    }
     free(notes.slots);
     close(j.fd);
     return 0;

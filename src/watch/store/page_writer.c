@@ -84,7 +84,8 @@ static int write_front(struct page_writer *w, size_t n)
     }
     if (r)
         return r;
-    memmove(w->p, w->p + n, w->n - n);
+    if (w->n > n)
+        memmove(w->p, w->p + n, w->n - n);
     w->n -= n;
     w->at += n;
     return 0;
