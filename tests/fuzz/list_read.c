@@ -16,8 +16,12 @@ static int put(void *context, const struct list_row *row)
     uint64_t *n_put = context;
     ++*n_put;
     assert(row->row > 0);
-    assert(ip_compare(&row->range.first, &row->range.last) <= 0);
-    assert(ip_is_v4(&row->range.first) == ip_is_v4(&row->range.last));
+    if (row->kind == NAME_NONE) {
+        assert(ip_compare(&row->range.first, &row->range.last) <= 0);
+        assert(ip_is_v4(&row->range.first) == ip_is_v4(&row->range.last));
+    } else {
+        assert(row->name.n && text_is_utf8(row->name.p, row->name.n));
+    }
     assert(row->role == LIST_BOT || row->role == LIST_C2);
     const struct text *texts[] = {&row->family, &row->unit, &row->note, &row->isp, &row->province};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)

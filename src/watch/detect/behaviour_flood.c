@@ -6,6 +6,7 @@
  */
 #include "watch/detect/behaviour_tell.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +35,7 @@ enum { VICTIMS = 16384, PAIRS = 32768, TCP = 6, UDP = 17, ICMP = 1, ICMP6 = 58, 
     FEW_SOURCES_FACTOR = 10, ONE_SIDED = 10 };
 #define TELL_AGAIN_US ((int64_t)10 * 1000000)
 #define HORIZON_US ((int64_t)3600 * 1000000)
+#define WEIGHT_MAX 1e18 /* of sums that counters of one flow may drive beyond 64 bits */
 
 struct flood {
     struct table_entry head;
@@ -134,7 +136,7 @@ static void count_over(struct floods *s, struct flood *e, const struct behaviour
         e->series = (struct series){0};
     }
     if (!e->n) {
-        e->n = (uint64_t)e->flows;
+        e->n = (uint64_t)fmin(e->flows, WEIGHT_MAX);
         e->total_packets = e->packets;
         e->total_bytes = e->bytes;
         series_add(&e->series, x->end_us, e->packets, 1000000);
@@ -233,7 +235,7 @@ static int look_out(struct floods *s, const struct behaviour_row *x)
         end_window(e, x->end_us, length_us, e->n && e->last_us >= e->window_us);
     add(e, x, length_us, (double)x->out_packets, (double)x->out_bytes);
     e->back += (double)x->back_packets;
-    e->head.weight = (uint64_t)(e->packets + e->total_packets);
+    e->head.weight = (uint64_t)fmin(e->packets + e->total_packets, WEIGHT_MAX);
     return judge_out(s, e, x);
 }
 
@@ -278,7 +280,7 @@ static int look_in(struct floods *s, const struct behaviour_row *x)
     if (x->end_us - e->window_us >= length_us)
         end_window(e, x->end_us, length_us, e->n && e->last_us >= e->window_us);
     add(e, x, length_us, (double)(is_answer ? x->back_packets : x->out_packets), (double)(is_answer ? x->back_bytes : x->out_bytes));
-    e->head.weight = (uint64_t)(e->packets + e->total_packets);
+    e->head.weight = (uint64_t)fmin(e->packets + e->total_packets, WEIGHT_MAX);
     if (distinct_add(&e->sources, source_hash))
         tell_peer(&e->peers, source);
     return judge_in(s, e, x);
