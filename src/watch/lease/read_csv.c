@@ -113,6 +113,8 @@ static struct text field(const struct table *t, const struct csv_record *record,
     if (!at || at > record->n)
         return (struct text){"", 0};
     struct text x = text_trim(record->fields[at - 1]);
+    if (x.n > 4)
+        return x;
     bool is_none = (x.n == 1 && *x.p == '-') || text_is_nocase(x, "null") || text_is_nocase(x, "n/a");
     return is_none ? (struct text){"", 0} : x;
 }

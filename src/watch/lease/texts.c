@@ -31,6 +31,7 @@ void texts_clear(struct texts *t)
 {
     buf_clear(&t->bytes);
     t->n = 1;
+    memset(t->last, 0, sizeof(t->last));
     memset(t->slots, 0, t->n_slots * sizeof(*t->slots));
 }
 
@@ -78,9 +79,14 @@ int texts_number(struct texts *t, struct text x, uint32_t *ret)
         *ret = 0;
         return 0;
     }
+    uint32_t *last = &t->last[x.n % TEXTS_LAST];
+    if (*last && text_equal(texts_get(t, *last), x)) {
+        *ret = *last;
+        return 0;
+    }
     uint32_t at = slot_of(t, x);
     if (t->slots[at]) {
-        *ret = t->slots[at];
+        *ret = *last = t->slots[at];
         return 0;
     }
     if (t->n >= TEXTS_MAX || t->bytes.n + x.n > TEXTS_BYTES_MAX)
@@ -95,6 +101,6 @@ int texts_number(struct texts *t, struct text x, uint32_t *ret)
     if (t->bytes.is_bad)
         return -ENOMEM;
     t->end[t->n] = t->bytes.n;
-    *ret = t->slots[at] = t->n++;
+    *ret = *last = t->slots[at] = t->n++;
     return 0;
 }

@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 
+#define TEXTS_LAST 64u
 #define TEXTS_MAX (1u << 26)
 #define TEXT_BYTES_MAX 255u
 #define TEXTS_BYTES_MAX ((size_t)1 << 30)
@@ -20,6 +21,7 @@ struct texts {
     uint64_t *end;     /* end[i]: where text i ends in bytes; end[0] = 0 */
     uint32_t *slots;   /* number, open addressing; 0: free */
     uint32_t n, room, n_slots;
+    uint32_t last[TEXTS_LAST]; /* given last, by how long the text is: the same gateway stands in row after row */
 };
 
 /* texts_init - Return: 0 or -ENOMEM. texts_clear - forget all, keep the memory. */

@@ -5,25 +5,15 @@
 #include "watch/store/block_memory.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* set_direct - Return: whether the descriptor now is as wished. */
-static bool set_direct(int fd, bool is_direct)
-{
-    int flags = fcntl(fd, F_GETFL);
-    return flags >= 0 && !fcntl(fd, F_SETFL, is_direct ? flags | O_DIRECT : flags & ~O_DIRECT);
-}
 
 void page_writer_begin(struct page_writer *w, int fd)
 {
     w->fd = fd;
     w->at = 0;
     w->n = 0;
-    w->is_direct = false;
-    w->may_be_direct = true;
 }
 
 uint8_t *page_writer_room(struct page_writer *w, size_t n)
@@ -74,14 +64,10 @@ int page_write(int fd, const uint8_t *p, size_t n, uint64_t at)
     return r;
 }
 
-/* write_front - the first @n bytes that wait. A file system may refuse direct writing only now, or its pages are larger. */
+/* write_front - the first @n bytes that wait. */
 static int write_front(struct page_writer *w, size_t n)
 {
     int r = n ? page_write(w->fd, w->p, n, w->at) : 0;
-    if (r == -EINVAL && w->is_direct && set_direct(w->fd, false)) {
-        w->is_direct = false;
-        r = page_write(w->fd, w->p, n, w->at);
-    }
     if (r)
         return r;
     if (w->n > n)
@@ -91,28 +77,16 @@ static int write_front(struct page_writer *w, size_t n)
     return 0;
 }
 
-static size_t whole_pages(const struct page_writer *w)
-{
-    return w->n / PAGE_WRITER_PAGE * PAGE_WRITER_PAGE;
-}
-
 int page_writer_flush(struct page_writer *w)
 {
     if (w->n < PAGE_WRITER_FLUSH_BYTES)
         return 0;
-    if (w->may_be_direct)
-        w->is_direct = set_direct(w->fd, true);
-    w->may_be_direct = false;
-    return write_front(w, whole_pages(w));
+    return write_front(w, w->n / PAGE_WRITER_PAGE * PAGE_WRITER_PAGE);
 }
 
 int page_writer_end(struct page_writer *w)
 {
-    int r = w->is_direct ? write_front(w, whole_pages(w)) : 0;
-    if (w->is_direct && !set_direct(w->fd, false) && !r)
-        r = -EIO;
-    w->is_direct = false;
-    return r ? r : write_front(w, w->n);
+    return write_front(w, w->n);
 }
 
 void page_writer_fini(struct page_writer *w)

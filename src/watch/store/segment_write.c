@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file: blocks first, as their codes become known, past the page cache; then the index, which hunts will ask for and
- * which therefore stays in it; then its checksums, the header last.
+ * The file: blocks first, as their codes become known; then the index, then its
+ * checksums, the header last.
  */
 #include "base/file.h"
 #include "watch/store/checksum.h"
