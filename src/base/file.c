@@ -98,6 +98,22 @@ int file_write_full(int fd, const void *p, size_t n)
     return 0;
 }
 
+int file_pwrite_full(int fd, const void *p, size_t n, uint64_t offset)
+{
+    const uint8_t *at = p;
+    while (n) {
+        ssize_t k = pwrite(fd, at, n, (off_t)offset);
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k <= 0)
+            return k < 0 ? -errno : -EIO;
+        at += k;
+        n -= (size_t)k;
+        offset += (uint64_t)k;
+    }
+    return 0;
+}
+
 int file_pread_full(int fd, void *p, size_t n, uint64_t offset)
 {
     uint8_t *q = p;

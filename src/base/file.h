@@ -20,9 +20,10 @@ void file_free(void *p);
 int file_read_all(int fd, size_t max_bytes, uint8_t **ret, size_t *ret_n);
 int file_read_path(const char *path, size_t max_bytes, uint8_t **ret, size_t *ret_n);
 
-/* file_write_full, file_pread_full - all of it or an error (-EIO for an unexpected end). */
+/* file_write_full, file_pread_full, file_pwrite_full - all of it or an error (-EIO for an unexpected end). */
 int file_write_full(int fd, const void *p, size_t n);
 int file_pread_full(int fd, void *p, size_t n, uint64_t offset);
+int file_pwrite_full(int fd, const void *p, size_t n, uint64_t offset);
 
 /* file_replace - write beside, sync, rename over @name in directory @dir_fd, sync the directory; mode 0640. */
 int file_replace(int dir_fd, const char *name, const void *p, size_t n);

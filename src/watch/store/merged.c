@@ -276,17 +276,7 @@ static int merge_all(struct merger *m)
 static int write_at(int fd, const uint8_t *p, size_t n, uint64_t at)
 {
     int r = file_step("write dictionary");
-    while (!r && n) {
-        ssize_t k = pwrite(fd, p, n, (off_t)at);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k <= 0)
-            return k < 0 ? -errno : -EIO;
-        p += k;
-        n -= (size_t)k;
-        at += (uint64_t)k;
-    }
-    return r;
+    return r ? r : file_pwrite_full(fd, p, n, at);
 }
 
 static int write_file(struct merger *m, uint64_t id, int fd, uint64_t *ret_n_bytes)

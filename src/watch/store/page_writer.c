@@ -51,17 +51,7 @@ int page_writer_add(struct page_writer *w, const void *p, size_t n)
 int page_write(int fd, const uint8_t *p, size_t n, uint64_t at)
 {
     int r = file_step("write segment");
-    while (!r && n) {
-        ssize_t k = pwrite(fd, p, n, (off_t)at);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k <= 0)
-            return k < 0 ? -errno : -EIO;
-        p += k;
-        n -= (size_t)k;
-        at += (uint64_t)k;
-    }
-    return r;
+    return r ? r : file_pwrite_full(fd, p, n, at);
 }
 
 /* write_front - the first @n bytes that wait. */
