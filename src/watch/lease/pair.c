@@ -17,7 +17,6 @@
 struct waiting {
     struct lease l; /* its texts are numbers of p->texts */
     uint32_t next_of_key, older, newer;
-    bool is_used;
 };
 
 struct pairs {
@@ -116,7 +115,6 @@ static void take_out(struct pairs *p, uint32_t i)
         p->newest = w->older;
     else
         p->all[w->newer].older = w->older;
-    w->is_used = false;
     w->newer = p->free_list;
     p->free_list = i;
 }
@@ -185,7 +183,7 @@ int pairs_begin(struct pairs *p, const struct lease_row *r)
             return rc;
         at = p->n++;
     }
-    p->all[at] = (struct waiting){.l = l, .older = p->newest, .newer = NOBODY, .is_used = true};
+    p->all[at] = (struct waiting){.l = l, .older = p->newest, .newer = NOBODY};
     if (p->newest == NOBODY)
         p->oldest = at;
     else

@@ -472,7 +472,7 @@ static void find_conflicts(struct lease_answer *a)
 static const uint32_t not_certain = LEASE_WHY_EDGE | LEASE_WHY_OPEN_END | LEASE_WHY_NO_BEGIN | LEASE_WHY_PLANNED_END | LEASE_WHY_SEEN_ONLY |
                                     LEASE_WHY_RESTARTED | LEASE_WHY_ROUNDED_TIME;
 static const uint32_t not_likely = LEASE_WHY_NO_PORT | LEASE_WHY_GAP | LEASE_WHY_CONFLICT | LEASE_WHY_TOO_MANY | LEASE_WHY_DAMAGED |
-                                   LEASE_WHY_OTHER_REALM | LEASE_WHY_EXTERNAL_FAILED;
+                                   LEASE_WHY_OTHER_REALM;
 
 static int by_confidence(const void *a, const void *b)
 {

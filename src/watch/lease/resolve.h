@@ -2,7 +2,7 @@
 /*
  * watch/lease/resolve - who held this address and port at that time: candidates with reasons, never one by chance.
  *
- * In:     a question, and what the rows of the store say; other resolvers (formula.h, external.h) add candidates of theirs.
+ * In:     a question, and what the rows of the store say; formulas (formula.h) add candidates of theirs.
  * Out:    every holder the records allow, each with how sure that is and why it is not surer. One holder: one candidate,
  *         however many rows speak of it. An inside address that was itself leased is asked after again: its holders are the
  *         children of the candidate.
@@ -45,8 +45,7 @@
     X(OTHER_TIME, "other_time")         /* they do, but not at that time */                               \
     X(OTHER_PORT, "other_port")         /* they do at that time, but not that port */                     \
     X(NARROWED, "narrowed")             /* flows were asked who talked to the remote address (narrow.h) */ \
-    X(SAMPLED, "sampled")               /* those flows are a sample: silence proves nothing */            \
-    X(EXTERNAL_FAILED, "external_failed") /* the owner's own log system did not answer */
+    X(SAMPLED, "sampled")               /* those flows are a sample: silence proves nothing */
 
 enum lease_why_bit {
 #define X(ID, name) LEASE_WHY_BIT_##ID,
@@ -60,7 +59,7 @@ enum lease_why {
 #undef X
 };
 
-enum lease_resolver_kind { LEASE_BY_RECORD, LEASE_BY_STATIC, LEASE_BY_FORMULA, LEASE_BY_EXTERNAL };
+enum lease_resolver_kind { LEASE_BY_RECORD, LEASE_BY_STATIC, LEASE_BY_FORMULA };
 enum lease_confidence { LEASE_POSSIBLE, LEASE_LIKELY, LEASE_CERTAIN };
 enum lease_verdict { LEASE_NONE, LEASE_ONE, LEASE_SEVERAL };
 
