@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * state/trail - the audit trail of the office: who did what, and who read what is not everybody's.
+ *
+ * Table trail: one row an entry, append-only (triggers refuse update and delete), in the same transaction as the change it tells
+ * of. link = SHA-256 over the link before and the entry's canonical text; so nothing in between can be altered or taken out.
+ * Of a change the entry holds the SHA-256 of the object's state afterwards (content): trail_verify computes it anew from the
+ * tables, so that a row which was rewritten past the program is found, not only a rewritten trail.
+ * Who owns the file can recompute all of it: the last link, the head, is printed on reports and handed upwards; trail_verify
+ * finds a given head or says that it is not there.
+ */
+#pragma once
+
+#include "base/sha256.h"
+#include "state/db.h"
+
+struct trail_entry {
+    int64_t at_us;
+    struct text who;     /* "user:7", "token:3", "system", "cli:root" */
+    struct text action;  /* "alert.assign" */
+    struct text kind;    /* of the object: a table of trail_kinds; may be empty */
+    int64_t object;      /* its id; 0: none */
+    struct text why;     /* reason or purpose as given */
+    struct text detail;  /* JSON: what changed, before and after; secrets never */
+    struct text address; /* of the client */
+};
+
+extern const struct db_migrations trail_migrations;
+
+/* trail_add - in the writing transaction @db. Sticky failure like any statement. */
+void trail_add(struct db *db, const struct trail_entry *e);
+
+/* A kind whose rows are watched: their canonical text is every column of @table in the order of the schema. */
+struct trail_kind {
+    const char *kind, *table;
+};
+
+struct trail_report {
+    uint64_t n_entries, first_wrong;     /* number of the first entry that does not follow; 0: none */
+    uint64_t n_objects, n_objects_wrong; /* whose state is not what the last entry of them says */
+    char wrong_object[96];               /* the first of them: "alert 17" */
+    struct sha256 head;
+    bool has_head;                       /* the head asked for stands in it */
+};
+/* trail_verify - @head may be NULL. Return: 0 (what is wrong stands in @ret), or -errno. */
+int trail_verify(struct db *db, const struct trail_kind *kinds, size_t n_kinds, const struct sha256 *head,
+                 struct trail_report *ret, struct fault *f);
+/* trail_head - Return: 0, or 1: no entry yet. */
+int trail_head(struct db *db, struct sha256 *ret, uint64_t *ret_n);
