@@ -4,7 +4,7 @@
  *
  * In:     one file's bytes, untrusted; the values of placeholders the site defines.
  * Out:    one struct sigma_rule a document, in order, understood or refused with line, reason and detail.
- * Limits: those of sigma_tree; SIGMA_VALUES_MAX values a rule after expansion, SIGMA_TEXT_MAX bytes a value,
+ * Limits: those of yaml_tree; SIGMA_VALUES_MAX values a rule after expansion, SIGMA_TEXT_MAX bytes a value,
  *         SIGMA_SEARCHES_MAX search identifiers, SIGMA_CONDITION_DEPTH brackets. Everything lives in the caller's arena.
  *         No I/O, no logging, no global state.
  * Source: Sigma specification 2.1.0: rules, modifiers, correlation rules, filters; `action:` of specification 1.
@@ -13,7 +13,7 @@
 #pragma once
 
 #include "base/ip.h"
-#include "format/sigma_tree.h"
+#include "format/yaml_tree.h"
 
 #define SIGMA_VALUES_MAX 65536u
 #define SIGMA_TEXT_MAX 16384u
@@ -199,4 +199,4 @@ int sigma_parse(const char *p, size_t n, const struct sigma_options *o, struct a
  * sigma_search - one search (a map, a list) outside of a rule, as pipelines use it.
  * Return: 0; 1 with reason, line and detail in @r; -ENOMEM.
  */
-int sigma_search(const struct sigma_tree *t, struct arena *arena, struct sigma_rule *r, struct sigma_node **ret);
+int sigma_search(const struct yaml_tree *t, struct arena *arena, struct sigma_rule *r, struct sigma_node **ret);

@@ -193,10 +193,10 @@ static int either(struct condition *c, struct sigma_node **ret)
     return chain(c, "or", SIGMA_OR, both, ret);
 }
 
-static int parse_one(struct sigma_parser *p, const struct sigma_tree *t, const struct sigma_named *searches, uint32_t n,
+static int parse_one(struct sigma_parser *p, const struct yaml_tree *t, const struct sigma_named *searches, uint32_t n,
                      struct sigma_node **ret)
 {
-    if (t->kind != SIGMA_SCALAR || sigma_tree_is_null(t) || !text_trim(t->text).n)
+    if (t->kind != YAML_SCALAR || yaml_tree_is_null(t) || !text_trim(t->text).n)
         return sigma_refuse(p, SIGMA_NO_CONDITION, t->line, (struct text){0});
     struct condition c = {.p = p, .searches = searches, .n_searches = n, .line = t->line};
     int e = split(&c, t->text);
@@ -207,18 +207,18 @@ static int parse_one(struct sigma_parser *p, const struct sigma_tree *t, const s
     return e;
 }
 
-int sigma_parse_condition(struct sigma_parser *p, const struct sigma_tree *t, const struct sigma_named *searches,
+int sigma_parse_condition(struct sigma_parser *p, const struct yaml_tree *t, const struct sigma_named *searches,
                           uint32_t n, struct sigma_node **ret)
 {
-    if (t->kind == SIGMA_SCALAR)
+    if (t->kind == YAML_SCALAR)
         return parse_one(p, t, searches, n, ret);
-    if (t->kind != SIGMA_LIST || !t->n || t->n > SIGMA_SEARCHES_MAX)
+    if (t->kind != YAML_LIST || !t->n || t->n > SIGMA_SEARCHES_MAX)
         return sigma_refuse(p, SIGMA_NO_CONDITION, t->line, (struct text){0});
     struct sigma_node *node = sigma_node_new(p->arena, SIGMA_OR, t->n);
     if (!node)
         return -ENOMEM;
     uint32_t i = 0;
-    for (const struct sigma_tree *entry = t->first; entry; entry = entry->next) {
+    for (const struct yaml_tree *entry = t->first; entry; entry = entry->next) {
         int e = parse_one(p, entry, searches, n, &node->children[i++]);
         if (e)
             return e;

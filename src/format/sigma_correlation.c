@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int parse_type(struct sigma_parser *p, const struct sigma_tree *t, struct sigma_correlation *c)
+static int parse_type(struct sigma_parser *p, const struct yaml_tree *t, struct sigma_correlation *c)
 {
     static const char *const names[] = {"event_count", "value_count", "temporal", "temporal_ordered", "value_sum", "value_avg",
         "value_percentile"};
-    const struct sigma_tree *type = sigma_tree_get(t, "type");
+    const struct yaml_tree *type = yaml_tree_get(t, "type");
     for (unsigned i = 0; type && i < sizeof names / sizeof *names; i++)
-        if (type->kind == SIGMA_SCALAR && text_is(type->text, names[i])) {
+        if (type->kind == YAML_SCALAR && text_is(type->text, names[i])) {
             c->type = (enum sigma_correlation_type)i;
             return 0;
         }
@@ -20,12 +20,12 @@ static int parse_type(struct sigma_parser *p, const struct sigma_tree *t, struct
 }
 
 /* parse_timespan - a number and s, m, h or d (w, M and y are known to converters, not to the specification). */
-static int parse_timespan(struct sigma_parser *p, const struct sigma_tree *t, struct sigma_correlation *c)
+static int parse_timespan(struct sigma_parser *p, const struct yaml_tree *t, struct sigma_correlation *c)
 {
-    const struct sigma_tree *span = sigma_tree_get(t, "timespan");
+    const struct yaml_tree *span = yaml_tree_get(t, "timespan");
     if (!span)
-        span = sigma_tree_get(t, "timeframe"); /* as the first drafts called it */
-    if (!span || span->kind != SIGMA_SCALAR || span->text.n < 2)
+        span = yaml_tree_get(t, "timeframe"); /* as the first drafts called it */
+    if (!span || span->kind != YAML_SCALAR || span->text.n < 2)
         return sigma_refuse(p, SIGMA_CORRELATION_TIMESPAN, span ? span->line : t->line, span ? span->text : (struct text){0});
     static const char units[] = "smhd";
     static const int64_t seconds[] = {1, 60, 3600, 86400};
@@ -38,11 +38,11 @@ static int parse_timespan(struct sigma_parser *p, const struct sigma_tree *t, st
     return 0;
 }
 
-static int parse_compare(struct sigma_parser *p, const struct sigma_tree *e, struct sigma_correlation *c)
+static int parse_compare(struct sigma_parser *p, const struct yaml_tree *e, struct sigma_correlation *c)
 {
     static const char *const names[] = {"", "gt", "gte", "lt", "lte", "eq", "neq"};
     char copy[40], *end;
-    if (e->kind != SIGMA_SCALAR || !e->text.n || e->text.n >= sizeof copy)
+    if (e->kind != YAML_SCALAR || !e->text.n || e->text.n >= sizeof copy)
         return sigma_refuse(p, SIGMA_CORRELATION_CONDITION, e->line, e->key);
     memcpy(copy, e->text.p, e->text.n);
     copy[e->text.n] = 0;
@@ -62,18 +62,18 @@ static int parse_compare(struct sigma_parser *p, const struct sigma_tree *e, str
     return sigma_refuse(p, SIGMA_CORRELATION_CONDITION, e->line, e->key);
 }
 
-static int parse_conditions(struct sigma_parser *p, const struct sigma_tree *t, struct sigma_correlation *c)
+static int parse_conditions(struct sigma_parser *p, const struct yaml_tree *t, struct sigma_correlation *c)
 {
     bool is_temporal = c->type == SIGMA_TEMPORAL || c->type == SIGMA_TEMPORAL_ORDERED;
     bool needs_field = !is_temporal && c->type != SIGMA_EVENT_COUNT;
-    const struct sigma_tree *condition = sigma_tree_get(t, "condition");
+    const struct yaml_tree *condition = yaml_tree_get(t, "condition");
     c->percentile = 50;
     if (!condition && is_temporal)
         return 0;
-    if (!condition || condition->kind != SIGMA_MAP)
+    if (!condition || condition->kind != YAML_MAP)
         return sigma_refuse(p, SIGMA_CORRELATION_CONDITION, condition ? condition->line : t->line, (struct text){0});
     int e = 0;
-    for (const struct sigma_tree *entry = condition->first; entry && !e; entry = entry->next)
+    for (const struct yaml_tree *entry = condition->first; entry && !e; entry = entry->next)
         e = text_is(entry->key, "field") ? sigma_parse_texts(p, entry, SIGMA_CORRELATION_FIELD, &c->fields, &c->n_fields)
                                          : parse_compare(p, entry, c);
     if (!e && !c->n_compares)
@@ -83,14 +83,14 @@ static int parse_conditions(struct sigma_parser *p, const struct sigma_tree *t, 
     return e;
 }
 
-static int parse_aliases(struct sigma_parser *p, const struct sigma_tree *t, struct sigma_correlation *c)
+static int parse_aliases(struct sigma_parser *p, const struct yaml_tree *t, struct sigma_correlation *c)
 {
-    const struct sigma_tree *aliases = sigma_tree_get(t, "aliases");
+    const struct yaml_tree *aliases = yaml_tree_get(t, "aliases");
     if (!aliases)
         return 0;
     uint32_t n = 0;
-    for (const struct sigma_tree *a = aliases->first; a; a = a->next) {
-        if (a->kind != SIGMA_MAP || aliases->kind != SIGMA_MAP)
+    for (const struct yaml_tree *a = aliases->first; a; a = a->next) {
+        if (a->kind != YAML_MAP || aliases->kind != YAML_MAP)
             return sigma_refuse(p, SIGMA_CORRELATION_ALIAS, a->line, a->key);
         n += a->n;
     }
@@ -99,9 +99,9 @@ static int parse_aliases(struct sigma_parser *p, const struct sigma_tree *t, str
     c->aliases = arena_alloc(p->arena, n * sizeof *c->aliases);
     if (!c->aliases)
         return -ENOMEM;
-    for (const struct sigma_tree *a = aliases->first; a; a = a->next)
-        for (const struct sigma_tree *e = a->first; e; e = e->next) {
-            if (e->kind != SIGMA_SCALAR || !e->text.n)
+    for (const struct yaml_tree *a = aliases->first; a; a = a->next)
+        for (const struct yaml_tree *e = a->first; e; e = e->next) {
+            if (e->kind != YAML_SCALAR || !e->text.n)
                 return sigma_refuse(p, SIGMA_CORRELATION_ALIAS, e->line, e->key);
             c->aliases[c->n_aliases++] = (struct sigma_alias){a->key, e->key, e->text};
         }
@@ -109,7 +109,7 @@ static int parse_aliases(struct sigma_parser *p, const struct sigma_tree *t, str
 }
 
 /* an alias must name rules of this correlation */
-static int check_aliases(struct sigma_parser *p, const struct sigma_tree *t, const struct sigma_correlation *c)
+static int check_aliases(struct sigma_parser *p, const struct yaml_tree *t, const struct sigma_correlation *c)
 {
     for (uint32_t i = 0; i < c->n_aliases; i++) {
         bool is_known = false;
@@ -121,20 +121,20 @@ static int check_aliases(struct sigma_parser *p, const struct sigma_tree *t, con
     return 0;
 }
 
-int sigma_parse_correlation(struct sigma_parser *p, const struct sigma_tree *document, const struct sigma_tree *t)
+int sigma_parse_correlation(struct sigma_parser *p, const struct yaml_tree *document, const struct yaml_tree *t)
 {
     struct sigma_correlation *c = arena_alloc(p->arena, sizeof *c);
     if (!c)
         return -ENOMEM;
     p->rule->kind = SIGMA_CORRELATION;
     p->rule->correlation = c;
-    if (t->kind != SIGMA_MAP)
+    if (t->kind != YAML_MAP)
         return sigma_refuse(p, SIGMA_CORRELATION_TYPE, t->line, (struct text){0});
-    const struct sigma_tree *rules = sigma_tree_get(t, "rules"), *group = sigma_tree_get(t, "group-by");
-    const struct sigma_tree *generate = sigma_tree_get(t, "generate");
+    const struct yaml_tree *rules = yaml_tree_get(t, "rules"), *group = yaml_tree_get(t, "group-by");
+    const struct yaml_tree *generate = yaml_tree_get(t, "generate");
     if (!generate)
-        generate = sigma_tree_get(document, "generate");
-    if (generate && sigma_tree_bool(generate, &c->may_generate))
+        generate = yaml_tree_get(document, "generate");
+    if (generate && yaml_tree_bool(generate, &c->may_generate))
         return sigma_refuse(p, SIGMA_BAD_BOOLEAN, generate->line, generate->text);
     int e = parse_type(p, t, c);
     if (!e)

@@ -21,12 +21,12 @@ struct sigma_named {
 };
 
 /* All return 0, 1 (refused, said in the rule) or -ENOMEM. */
-int sigma_parse_search(struct sigma_parser *p, const struct sigma_tree *t, struct sigma_node **ret);
-int sigma_parse_item(struct sigma_parser *p, struct text key, const struct sigma_tree *values, struct sigma_node **ret);
-int sigma_parse_condition(struct sigma_parser *p, const struct sigma_tree *t, const struct sigma_named *searches,
+int sigma_parse_search(struct sigma_parser *p, const struct yaml_tree *t, struct sigma_node **ret);
+int sigma_parse_item(struct sigma_parser *p, struct text key, const struct yaml_tree *values, struct sigma_node **ret);
+int sigma_parse_condition(struct sigma_parser *p, const struct yaml_tree *t, const struct sigma_named *searches,
                           uint32_t n, struct sigma_node **ret);
-int sigma_parse_correlation(struct sigma_parser *p, const struct sigma_tree *document, const struct sigma_tree *t);
-int sigma_parse_texts(struct sigma_parser *p, const struct sigma_tree *t, enum sigma_reason reason, struct text **ret, uint32_t *ret_n);
+int sigma_parse_correlation(struct sigma_parser *p, const struct yaml_tree *document, const struct yaml_tree *t);
+int sigma_parse_texts(struct sigma_parser *p, const struct yaml_tree *t, enum sigma_reason reason, struct text **ret, uint32_t *ret_n);
 /* sigma_node_new - with room for @n children; NULL when memory is out. */
 struct sigma_node *sigma_node_new(struct arena *arena, enum sigma_node_kind kind, uint32_t n);
 

@@ -291,16 +291,16 @@ static int change(struct item_parser *i, enum modifier m, struct sigma_value *v)
     return 0;
 }
 
-static int parse_number(struct item_parser *i, const struct sigma_tree *t, struct sigma_value *v)
+static int parse_number(struct item_parser *i, const struct yaml_tree *t, struct sigma_value *v)
 {
     char copy[48], *end;
     int64_t integer;
-    if (!sigma_tree_integer(t, &integer)) {
+    if (!yaml_tree_integer(t, &integer)) {
         v->number = (double)integer;
         return 0;
     }
     struct text text = text_trim(t->text);
-    if (t->kind != SIGMA_SCALAR || !text.n || text.n >= sizeof copy || strspn(text.p, "+-.0123456789eE") < text.n)
+    if (t->kind != YAML_SCALAR || !text.n || text.n >= sizeof copy || strspn(text.p, "+-.0123456789eE") < text.n)
         return sigma_refuse(i->p, SIGMA_BAD_NUMBER, t->line, t->text);
     memcpy(copy, text.p, text.n);
     copy[text.n] = 0;
@@ -309,12 +309,12 @@ static int parse_number(struct item_parser *i, const struct sigma_tree *t, struc
 }
 
 /* parse_special - comparisons that are no text. Return: as ever; *is_done when it was one. */
-static int parse_special(struct item_parser *i, const struct sigma_tree *t, struct sigma_value *v, bool *is_done)
+static int parse_special(struct item_parser *i, const struct yaml_tree *t, struct sigma_value *v, bool *is_done)
 {
     *is_done = true;
     if (i->set & BIT(EXISTS)) {
         v->match = SIGMA_EXISTS;
-        if (!sigma_tree_bool(t, &v->is_true))
+        if (!yaml_tree_bool(t, &v->is_true))
             return 0;
         v->is_true = text_is_nocase(t->text, "true");
         return v->is_true || text_is_nocase(t->text, "false") ? 0 : sigma_refuse(i->p, SIGMA_BAD_BOOLEAN, t->line, t->text);
@@ -324,7 +324,7 @@ static int parse_special(struct item_parser *i, const struct sigma_tree *t, stru
                    : i->set & BIT(GTE) ? SIGMA_GTE : SIGMA_NUMBER;
         return parse_number(i, t, v);
     }
-    if (sigma_tree_is_null(t)) {
+    if (yaml_tree_is_null(t)) {
         v->match = SIGMA_NULL;
         if (i->set & ~(BIT(ALL) | BIT(NEQ) | BIT(CASED)))
             return misuse(i, (enum modifier)__builtin_ctzll(i->set & ~(BIT(ALL) | BIT(NEQ) | BIT(CASED))));
@@ -348,7 +348,7 @@ static int parse_special(struct item_parser *i, const struct sigma_tree *t, stru
     return 0;
 }
 
-static int parse_text(struct item_parser *i, const struct sigma_tree *t, struct sigma_value *v)
+static int parse_text(struct item_parser *i, const struct yaml_tree *t, struct sigma_value *v)
 {
     int64_t integer;
     bool boolean;
@@ -362,19 +362,19 @@ static int parse_text(struct item_parser *i, const struct sigma_tree *t, struct 
     }
     char number[24];
     struct text plain = t->text;
-    if (!sigma_tree_integer(t, &integer)) {
+    if (!yaml_tree_integer(t, &integer)) {
         v->is_number = true;
         plain = (struct text){number, (size_t)snprintf(number, sizeof number, "%lld", (long long)integer)};
-    } else if (!sigma_tree_bool(t, &boolean) && (text_is_nocase(t->text, "true") || text_is_nocase(t->text, "false"))) {
+    } else if (!yaml_tree_bool(t, &boolean) && (text_is_nocase(t->text, "true") || text_is_nocase(t->text, "false"))) {
         plain = boolean ? TEXT("true") : TEXT("false");
     }
     v->text = sigma_text_pattern(i->p->arena, plain);
     return v->text.p ? 0 : -ENOMEM;
 }
 
-static int parse_value(struct item_parser *i, const struct sigma_tree *t, struct sigma_value *v)
+static int parse_value(struct item_parser *i, const struct yaml_tree *t, struct sigma_value *v)
 {
-    if (t->kind != SIGMA_SCALAR)
+    if (t->kind != YAML_SCALAR)
         return sigma_refuse(i->p, SIGMA_BAD_SEARCH, t->line, i->item->field);
     if (t->text.n > SIGMA_TEXT_MAX)
         return sigma_refuse(i->p, SIGMA_VALUES, t->line, i->item->field);
@@ -409,7 +409,7 @@ static int parse_value(struct item_parser *i, const struct sigma_tree *t, struct
     return e;
 }
 
-int sigma_parse_item(struct sigma_parser *p, struct text key, const struct sigma_tree *values, struct sigma_node **ret)
+int sigma_parse_item(struct sigma_parser *p, struct text key, const struct yaml_tree *values, struct sigma_node **ret)
 {
     struct sigma_item *item = arena_alloc(p->arena, sizeof *item);
     struct sigma_node *node = sigma_node_new(p->arena, SIGMA_LEAF, 0);
@@ -420,7 +420,7 @@ int sigma_parse_item(struct sigma_parser *p, struct text key, const struct sigma
     int e = parse_key(&i, key);
     if (e)
         return e;
-    bool is_list = values->kind == SIGMA_LIST;
+    bool is_list = values->kind == YAML_LIST;
     item->n = is_list ? values->n : 1;
     if (!item->n)
         return sigma_refuse(p, SIGMA_EMPTY_LIST, values->line, key);
@@ -428,7 +428,7 @@ int sigma_parse_item(struct sigma_parser *p, struct text key, const struct sigma
     if (!item->values)
         return -ENOMEM;
     uint32_t n = 0;
-    for (const struct sigma_tree *t = is_list ? values->first : values; t && !e && n < item->n; t = t->next)
+    for (const struct yaml_tree *t = is_list ? values->first : values; t && !e && n < item->n; t = t->next)
         e = parse_value(&i, t, &item->values[n++]);
     node->item = item;
     *ret = node;
@@ -437,7 +437,7 @@ int sigma_parse_item(struct sigma_parser *p, struct text key, const struct sigma
 
 /* --- searches ---------------------------------------------------------------------------------------- */
 
-static int parse_map(struct sigma_parser *p, const struct sigma_tree *t, struct sigma_node **ret)
+static int parse_map(struct sigma_parser *p, const struct yaml_tree *t, struct sigma_node **ret)
 {
     struct sigma_node *node = sigma_node_new(p->arena, SIGMA_AND, t->n);
     if (!t->n)
@@ -445,7 +445,7 @@ static int parse_map(struct sigma_parser *p, const struct sigma_tree *t, struct 
     if (!node)
         return -ENOMEM;
     uint32_t n = 0;
-    for (const struct sigma_tree *entry = t->first; entry; entry = entry->next) {
+    for (const struct yaml_tree *entry = t->first; entry; entry = entry->next) {
         int e = sigma_parse_item(p, entry->key, entry, &node->children[n++]);
         if (e)
             return e;
@@ -454,12 +454,12 @@ static int parse_map(struct sigma_parser *p, const struct sigma_tree *t, struct 
     return 0;
 }
 
-int sigma_parse_search(struct sigma_parser *p, const struct sigma_tree *t, struct sigma_node **ret)
+int sigma_parse_search(struct sigma_parser *p, const struct yaml_tree *t, struct sigma_node **ret)
 {
-    if (t->kind == SIGMA_MAP)
+    if (t->kind == YAML_MAP)
         return parse_map(p, t, ret);
-    if (t->kind == SIGMA_SCALAR)
-        return sigma_tree_is_null(t) ? sigma_refuse(p, SIGMA_BAD_SEARCH, t->line, t->key)
+    if (t->kind == YAML_SCALAR)
+        return yaml_tree_is_null(t) ? sigma_refuse(p, SIGMA_BAD_SEARCH, t->line, t->key)
                                      : sigma_parse_item(p, TEXT(""), t, ret);
     if (!t->n)
         return sigma_refuse(p, SIGMA_EMPTY_LIST, t->line, t->key);
@@ -467,11 +467,11 @@ int sigma_parse_search(struct sigma_parser *p, const struct sigma_tree *t, struc
     if (!node)
         return -ENOMEM;
     uint32_t n = 0;
-    for (const struct sigma_tree *entry = t->first; entry; entry = entry->next) {
-        struct sigma_tree word = *entry; /* alone, not the words behind it */
+    for (const struct yaml_tree *entry = t->first; entry; entry = entry->next) {
+        struct yaml_tree word = *entry; /* alone, not the words behind it */
         word.next = NULL;
-        int e = entry->kind == SIGMA_MAP      ? parse_map(p, entry, &node->children[n++])
-                : entry->kind == SIGMA_SCALAR ? sigma_parse_item(p, TEXT(""), &word, &node->children[n++])
+        int e = entry->kind == YAML_MAP      ? parse_map(p, entry, &node->children[n++])
+                : entry->kind == YAML_SCALAR ? sigma_parse_item(p, TEXT(""), &word, &node->children[n++])
                                               : sigma_refuse(p, SIGMA_BAD_SEARCH, entry->line, t->key);
         if (e)
             return e;

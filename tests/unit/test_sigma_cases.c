@@ -5,7 +5,7 @@
  */
 #include "sigma_help.h"
 
-#include "format/sigma_tree.h"
+#include "format/yaml_tree.h"
 
 #include <glob.h>
 
@@ -101,21 +101,21 @@ static const struct {
     {"c7dcacd0-cc59-4004-b0a4-1d6cdebe6f3e", 2},
 };
 
-static const struct sigma_tree *get(const struct sigma_tree *map, const char *key)
+static const struct yaml_tree *get(const struct yaml_tree *map, const char *key)
 {
-    const struct sigma_tree *t = sigma_tree_get(map, key);
+    const struct yaml_tree *t = yaml_tree_get(map, key);
     assert_non_null(t);
     return t;
 }
 
 /* run_case - Return: whether the rule matched as often as stated. */
-static bool run_case(struct state *s, struct sigma_matcher *m, const char *json_path, const struct sigma_tree *info, struct sigma_help_hits *hits)
+static bool run_case(struct state *s, struct sigma_matcher *m, const char *json_path, const struct yaml_tree *info, struct sigma_help_hits *hits)
 {
     struct text id = get(get(info, "rule_metadata")->first, "id")->text;
-    const struct sigma_tree *count = sigma_tree_get(get(info, "regression_tests_info")->first, "match_count");
+    const struct yaml_tree *count = yaml_tree_get(get(info, "regression_tests_info")->first, "match_count");
     int64_t want = 1;
     if (count)
-        assert_int_equal(sigma_tree_integer(count, &want), 0);
+        assert_int_equal(yaml_tree_integer(count, &want), 0);
     for (size_t i = 0; i < COUNT_OF(counted); i++)
         if (text_is(id, counted[i].id))
             want = counted[i].n;
@@ -155,10 +155,10 @@ static void each_regression_event_is_matched_by_its_rule_as_often_as_stated(void
         uint8_t *p;
         size_t n_bytes;
         struct arena arena = {0};
-        struct sigma_trees trees;
-        struct sigma_tree_fault fault;
-        assert_int_equal(file_read_path(path, SIGMA_FILE_MAX, &p, &n_bytes), 0);
-        assert_int_equal(sigma_tree_parse((const char *)p, n_bytes, &arena, &trees, &fault), 0);
+        struct yaml_trees trees;
+        struct yaml_tree_fault fault;
+        assert_int_equal(file_read_path(path, YAML_FILE_MAX, &p, &n_bytes), 0);
+        assert_int_equal(yaml_tree_parse((const char *)p, n_bytes, &arena, &trees, &fault), 0);
         snprintf(json, sizeof json, "%.*s/*.json", (int)(strlen(path) - strlen("/info.yml")), path);
         glob_t g;
         if (!glob(json, 0, NULL, &g)) {

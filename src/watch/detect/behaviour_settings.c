@@ -4,7 +4,7 @@
 #include "base/arena.h"
 #include "base/content.h"
 #include "base/file.h"
-#include "format/sigma_tree.h"
+#include "format/yaml_tree.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -87,12 +87,12 @@ struct loader {
     struct fault *f;
 };
 
-static int load_number(struct loader *l, struct text kind, const struct sigma_tree *t)
+static int load_number(struct loader *l, struct text kind, const struct yaml_tree *t)
 {
     char name[128], shown[80];
-    const struct sigma_tree *v = t->kind == SIGMA_MAP ? sigma_tree_get(t, "value") : t;
+    const struct yaml_tree *v = t->kind == YAML_MAP ? yaml_tree_get(t, "value") : t;
     double least = 0, most = 0;
-    if (!v || v->kind != SIGMA_SCALAR || kind.n + t->key.n + 2 > sizeof(name))
+    if (!v || v->kind != YAML_SCALAR || kind.n + t->key.n + 2 > sizeof(name))
         return FAULT(l->f, -EINVAL, behaviour_setting_wrong, l->path, t->line, text_escape(t->key.p, t->key.n, shown, sizeof(shown)));
     memcpy(name, kind.p, kind.n);
     name[kind.n] = '.';
@@ -107,15 +107,15 @@ static int load_number(struct loader *l, struct text kind, const struct sigma_tr
                  least, most);
 }
 
-static int load_tree(struct loader *l, const struct sigma_tree *root)
+static int load_tree(struct loader *l, const struct yaml_tree *root)
 {
     char shown[80];
-    if (root->kind != SIGMA_MAP)
+    if (root->kind != YAML_MAP)
         return FAULT(l->f, -EINVAL, behaviour_setting_wrong, l->path, root->line, "");
-    for (const struct sigma_tree *k = root->first; k; k = k->next) {
-        if (k->kind != SIGMA_MAP)
+    for (const struct yaml_tree *k = root->first; k; k = k->next) {
+        if (k->kind != YAML_MAP)
             return FAULT(l->f, -EINVAL, behaviour_setting_wrong, l->path, k->line, text_escape(k->key.p, k->key.n, shown, sizeof(shown)));
-        for (const struct sigma_tree *t = k->first; t; t = t->next) {
+        for (const struct yaml_tree *t = k->first; t; t = t->next) {
             int r = load_number(l, k->key, t);
             if (r)
                 return r;
@@ -126,14 +126,14 @@ static int load_tree(struct loader *l, const struct sigma_tree *root)
 
 static int load_bytes(struct loader *l, struct arena *arena, const uint8_t *p, size_t n)
 {
-    struct sigma_trees trees;
-    struct sigma_tree_fault why;
-    int r = sigma_tree_parse((const char *)p, n, arena, &trees, &why);
+    struct yaml_trees trees;
+    struct yaml_tree_fault why;
+    int r = yaml_tree_parse((const char *)p, n, arena, &trees, &why);
     if (r < 0)
         return FAULT(l->f, r, no_memory, l->path);
     if (r)
         return FAULT(l->f, -EINVAL, behaviour_setting_wrong, l->path, why.line, why.detail);
-    for (const struct sigma_tree *t = trees.first; t && !r; t = t->next)
+    for (const struct yaml_tree *t = trees.first; t && !r; t = t->next)
         r = load_tree(l, t);
     return r;
 }
@@ -151,7 +151,7 @@ int behaviour_settings_load(struct behaviour_settings *s, const char *path, stru
         path = found;
     }
     struct loader l = {.s = *s, .path = path, .f = f};
-    int r = file_read_path(path, SIGMA_FILE_MAX, &p, &n);
+    int r = file_read_path(path, YAML_FILE_MAX, &p, &n);
     if (r)
         return FAULT(f, r, cli_cannot_read, path, strerror(-r));
     r = load_bytes(&l, &arena, p, n);

@@ -130,7 +130,7 @@ static int read_file(struct loader *l, const char *file)
 {
     _cleanup_free_ uint8_t *p = NULL;
     size_t n;
-    int e = file_read_path(file, SIGMA_FILE_MAX, &p, &n);
+    int e = file_read_path(file, YAML_FILE_MAX, &p, &n);
     if (!e)
         return read_text(l, file, (struct text){(const char *)p, n});
     if (e == -ENOMEM)

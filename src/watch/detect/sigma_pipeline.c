@@ -18,7 +18,7 @@ struct loader {
     struct fault *f;
 };
 
-static int wrong(struct loader *l, const struct sigma_tree *t, const char *what)
+static int wrong(struct loader *l, const struct yaml_tree *t, const char *what)
 {
     return FAULT(l->f, -EINVAL, sigma_pipeline_wrong, l->path, t->line, what);
 }
@@ -28,41 +28,41 @@ static int no_memory(struct loader *l)
     return FAULT(l->f, -ENOMEM, no_memory, l->path);
 }
 
-static struct text scalar(const struct sigma_tree *map, const char *key)
+static struct text scalar(const struct yaml_tree *map, const char *key)
 {
-    const struct sigma_tree *t = sigma_tree_get(map, key);
-    return t && t->kind == SIGMA_SCALAR ? t->text : (struct text){0};
+    const struct yaml_tree *t = yaml_tree_get(map, key);
+    return t && t->kind == YAML_SCALAR ? t->text : (struct text){0};
 }
 
 /* texts - a scalar or a list of them. */
-static int texts(struct loader *l, const struct sigma_tree *t, const struct text **ret, uint32_t *ret_n)
+static int texts(struct loader *l, const struct yaml_tree *t, const struct text **ret, uint32_t *ret_n)
 {
-    uint32_t n = t->kind == SIGMA_LIST ? t->n : 1;
+    uint32_t n = t->kind == YAML_LIST ? t->n : 1;
     struct text *all = n ? arena_alloc(l->arena, n * sizeof *all) : NULL;
     if (n && !all)
         return no_memory(l);
     *ret = all;
     *ret_n = n;
     uint32_t i = 0;
-    for (const struct sigma_tree *e = t->kind == SIGMA_LIST ? t->first : t; e && i < n; e = e->next) {
-        if (e->kind != SIGMA_SCALAR || !e->text.n)
+    for (const struct yaml_tree *e = t->kind == YAML_LIST ? t->first : t; e && i < n; e = e->next) {
+        if (e->kind != YAML_SCALAR || !e->text.n)
             return wrong(l, e, "fields");
         all[i++] = e->text;
     }
     return 0;
 }
 
-static int mappings(struct loader *l, const struct sigma_tree *t, struct sigma_mappings *ret)
+static int mappings(struct loader *l, const struct yaml_tree *t, struct sigma_mappings *ret)
 {
     if (!t)
         return 0;
-    if (t->kind != SIGMA_MAP)
+    if (t->kind != YAML_MAP)
         return wrong(l, t, "fields");
     struct sigma_mapping *all = t->n ? arena_alloc(l->arena, t->n * sizeof *all) : NULL;
     if (t->n && !all)
         return no_memory(l);
     uint32_t i = 0;
-    for (const struct sigma_tree *e = t->first; e; e = e->next) {
+    for (const struct yaml_tree *e = t->first; e; e = e->next) {
         all[i].from = e->key;
         int error = texts(l, e, &all[i].to, &all[i].n);
         if (error)
@@ -73,17 +73,17 @@ static int mappings(struct loader *l, const struct sigma_tree *t, struct sigma_m
     return 0;
 }
 
-static int source(struct loader *l, const struct sigma_tree *t, struct text product, const struct sigma_mappings *file)
+static int source(struct loader *l, const struct yaml_tree *t, struct text product, const struct sigma_mappings *file)
 {
     struct sigma_source s = {.logsource = {scalar(t, "category"), scalar(t, "product"), scalar(t, "service")}, .file = *file,
         .n_file = l->p->n_files};
-    if (!sigma_tree_get(t, "product"))
+    if (!yaml_tree_get(t, "product"))
         s.logsource.product = product;
-    const struct sigma_tree *when = sigma_tree_get(t, "when");
-    if (t->kind != SIGMA_MAP || !when || (!s.logsource.category.n && !s.logsource.product.n && !s.logsource.service.n))
+    const struct yaml_tree *when = yaml_tree_get(t, "when");
+    if (t->kind != YAML_MAP || !when || (!s.logsource.category.n && !s.logsource.product.n && !s.logsource.service.n))
         return wrong(l, t, "sources");
-    const struct sigma_tree *guess = sigma_tree_get(t, "guess");
-    if (guess && sigma_tree_bool(guess, &s.is_guess))
+    const struct yaml_tree *guess = yaml_tree_get(t, "guess");
+    if (guess && yaml_tree_bool(guess, &s.is_guess))
         return wrong(l, guess, "guess");
     struct sigma_rule why = {0};
     int e = sigma_search(when, l->arena, &why, &s.when);
@@ -91,7 +91,7 @@ static int source(struct loader *l, const struct sigma_tree *t, struct text prod
         return no_memory(l);
     if (e)
         return FAULT(l->f, -EINVAL, sigma_pipeline_wrong, l->path, why.line, why.detail);
-    e = mappings(l, sigma_tree_get(t, "fields"), &s.own);
+    e = mappings(l, yaml_tree_get(t, "fields"), &s.own);
     if (e)
         return e;
     struct sigma_pipelines *p = l->p;
@@ -111,9 +111,9 @@ static int source(struct loader *l, const struct sigma_tree *t, struct text prod
     return 0;
 }
 
-static int placeholders(struct loader *l, const struct sigma_tree *t)
+static int placeholders(struct loader *l, const struct yaml_tree *t)
 {
-    if (t->kind != SIGMA_MAP)
+    if (t->kind != YAML_MAP)
         return wrong(l, t, "placeholders");
     struct sigma_pipelines *p = l->p;
     struct sigma_placeholder *all = arena_alloc(l->arena, (p->n_placeholders + t->n + 1) * sizeof *all);
@@ -122,7 +122,7 @@ static int placeholders(struct loader *l, const struct sigma_tree *t)
     if (p->n_placeholders)
         memcpy(all, p->placeholders, p->n_placeholders * sizeof *all);
     p->placeholders = all;
-    for (const struct sigma_tree *e = t->first; e; e = e->next) {
+    for (const struct yaml_tree *e = t->first; e; e = e->next) {
         struct sigma_placeholder *one = &all[p->n_placeholders++];
         one->name = e->key;
         int error = texts(l, e, &one->values, &one->n);
@@ -132,14 +132,14 @@ static int placeholders(struct loader *l, const struct sigma_tree *t)
     return 0;
 }
 
-static int document(struct loader *l, const struct sigma_tree *t)
+static int document(struct loader *l, const struct yaml_tree *t)
 {
     struct sigma_mappings file = {0};
-    int e = t->kind == SIGMA_MAP ? mappings(l, sigma_tree_get(t, "fields"), &file) : wrong(l, t, "sources");
-    const struct sigma_tree *sources = sigma_tree_get(t, "sources"), *names = sigma_tree_get(t, "placeholders");
-    if (!e && sources && sources->kind != SIGMA_LIST)
+    int e = t->kind == YAML_MAP ? mappings(l, yaml_tree_get(t, "fields"), &file) : wrong(l, t, "sources");
+    const struct yaml_tree *sources = yaml_tree_get(t, "sources"), *names = yaml_tree_get(t, "placeholders");
+    if (!e && sources && sources->kind != YAML_LIST)
         e = wrong(l, sources, "sources");
-    for (const struct sigma_tree *s = sources ? sources->first : NULL; s && !e; s = s->next)
+    for (const struct yaml_tree *s = sources ? sources->first : NULL; s && !e; s = s->next)
         e = source(l, s, scalar(t, "product"), &file);
     return e || !names ? e : placeholders(l, names);
 }
@@ -148,17 +148,17 @@ static int load_file(struct loader *l)
 {
     _cleanup_free_ uint8_t *p = NULL;
     size_t n;
-    int e = file_read_path(l->path, SIGMA_FILE_MAX, &p, &n);
+    int e = file_read_path(l->path, YAML_FILE_MAX, &p, &n);
     if (e)
         return FAULT(l->f, e, cli_cannot_read, l->path, strerror(-e));
-    struct sigma_trees trees;
-    struct sigma_tree_fault why;
-    e = sigma_tree_parse((const char *)p, n, l->arena, &trees, &why);
+    struct yaml_trees trees;
+    struct yaml_tree_fault why;
+    e = yaml_tree_parse((const char *)p, n, l->arena, &trees, &why);
     if (e < 0)
         return no_memory(l);
     if (e)
         return FAULT(l->f, -EINVAL, sigma_pipeline_wrong, l->path, why.line, why.detail);
-    for (const struct sigma_tree *t = trees.first; t && !e; t = t->next)
+    for (const struct yaml_tree *t = trees.first; t && !e; t = t->next)
         e = document(l, t);
     return e;
 }

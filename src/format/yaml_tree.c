@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libyaml's events, gathered by a function that calls itself once per level and stops at SIGMA_TREE_DEPTH.
+ * libyaml's events, gathered by a function that calls itself once per level and stops at YAML_TREE_DEPTH.
  */
-#include "format/sigma_tree.h"
+#include "format/yaml_tree.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,11 +12,11 @@
 struct reader {
     yaml_parser_t parser;
     struct arena *arena;
-    struct sigma_tree_fault *f;
+    struct yaml_tree_fault *f;
     uint32_t n_nodes;
 };
 
-static int refuse(struct reader *r, enum sigma_tree_reason reason, size_t line, const char *p, size_t n)
+static int refuse(struct reader *r, enum yaml_tree_reason reason, size_t line, const char *p, size_t n)
 {
     r->f->reason = reason;
     r->f->line = (uint32_t)(line + 1);
@@ -31,12 +31,12 @@ static int next(struct reader *r, yaml_event_t *event)
     if (r->parser.error == YAML_MEMORY_ERROR)
         return -ENOMEM;
     const char *problem = r->parser.problem ? r->parser.problem : "?";
-    return refuse(r, SIGMA_TREE_SYNTAX, r->parser.problem_mark.line, problem, strlen(problem));
+    return refuse(r, YAML_TREE_SYNTAX, r->parser.problem_mark.line, problem, strlen(problem));
 }
 
-static struct sigma_tree *node_new(struct reader *r, enum sigma_tree_kind kind, const yaml_event_t *event)
+static struct yaml_tree *node_new(struct reader *r, enum yaml_tree_kind kind, const yaml_event_t *event)
 {
-    struct sigma_tree *t = arena_alloc(r->arena, sizeof *t);
+    struct yaml_tree *t = arena_alloc(r->arena, sizeof *t);
     if (!t)
         return NULL;
     t->kind = kind;
@@ -54,21 +54,21 @@ static int take_text(struct reader *r, const yaml_event_t *event, struct text *r
     return 0;
 }
 
-static bool has_key(const struct sigma_tree *map, struct text key)
+static bool has_key(const struct yaml_tree *map, struct text key)
 {
-    for (const struct sigma_tree *t = map->first; t; t = t->next)
+    for (const struct yaml_tree *t = map->first; t; t = t->next)
         if (text_equal(t->key, key))
             return true;
     return false;
 }
 
-static int read_node(struct reader *r, yaml_event_t *event, unsigned depth, struct sigma_tree **ret);
+static int read_node(struct reader *r, yaml_event_t *event, unsigned depth, struct yaml_tree **ret);
 
 /* read_entries - what stands between the start of a list or map and its end. */
-static int read_entries(struct reader *r, struct sigma_tree *parent, unsigned depth)
+static int read_entries(struct reader *r, struct yaml_tree *parent, unsigned depth)
 {
-    struct sigma_tree **tail = &parent->first;
-    yaml_event_type_t end = parent->kind == SIGMA_MAP ? YAML_MAPPING_END_EVENT : YAML_SEQUENCE_END_EVENT;
+    struct yaml_tree **tail = &parent->first;
+    yaml_event_type_t end = parent->kind == YAML_MAP ? YAML_MAPPING_END_EVENT : YAML_SEQUENCE_END_EVENT;
     for (;;) {
         yaml_event_t event;
         struct text key = {0};
@@ -79,20 +79,20 @@ static int read_entries(struct reader *r, struct sigma_tree *parent, unsigned de
             yaml_event_delete(&event);
             return 0;
         }
-        if (parent->kind == SIGMA_MAP) {
+        if (parent->kind == YAML_MAP) {
             size_t line = event.start_mark.line;
             e = event.type == YAML_SCALAR_EVENT ? take_text(r, &event, &key)
-                : event.type == YAML_ALIAS_EVENT ? refuse(r, SIGMA_TREE_ALIAS, line, "", 0)
-                                                 : refuse(r, SIGMA_TREE_KEY, line, "", 0);
+                : event.type == YAML_ALIAS_EVENT ? refuse(r, YAML_TREE_ALIAS, line, "", 0)
+                                                 : refuse(r, YAML_TREE_KEY, line, "", 0);
             yaml_event_delete(&event);
             if (!e && parent->n < 4096 && has_key(parent, key))
-                e = refuse(r, SIGMA_TREE_TWICE, line, key.p, key.n);
+                e = refuse(r, YAML_TREE_TWICE, line, key.p, key.n);
             if (!e && parent->n == 4096) /* the look for a second one costs its square */
-                e = refuse(r, SIGMA_TREE_LARGE, line, "", 0);
+                e = refuse(r, YAML_TREE_LARGE, line, "", 0);
             if (e || (e = next(r, &event)))
                 return e;
         }
-        struct sigma_tree *child;
+        struct yaml_tree *child;
         e = read_node(r, &event, depth, &child);
         if (e)
             return e;
@@ -104,21 +104,21 @@ static int read_entries(struct reader *r, struct sigma_tree *parent, unsigned de
 }
 
 /* read_node - @event is deleted here. */
-static int read_node(struct reader *r, yaml_event_t *event, unsigned depth, struct sigma_tree **ret)
+static int read_node(struct reader *r, yaml_event_t *event, unsigned depth, struct yaml_tree **ret)
 {
     size_t line = event->start_mark.line;
     int e = 0;
-    struct sigma_tree *t = NULL;
+    struct yaml_tree *t = NULL;
     bool is_scalar = event->type == YAML_SCALAR_EVENT, is_list = event->type == YAML_SEQUENCE_START_EVENT;
     if (event->type == YAML_ALIAS_EVENT || (is_scalar && event->data.scalar.anchor) ||
         (is_list && event->data.sequence_start.anchor) ||
         (event->type == YAML_MAPPING_START_EVENT && event->data.mapping_start.anchor))
-        e = refuse(r, SIGMA_TREE_ALIAS, line, "", 0);
-    else if (++r->n_nodes > SIGMA_TREE_NODES)
-        e = refuse(r, SIGMA_TREE_LARGE, line, "", 0);
-    else if (!is_scalar && depth == SIGMA_TREE_DEPTH)
-        e = refuse(r, SIGMA_TREE_DEEP, line, "", 0);
-    if (!e && !(t = node_new(r, is_scalar ? SIGMA_SCALAR : is_list ? SIGMA_LIST : SIGMA_MAP, event)))
+        e = refuse(r, YAML_TREE_ALIAS, line, "", 0);
+    else if (++r->n_nodes > YAML_TREE_NODES)
+        e = refuse(r, YAML_TREE_LARGE, line, "", 0);
+    else if (!is_scalar && depth == YAML_TREE_DEPTH)
+        e = refuse(r, YAML_TREE_DEEP, line, "", 0);
+    if (!e && !(t = node_new(r, is_scalar ? YAML_SCALAR : is_list ? YAML_LIST : YAML_MAP, event)))
         e = -ENOMEM;
     if (!e && is_scalar) {
         t->is_plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && event->data.scalar.plain_implicit;
@@ -131,9 +131,9 @@ static int read_node(struct reader *r, yaml_event_t *event, unsigned depth, stru
     return e;
 }
 
-static int read_documents(struct reader *r, struct sigma_trees *ret)
+static int read_documents(struct reader *r, struct yaml_trees *ret)
 {
-    struct sigma_tree **tail = &ret->first;
+    struct yaml_tree **tail = &ret->first;
     for (;;) {
         yaml_event_t event;
         int e = next(r, &event);
@@ -147,11 +147,11 @@ static int read_documents(struct reader *r, struct sigma_trees *ret)
                 return 0;
             continue;
         }
-        struct sigma_tree *t;
+        struct yaml_tree *t;
         e = read_node(r, &event, 0, &t);
         if (e)
             return e;
-        if (sigma_tree_is_null(t))
+        if (yaml_tree_is_null(t))
             continue;
         *tail = t;
         tail = &t->next;
@@ -159,13 +159,13 @@ static int read_documents(struct reader *r, struct sigma_trees *ret)
     }
 }
 
-int sigma_tree_parse(const char *p, size_t n, struct arena *arena, struct sigma_trees *ret, struct sigma_tree_fault *f)
+int yaml_tree_parse(const char *p, size_t n, struct arena *arena, struct yaml_trees *ret, struct yaml_tree_fault *f)
 {
     struct reader r = {.arena = arena, .f = f};
-    *ret = (struct sigma_trees){0};
-    *f = (struct sigma_tree_fault){0};
-    if (n > SIGMA_FILE_MAX)
-        return refuse(&r, SIGMA_TREE_LARGE, 0, "", 0);
+    *ret = (struct yaml_trees){0};
+    *f = (struct yaml_tree_fault){0};
+    if (n > YAML_FILE_MAX)
+        return refuse(&r, YAML_TREE_LARGE, 0, "", 0);
     if (!yaml_parser_initialize(&r.parser))
         return -ENOMEM;
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
@@ -175,26 +175,26 @@ int sigma_tree_parse(const char *p, size_t n, struct arena *arena, struct sigma_
     return e;
 }
 
-const struct sigma_tree *sigma_tree_get(const struct sigma_tree *map, const char *key)
+const struct yaml_tree *yaml_tree_get(const struct yaml_tree *map, const char *key)
 {
-    if (!map || map->kind != SIGMA_MAP)
+    if (!map || map->kind != YAML_MAP)
         return NULL;
-    for (const struct sigma_tree *t = map->first; t; t = t->next)
+    for (const struct yaml_tree *t = map->first; t; t = t->next)
         if (text_is(t->key, key))
             return t;
     return NULL;
 }
 
-bool sigma_tree_is_null(const struct sigma_tree *t)
+bool yaml_tree_is_null(const struct yaml_tree *t)
 {
-    return t->kind == SIGMA_SCALAR && t->is_plain &&
+    return t->kind == YAML_SCALAR && t->is_plain &&
            (!t->text.n || text_is(t->text, "~") || text_is(t->text, "null") || text_is(t->text, "Null") ||
             text_is(t->text, "NULL"));
 }
 
-int sigma_tree_bool(const struct sigma_tree *t, bool *ret)
+int yaml_tree_bool(const struct yaml_tree *t, bool *ret)
 {
-    if (t->kind != SIGMA_SCALAR || !t->is_plain)
+    if (t->kind != YAML_SCALAR || !t->is_plain)
         return 1;
     *ret = text_is_nocase(t->text, "true") || text_is_nocase(t->text, "yes") || text_is_nocase(t->text, "on");
     return !(*ret || text_is_nocase(t->text, "false") || text_is_nocase(t->text, "no") || text_is_nocase(t->text, "off"));
@@ -217,9 +217,9 @@ static int hexadecimal(struct text t, uint64_t *ret)
     return 0;
 }
 
-int sigma_tree_integer(const struct sigma_tree *t, int64_t *ret)
+int yaml_tree_integer(const struct yaml_tree *t, int64_t *ret)
 {
-    if (t->kind != SIGMA_SCALAR || !t->is_plain || !t->text.n)
+    if (t->kind != YAML_SCALAR || !t->is_plain || !t->text.n)
         return 1;
     bool is_signed = t->text.p[0] == '-' || t->text.p[0] == '+', is_negative = t->text.p[0] == '-';
     struct text digits = {t->text.p + is_signed, t->text.n - is_signed};
