@@ -46,7 +46,7 @@ judge 'messages: same ids and conversions in vi and en' messages
 judge 'shell scripts parse and are executable' shell_scripts
 if command -v codespell >/dev/null 2>&1; then
     judge 'spelling' codespell -q 3 --ignore-words tools/spelling.txt \
-        --skip '*.vi.md,vi.yaml,corpus,sample,golden,*.json,*.csv,LICENSE,data,build,.git' \
+        --skip '*.vi.md,vi.yaml,corpus,sample,golden,golden_logs,*.json,*.csv,LICENSE,data,build,.git' \
         README.md ARCHITECTURE.md THREATS.md HACKING.md CHANGELOG.md NOTICE Makefile src tools tests docs packaging content/i18n/en.yaml
 else
     echo 'skip check: spelling: codespell is not installed'
