@@ -30,10 +30,25 @@ extern const struct db_migrations trail_migrations;
 /* trail_add - in the writing transaction @db. Sticky failure like any statement. */
 void trail_add(struct db *db, const struct trail_entry *e);
 
-/* A kind whose rows are watched: their canonical text is every column of @table in the order of the schema. */
+/*
+ * A kind whose rows are watched: an entry with a kind and an object holds the hash of these columns of its row (and of its
+ * child rows, in the order of their first column). Columns that machines change without an entry stay out of @columns.
+ */
 struct trail_kind {
     const char *kind, *table;
+    const char *columns;       /* "unit, tlp, state"; NULL: every column that the table has when trail_watch is called */
+    const char *child, *child_key, *child_columns; /* table of parts of the object, its column with the object's id; NULL: none */
+    bool is_whole;             /* every row has an entry: verify complains about one that has none */
+    const char *id;            /* the key of @table; NULL: "id" */
 };
+
+/*
+ * trail_watch - tell the pool what is watched; after migrations, before the first entry. What is told is remembered in the
+ * table trail_layout, append-only and part of every hash: verify needs no list, and entries of an older layout stay true.
+ */
+int trail_watch(struct db_pool *p, const struct trail_kind *kinds, size_t n, struct fault *f);
+/* trail_again - enter all rows of @kind anew, as system: a migration has rewritten them. Return: rows. */
+int64_t trail_again(struct db *db, struct text kind, const char *why, int64_t now_us);
 
 struct trail_report {
     uint64_t n_entries, first_wrong;     /* number of the first entry that does not follow; 0: none */
@@ -43,7 +58,6 @@ struct trail_report {
     bool has_head;                       /* the head asked for stands in it */
 };
 /* trail_verify - @head may be NULL. Return: 0 (what is wrong stands in @ret), or -errno. */
-int trail_verify(struct db *db, const struct trail_kind *kinds, size_t n_kinds, const struct sha256 *head,
-                 struct trail_report *ret, struct fault *f);
+int trail_verify(struct db *db, const struct sha256 *head, struct trail_report *ret, struct fault *f);
 /* trail_head - Return: 0, or 1: no entry yet. */
 int trail_head(struct db *db, struct sha256 *ret, uint64_t *ret_n);
