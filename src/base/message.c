@@ -54,9 +54,14 @@ int message_choose_language(const char *option)
     return 0;
 }
 
+const char *message_text_in(enum language language, enum message_id id)
+{
+    return language == LANGUAGE_VI ? message_table_vi[id] : message_table_en[id];
+}
+
 const char *message_text(enum message_id id)
 {
-    return current == LANGUAGE_VI ? message_table_vi[id] : message_table_en[id];
+    return message_text_in(current, id);
 }
 
 const char *message_name(enum message_id id)
@@ -64,7 +69,7 @@ const char *message_name(enum message_id id)
     return message_names[id];
 }
 
-const char *message_find(const char *prefix, const char *name)
+const char *message_find_in(enum language language, const char *prefix, const char *name)
 {
     size_t n_prefix = strlen(prefix);
     int low = 0, high = N_MESSAGES - 1;
@@ -74,13 +79,19 @@ const char *message_find(const char *prefix, const char *name)
         if (!order)
             order = strcmp(message_names[mid] + n_prefix, name);
         if (!order)
-            return message_text((enum message_id)mid);
+            return message_text_in(language, (enum message_id)mid);
         if (order < 0)
             low = mid + 1;
         else
             high = mid - 1;
     }
-    return name;
+    return NULL;
+}
+
+const char *message_find(const char *prefix, const char *name)
+{
+    const char *text = message_find_in(current, prefix, name);
+    return text ? text : name;
 }
 
 const char *message_count(uint64_t n)

@@ -31,6 +31,10 @@ int message_choose_language(const char *option);
 const char *message_text(enum message_id id);
 /* message_name - the stable id of a message, for logs; static. */
 const char *message_name(enum message_id id);
+/* message_text_in - the text of @id in @language, whatever the process speaks; static. */
+const char *message_text_in(enum language language, enum message_id id);
+/* message_find_in - as message_find, in @language. Return: NULL if the catalogue has none. */
+const char *message_find_in(enum language language, const char *prefix, const char *name);
 /*
  * message_find - the text of the message called @prefix followed by @name, e.g. "reason_" and "bad_address".
  * Return: the text, or @name itself if the catalogue has none; borrowed.
