@@ -43,8 +43,8 @@ static enum alert_severity severity_of(const json_t *o)
     static const struct {
         const char *name;
         enum alert_severity severity;
-    } NAMES[] = {{"informational", ALERT_INFO}, {"info", ALERT_INFO}, {"low", ALERT_LOW}, {"medium", ALERT_MEDIUM}, {"high", ALERT_HIGH},
-                 {"critical", ALERT_CRITICAL}};
+    } NAMES[] = {{"informational", ALERT_INFO}, {"info", ALERT_INFO}, {"low", ALERT_LOW},
+                 {"medium", ALERT_MEDIUM},      {"high", ALERT_HIGH}, {"critical", ALERT_CRITICAL}};
     const char *p = json_string_value(json_object_get(o, "severity"));
     for (size_t i = 0; p && i < sizeof(NAMES) / sizeof(NAMES[0]); i++)
         if (!strcmp(p, NAMES[i].name))
@@ -176,7 +176,8 @@ static bool matches_entity(const char *pattern, enum alert_entity kind, const ch
     struct ip_range range;
     struct ip ip;
     if (kind == ALERT_IP && strchr(pattern, '/'))
-        return !ip_range_parse(pattern, strlen(pattern), &range, NULL) && !ip_parse(entity, strlen(entity), &ip) && ip_range_has(&range, &ip);
+        return !ip_range_parse(pattern, strlen(pattern), &range, NULL) && !ip_parse(entity, strlen(entity), &ip) &&
+               ip_range_has(&range, &ip);
     return matches(pattern, entity);
 }
 

@@ -86,5 +86,5 @@ struct alert_mute {
     int64_t from_us, to_us;
 };
 bool alert_is_muted(const struct alert_mute *m, const char *cause, enum alert_entity kind, const char *entity, int64_t at_us);
-/* alert_mute_is_sane - a cause and an entity that can match, and not both of them everything. Return: false with the wrong member's name. */
+/* alert_mute_is_sane - cause and entity can match, and are not both everything. Return: false with the wrong member's name. */
 bool alert_mute_is_sane(const char *cause, const char *entity, const char **ret_member);

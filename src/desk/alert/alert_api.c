@@ -29,9 +29,10 @@ static json_t *word_or_null(const char *word)
 json_t *alert_json(const struct alert_row *r, int64_t now_us)
 {
     bool has_due = r->due_us != INT64_MAX;
-    json_t *o = json_pack("{s:I, s:s, s:I, s:I, s:s, s:i, s:s, s:s, s:s, s:s}", "id", (json_int_t)r->id, "uuid", r->uuid, "version",
-                          (json_int_t)r->version, "unit", (json_int_t)r->unit, "unit_name", r->unit_name, "tlp", (int)r->tlp, "severity",
-                          alert_severity_names[r->severity], "state", alert_state_names[r->state], "title", r->title, "cause", r->cause);
+    json_t *o =
+        json_pack("{s:I, s:s, s:I, s:I, s:s, s:i, s:s, s:s, s:s, s:s}", "id", (json_int_t)r->id, "uuid", r->uuid, "version",
+                  (json_int_t)r->version, "unit", (json_int_t)r->unit, "unit_name", r->unit_name, "tlp", (int)r->tlp, "severity",
+                  alert_severity_names[r->severity], "state", alert_state_names[r->state], "title", r->title, "cause", r->cause);
     if (!o)
         return NULL;
     json_object_set_new(o, "verdict", word_or_null(alert_verdict_names[r->verdict]));
@@ -59,7 +60,8 @@ json_t *alert_json(const struct alert_row *r, int64_t now_us)
 /* --- the list ---------------------------------------------------------------------------------------------------- */
 
 /* choice - ?name= as a word of @names from @first. Return: false: 400 was written. */
-static bool choice(const struct web_request *q, struct web_reply *r, const char *name, const char *const *names, int first, int *ret)
+static bool choice(const struct web_request *q, struct web_reply *r, const char *name, const char *const *names, int first,
+                   int *ret)
 {
     const char *value = web_query(q, name);
     if (!value || !*value)
@@ -120,7 +122,8 @@ static bool read_filter(const struct web_request *q, struct web_reply *r, struct
     const char *text = web_query(q, "q"), *muted = web_query(q, "suppressed");
     if (!read_state(q, r, &f->state) || !choice(q, r, "severity", alert_severity_names, 1, &f->severity) ||
         !choice(q, r, "verdict", alert_verdict_names, 1, &f->verdict) || !number(q, r, "unit", &f->unit) ||
-        !read_assignee(q, r, &f->assignee) || !time_in_query(q, r, "since", &f->since_us) || !time_in_query(q, r, "until", &f->until_us))
+        !read_assignee(q, r, &f->assignee) || !time_in_query(q, r, "since", &f->since_us) ||
+        !time_in_query(q, r, "until", &f->until_us))
         return false;
     f->is_muted = !muted ? 0 : !strcmp(muted, "any") ? -1 : !strcmp(muted, "yes");
     f->cause = web_query(q, "cause");
@@ -142,9 +145,9 @@ static struct text filter_text(const struct web_request *q, const struct alert_f
     char *out = arena_alloc(q->arena, n);
     if (!out)
         return TEXT("");
-    int used = snprintf(out, n, "%d %d %d %lld %lld %lld %lld %d %d %d\n%s\n%s", f->state, f->severity, f->verdict, (long long)f->unit,
-                        (long long)f->assignee, (long long)f->since_us, (long long)f->until_us, f->is_muted, f->overdue_at_us != 0, order,
-                        f->cause ? f->cause : "", f->folded ? f->folded : "");
+    int used = snprintf(out, n, "%d %d %d %lld %lld %lld %lld %d %d %d\n%s\n%s", f->state, f->severity, f->verdict,
+                        (long long)f->unit, (long long)f->assignee, (long long)f->since_us, (long long)f->until_us, f->is_muted,
+                        f->overdue_at_us != 0, order, f->cause ? f->cause : "", f->folded ? f->folded : "");
     return (struct text){out, (size_t)used};
 }
 
@@ -181,8 +184,13 @@ static int get_alerts(const struct web_request *q, struct web_reply *r)
         n_units = 1;
     }
     bool is_narrow = filter.unit || (!is_all && n_units <= NARROW_UNITS && !n_objects);
-    struct alert_page page = {.filter = &filter, .order = (enum alert_order)order, .has_after = list.has_after, .after_a = list.after[0],
-                              .after_b = list.after[1], .units = is_narrow ? units : NULL, .n_units = n_units};
+    struct alert_page page = {.filter = &filter,
+                              .order = (enum alert_order)order,
+                              .has_after = list.has_after,
+                              .after_a = list.after[0],
+                              .after_b = list.after[1],
+                              .units = is_narrow ? units : NULL,
+                              .n_units = n_units};
     struct listing l = {q, &list};
     alert_db_list(q->db, q->arena, &page, add_row, &l);
     return web_list_end(q, r, &list);
@@ -216,10 +224,14 @@ static bool collect(void *context, const struct alert_finding_row *f)
     json_t *o = json_loadb(f->payload.p, f->payload.n, 0, NULL);
     json_t *remotes = json_object_get(o, "remotes"), *single = json_object_get(o, "remote.ip"), *v;
     size_t i;
-    json_array_foreach(remotes, i, v) if (json_array_size(c->remotes) < 50) json_array_append(c->remotes, v);
+    json_array_foreach (remotes, i, v)
+        if (json_array_size(c->remotes) < 50)
+            json_array_append(c->remotes, v);
     if (single && json_array_size(c->remotes) < 50)
         json_array_append_new(c->remotes, json_pack("{s:O}", "ip", single));
-    json_array_foreach(json_object_get(o, "attack.techniques"), i, v) if (json_array_size(c->attack) < 20) json_array_append(c->attack, v);
+    json_array_foreach (json_object_get(o, "attack.techniques"), i, v)
+        if (json_array_size(c->attack) < 20)
+            json_array_append(c->attack, v);
     if (!c->series && json_object_get(o, "series"))
         c->series = json_incref(json_object_get(o, "series"));
     if (!c->numbers && json_object_get(o, "numbers"))
@@ -250,9 +262,9 @@ static int get_alert(const struct web_request *q, struct web_reply *r)
 static bool add_finding(void *context, const struct alert_finding_row *f)
 {
     json_t *o = json_loadb(f->payload.p, f->payload.n, 0, NULL);
-    return o && !json_array_append_new(context, json_pack("{s:o, s:o, s:I, s:b, s:o}", "first_at", web_time(f->first_us), "last_at",
-                                                          web_time(f->last_us), "revision", (json_int_t)f->revision, "is_withdrawn",
-                                                          f->is_withdrawn, "finding", o));
+    return o && !json_array_append_new(context, json_pack("{s:o, s:o, s:I, s:b, s:o}", "first_at", web_time(f->first_us),
+                                                          "last_at", web_time(f->last_us), "revision", (json_int_t)f->revision,
+                                                          "is_withdrawn", f->is_withdrawn, "finding", o));
 }
 
 static int get_findings(const struct web_request *q, struct web_reply *r)
@@ -267,8 +279,8 @@ static int get_findings(const struct web_request *q, struct web_reply *r)
 
 static bool add_entry(void *context, const struct alert_entry *e)
 {
-    json_t *o = json_pack("{s:s, s:o, s:o, s:s}", "kind", e->kind, "at", web_time(e->at_us), "person", named(e->person, e->person_name), "text",
-                          e->text);
+    json_t *o = json_pack("{s:s, s:o, s:o, s:s}", "kind", e->kind, "at", web_time(e->at_us), "person",
+                          named(e->person, e->person_name), "text", e->text);
     if (o && !strcmp(e->kind, "decision")) {
         json_object_set_new(o, "state", json_string(alert_state_names[e->state]));
         json_object_set_new(o, "verdict", word_or_null(alert_verdict_names[e->verdict]));
@@ -333,7 +345,8 @@ static int decide(const struct web_request *q, const struct alert_row *row, cons
         state = ALERT_ASSIGNED;
     if (c->verdict > 0 && c->state < 0 && c->verdict != ALERT_TRUE && c->verdict != ALERT_VERIFIED_MALWARE)
         state = ALERT_RESOLVED; /* nothing is left to be done */
-    struct access_object o = {.unit = row->unit, .tlp = (enum tlp)row->tlp, .audience = row->audience, .kind = "alert", .id = row->id};
+    struct access_object o = {
+        .unit = row->unit, .tlp = (enum tlp)row->tlp, .audience = row->audience, .kind = "alert", .id = row->id};
     struct subject other = {.user = assignee, .scopes = UINT64_MAX, .tlp_max = TLP_RED};
     if (!alert_may_become((enum alert_state)row->state, (enum alert_state)state))
         return 409;
@@ -345,17 +358,23 @@ static int decide(const struct web_request *q, const struct alert_row *row, cons
         return 422; /* who cannot see it cannot work on it; the same answer as for somebody who is not there */
     memcpy(reason, c->reason.n ? c->reason.p : "", c->reason.n);
     reason[c->reason.n] = '\0';
-    struct alert_decision made = {.alert = row->id, .person = q->who->user, .at_us = q->now_us, .assignee = assignee, .state = state,
-                                  .verdict = verdict, .reason = reason};
+    struct alert_decision made = {.alert = row->id,
+                                  .person = q->who->user,
+                                  .at_us = q->now_us,
+                                  .assignee = assignee,
+                                  .state = state,
+                                  .verdict = verdict,
+                                  .reason = reason};
     int64_t id = alert_db_decide(q->db, &made, version);
     if (!id)
         return db_failed(q->db) ? -EIO : 412;
     if (c->tlp >= 0)
         alert_db_mark(q->db, row->id, c->tlp);
     web_audit(q, "alert.decide", id,
-              json_pack("{s:I, s:[s, s], s:[s, s], s:[I, I], s:[i, i]}", "alert", (json_int_t)row->id, "state", alert_state_names[row->state],
-                        alert_state_names[state], "verdict", alert_verdict_names[row->verdict], alert_verdict_names[verdict], "assignee",
-                        (json_int_t)row->assignee, (json_int_t)assignee, "tlp", (int)row->tlp, c->tlp >= 0 ? c->tlp : (int)row->tlp),
+              json_pack("{s:I, s:[s, s], s:[s, s], s:[I, I], s:[i, i]}", "alert", (json_int_t)row->id, "state",
+                        alert_state_names[row->state], alert_state_names[state], "verdict", alert_verdict_names[row->verdict],
+                        alert_verdict_names[verdict], "assignee", (json_int_t)row->assignee, (json_int_t)assignee, "tlp",
+                        (int)row->tlp, c->tlp >= 0 ? c->tlp : (int)row->tlp),
               c->reason);
     alert_tell(q, row);
     return 0;
@@ -385,7 +404,8 @@ static int patch_alert(const struct web_request *q, struct web_reply *r)
 static json_t *bulk_one(const struct web_request *q, const json_t *item, const struct change *c)
 {
     struct alert_row row;
-    json_int_t id = json_integer_value(json_object_get(item, "id")), version = json_integer_value(json_object_get(item, "version"));
+    json_int_t id = json_integer_value(json_object_get(item, "id")), version = json_integer_value(json_object_get(item, "versio"
+                                                                                                                        "n"));
     int e = id > 0 && alert_db_find(q->db, q->arena, id, &row) ? decide(q, &row, c, version) : 404;
     return json_pack("{s:I, s:i}", "id", id, "status", e ? (e < 0 ? 500 : e) : 200);
 }
@@ -402,7 +422,7 @@ static int post_bulk(const struct web_request *q, struct web_reply *r)
         json_decref(done);
         return 0;
     }
-    json_array_foreach(items, i, item)
+    json_array_foreach (items, i, item)
         json_array_append_new(done, bulk_one(q, item, &c));
     web_audit(q, "alert.bulk", 0, json_pack("{s:I}", "n", (json_int_t)json_array_size(items)), c.reason);
     return web_json(r, 200, json_pack("{s:o}", "items", done));
@@ -410,7 +430,8 @@ static int post_bulk(const struct web_request *q, struct web_reply *r)
 
 void alert_tell(const struct web_request *q, const struct alert_row *row)
 {
-    struct access_object o = {.unit = row->unit, .tlp = (enum tlp)row->tlp, .audience = row->audience, .kind = "alert", .id = row->id};
+    struct access_object o = {
+        .unit = row->unit, .tlp = (enum tlp)row->tlp, .audience = row->audience, .kind = "alert", .id = row->id};
     web_tell(q, "alert", &o, PERMISSION_ALERT_READ, json_pack("{s:I}", "id", (json_int_t)row->id));
 }
 
@@ -424,7 +445,8 @@ const struct web_route alert_routes[] = {
     {WEB_POST, A "/{alert}/notes", PERMISSION_ALERT_WRITE, WEB_WRITES, "alert", post_note, "addNoteToAlert", 0},
     {WEB_POST, A "/bulk", PERMISSION_ALERT_WRITE, WEB_WRITES, "alert", post_bulk, "changeAlerts", 256 << 10},
     {WEB_GET, "/api/v1/suppressions", PERMISSION_ALERT_READ, WEB_LIST, "suppression", alert_get_mutes, "listSuppressions", 0},
-    {WEB_POST, "/api/v1/suppressions", PERMISSION_ALERT_SUPPRESS, WEB_WRITES, "suppression", alert_post_mute, "addSuppression", 0},
+    {WEB_POST, "/api/v1/suppressions", PERMISSION_ALERT_SUPPRESS, WEB_WRITES, "suppression", alert_post_mute, "addSuppression",
+     0},
     {WEB_DELETE, "/api/v1/suppressions/{suppression}", PERMISSION_ALERT_SUPPRESS, WEB_WRITES | WEB_NEEDS_VERSION, "suppression",
      alert_delete_mute, "endSuppression", 0},
     {WEB_GET, "/api/v1/views", PERMISSION_ALERT_READ, WEB_LIST, NULL, alert_get_views, "listViews", 0},

@@ -11,6 +11,7 @@ json_t *alert_json(const struct alert_row *row, int64_t now_us);
 /* alert_tell - to open consoles, after commit. */
 void alert_tell(const struct web_request *q, const struct alert_row *row);
 
+/* routes; see struct web_route */
 int alert_get_mutes(const struct web_request *q, struct web_reply *r);
 int alert_post_mute(const struct web_request *q, struct web_reply *r);
 int alert_delete_mute(const struct web_request *q, struct web_reply *r);

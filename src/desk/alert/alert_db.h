@@ -63,7 +63,10 @@ struct alert_decision {
     int state, verdict;
     const char *reason;
 };
-/* alert_db_decide - writes the decision and the alert's state; version + 1. Return: the decision's id; 0: @version is not the row's any more. */
+/*
+ * alert_db_decide - writes the decision and the alert's state; version + 1. Return: the decision's id; 0: @version is not the
+ * row's any more.
+ */
 int64_t alert_db_decide(struct db *db, const struct alert_decision *d, int64_t version);
 void alert_db_mark(struct db *db, int64_t alert, int tlp);
 int64_t alert_db_version(struct db *db, int64_t alert);
@@ -102,7 +105,8 @@ struct alert_finding_row {
     bool is_withdrawn;
     struct text payload;
 };
-void alert_db_findings(struct db *db, int64_t alert, int limit, bool (*each)(void *context, const struct alert_finding_row *f), void *context);
+void alert_db_findings(struct db *db, int64_t alert, int limit,
+                       bool (*each)(void *context, const struct alert_finding_row *f), void *context);
 /* the story of an alert: findings, decisions and notes, newest first */
 struct alert_entry {
     const char *kind; /* "finding", "decision", "note" */

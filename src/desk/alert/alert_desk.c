@@ -35,7 +35,14 @@ static int64_t tick(struct web *w, void *desk, int64_t now_us)
 
 struct web_desk alert_desk_entry(struct alert_desk *d)
 {
-    static const struct trail_kind KINDS[] = {{"alert_decision", "alert_decision"}, {"alert_mute", "alert_mute"}, {"alert_note", "alert_note"}};
-    return (struct web_desk){.name = "alert", .migrations = &alert_migrations, .routes = alert_routes, .n_routes = alert_n_routes,
-                             .kinds = KINDS, .n_kinds = sizeof(KINDS) / sizeof(KINDS[0]), .desk = d, .tick = tick};
+    static const struct trail_kind KINDS[] = {
+        {"alert_decision", "alert_decision"}, {"alert_mute", "alert_mute"}, {"alert_note", "alert_note"}};
+    return (struct web_desk){.name = "alert",
+                             .migrations = &alert_migrations,
+                             .routes = alert_routes,
+                             .n_routes = alert_n_routes,
+                             .kinds = KINDS,
+                             .n_kinds = sizeof(KINDS) / sizeof(KINDS[0]),
+                             .desk = d,
+                             .tick = tick};
 }

@@ -36,6 +36,7 @@ struct alert_taken {
     size_t n_changed;
 };
 /* alert_desk_take - one batch from the journal below @data_dir into the state. Return: 0 or -errno. */
-int alert_desk_take(struct alert_desk *d, struct db_pool *pool, const char *data_dir, int64_t now_us, struct alert_taken *ret, struct fault *f);
+int alert_desk_take(struct alert_desk *d, struct db_pool *pool, const char *data_dir, int64_t now_us,
+                    struct alert_taken *ret, struct fault *f);
 /* alert_desk_upkeep - suppressions that ended give their alerts back. */
 int alert_desk_upkeep(struct alert_desk *d, struct db_pool *pool, int64_t now_us, struct fault *f);

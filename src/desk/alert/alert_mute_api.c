@@ -11,11 +11,12 @@ enum { MUTE_SPAN_MAX_DAYS = 366, VIEW_NAME_MAX = 100, VIEW_FILTER_MAX = 2000, MU
 static json_t *mute_json(const struct alert_mute_row *m, int64_t now_us)
 {
     bool is_over = m->ended_us || m->mute.to_us <= now_us;
-    return json_pack("{s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:{s:I, s:s}, s:o, s:o, s:o, s:o, s:I, s:b}", "id", (json_int_t)m->mute.id, "version",
-                     (json_int_t)m->version, "unit", (json_int_t)m->mute.unit, "unit_name", m->unit_name, "cause", m->mute.cause, "entity",
-                     m->mute.entity, "reason", m->reason, "author", "id", (json_int_t)m->author, "name", m->author_name, "made_at",
-                     web_time(m->made_us), "from", web_time(m->mute.from_us), "until", web_time(m->mute.to_us), "ended_at", web_time(m->ended_us),
-                     "alerts", (json_int_t)m->n_alerts, "is_active", !is_over && m->mute.from_us <= now_us);
+    return json_pack("{s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:{s:I, s:s}, s:o, s:o, s:o, s:o, s:I, s:b}", "id",
+                     (json_int_t)m->mute.id, "version", (json_int_t)m->version, "unit", (json_int_t)m->mute.unit, "unit_name",
+                     m->unit_name, "cause", m->mute.cause, "entity", m->mute.entity, "reason", m->reason, "author", "id",
+                     (json_int_t)m->author, "name", m->author_name, "made_at", web_time(m->made_us), "from",
+                     web_time(m->mute.from_us), "until", web_time(m->mute.to_us), "ended_at", web_time(m->ended_us), "alerts",
+                     (json_int_t)m->n_alerts, "is_active", !is_over && m->mute.from_us <= now_us);
 }
 
 struct listing {
@@ -52,8 +53,10 @@ static const char *text_of(const struct web_request *q, const char *name, size_t
 int alert_post_mute(const struct web_request *q, struct web_reply *r)
 {
     const char *wrong;
-    struct alert_mute m = {.unit = web_member_int(q, "unit", 0, INT64_MAX, 0, false), .cause = text_of(q, "cause", ALERT_CAUSE_MAX - 1),
-                           .entity = text_of(q, "entity", ALERT_ENTITY_MAX - 1), .from_us = web_member_time(q, "from", false),
+    struct alert_mute m = {.unit = web_member_int(q, "unit", 0, INT64_MAX, 0, false),
+                           .cause = text_of(q, "cause", ALERT_CAUSE_MAX - 1),
+                           .entity = text_of(q, "entity", ALERT_ENTITY_MAX - 1),
+                           .from_us = web_member_time(q, "from", false),
                            .to_us = web_member_time(q, "until", true)};
     struct text reason = web_member_text(q, "reason", MUTE_REASON_MAX, true);
     m.from_us = m.from_us ? m.from_us : q->now_us;
@@ -67,7 +70,9 @@ int alert_post_mute(const struct web_request *q, struct web_reply *r)
         return 0;
     m.id = alert_db_mute_new(q->db, &m, q->who->user, q->now_us, reason);
     int64_t n = alert_db_mute_apply(q->db, &m, q->now_us);
-    web_audit(q, "suppression.add", m.id, json_pack("{s:s, s:s, s:I, s:I}", "cause", m.cause, "entity", m.entity, "unit", (json_int_t)m.unit, "alerts", (json_int_t)n),
+    web_audit(q, "suppression.add", m.id,
+              json_pack("{s:s, s:s, s:I, s:I}", "cause", m.cause, "entity", m.entity, "unit", (json_int_t)m.unit, "alerts",
+                        (json_int_t)n),
               reason);
     return web_json(r, 201, json_pack("{s:I, s:I}", "id", (json_int_t)m.id, "alerts", (json_int_t)n));
 }
@@ -93,8 +98,11 @@ int alert_delete_mute(const struct web_request *q, struct web_reply *r)
 static bool add_view(void *context, const struct alert_view *v)
 {
     struct listing *l = context;
-    return web_list_add(l->list, json_pack("{s:I, s:s, s:s, s:b, s:b, s:s}", "id", (json_int_t)v->id, "name", v->name, "filter", v->filter, "is_shared",
-                                           v->is_shared, "is_mine", v->person == l->q->who->user, "person_name", v->person_name), v->id, 0);
+    return web_list_add(l->list,
+                        json_pack("{s:I, s:s, s:s, s:b, s:b, s:s}", "id", (json_int_t)v->id, "name", v->name, "filter", v->filter,
+                                  "is_shared", v->is_shared, "is_mine", v->person == l->q->who->user, "person_name",
+                                  v->person_name),
+                        v->id, 0);
 }
 
 int alert_get_views(const struct web_request *q, struct web_reply *r)

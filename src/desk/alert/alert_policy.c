@@ -127,7 +127,8 @@ static int read_quiet(struct reader *r, const struct yaml_tree *map)
     int e = 0;
     for (const struct yaml_tree *t = map->first; t && !e; t = t->next) {
         int verdict = name_of(t->key, alert_verdict_names, 1);
-        e = verdict != ALERT_FALSE && verdict != ALERT_BENIGN ? wrong(r, t, "false, benign") : span(r, t, &r->p.quiet_us[verdict]);
+        e = verdict != ALERT_FALSE && verdict != ALERT_BENIGN ? wrong(r, t, "false, benign")
+                                                              : span(r, t, &r->p.quiet_us[verdict]);
     }
     return e;
 }
@@ -148,13 +149,17 @@ static int read_document(struct reader *r, const struct yaml_tree *map)
     static const struct {
         const char *key;
         int (*read)(struct reader *r, const struct yaml_tree *map);
-    } PARTS[] = {{"severity", read_severity}, {"steps", read_steps}, {"clocks", read_clocks}, {"quiet", read_quiet},
+    } PARTS[] = {{"severity", read_severity},
+                 {"steps", read_steps},
+                 {"clocks", read_clocks},
+                 {"quiet", read_quiet},
                  {"verified_malware", read_verified}};
     for (const struct yaml_tree *t = map->first; t; t = t->next) {
         size_t i = 0, n = sizeof(PARTS) / sizeof(PARTS[0]);
         while (i < n && !text_is(t->key, PARTS[i].key))
             i++;
-        int e = i == n || t->kind != YAML_MAP ? wrong(r, t, "severity, steps, clocks, quiet, verified_malware") : PARTS[i].read(r, t);
+        int e =
+            i == n || t->kind != YAML_MAP ? wrong(r, t, "severity, steps, clocks, quiet, verified_malware") : PARTS[i].read(r, t);
         if (e)
             return e;
     }

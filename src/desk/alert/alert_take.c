@@ -60,7 +60,8 @@ static bool takes_more(const struct take *k, const struct alert_open *a, const s
            s->last_us < a->resolved_us + k->desk->policy.quiet_us[a->verdict];
 }
 
-static int64_t raise_alert(struct take *k, const struct alert_sign *s, const struct alert_place *place, int severity, int64_t follows)
+static int64_t raise_alert(struct take *k, const struct alert_sign *s, const struct alert_place *place, int severity,
+                           int64_t follows)
 {
     char uuid[UUID_TEXT_MAX], title[ALERT_TITLE_MAX];
     const struct alert_policy *p = &k->desk->policy;
@@ -70,12 +71,26 @@ static int64_t raise_alert(struct take *k, const struct alert_sign *s, const str
         return 0;
     }
     int64_t clock = p->acknowledge_us[severity] ? p->acknowledge_us[severity] : p->resolve_us[severity];
-    struct alert_row row = {
-        .uuid = uuid, .unit = place->unit, .tlp = TLP_AMBER, .kind = (int)s->kind, .cause = s->cause, .entity_kind = (int)s->entity_kind,
-        .entity = s->entity, .title = alert_title(s, title, sizeof(title)), .rule_id = s->rule_id, .list = s->list, .severity = severity,
-        .confidence = s->confidence_pct, .machine = place->machine, .first_us = s->first_us, .last_us = s->last_us, .raised_us = k->now_us,
-        .due_us = clock ? k->now_us + clock : INT64_MAX, .n_events = s->n > INT64_MAX ? INT64_MAX : (int64_t)s->n,
-        .muted_by = mute_of(k, s, place->unit), .follows = follows};
+    struct alert_row row = {.uuid = uuid,
+                            .unit = place->unit,
+                            .tlp = TLP_AMBER,
+                            .kind = (int)s->kind,
+                            .cause = s->cause,
+                            .entity_kind = (int)s->entity_kind,
+                            .entity = s->entity,
+                            .title = alert_title(s, title, sizeof(title)),
+                            .rule_id = s->rule_id,
+                            .list = s->list,
+                            .severity = severity,
+                            .confidence = s->confidence_pct,
+                            .machine = place->machine,
+                            .first_us = s->first_us,
+                            .last_us = s->last_us,
+                            .raised_us = k->now_us,
+                            .due_us = clock ? k->now_us + clock : INT64_MAX,
+                            .n_events = s->n > INT64_MAX ? INT64_MAX : (int64_t)s->n,
+                            .muted_by = mute_of(k, s, place->unit),
+                            .follows = follows};
     k->t->n_new++;
     return alert_db_new(k->db, &row);
 }
@@ -101,7 +116,8 @@ static void withdraw(struct take *k, int64_t alert)
 {
     if (alert_db_findings_standing(k->db, alert))
         return;
-    struct alert_decision d = {.alert = alert, .at_us = k->now_us, .state = ALERT_RESOLVED, .verdict = ALERT_FALSE, .reason = "withdrawn"};
+    struct alert_decision d = {
+        .alert = alert, .at_us = k->now_us, .state = ALERT_RESOLVED, .verdict = ALERT_FALSE, .reason = "withdrawn"};
     int64_t version = alert_db_version(k->db, alert);
     if (version)
         alert_db_decide(k->db, &d, version);
@@ -172,7 +188,8 @@ static int is_any(void *context, uint64_t sequence, const struct finding_id *id,
 
 /* --- a batch ----------------------------------------------------------------------------------------------------- */
 
-int alert_desk_take(struct alert_desk *d, struct db_pool *pool, const char *data_dir, int64_t now_us, struct alert_taken *ret, struct fault *f)
+int alert_desk_take(struct alert_desk *d, struct db_pool *pool, const char *data_dir, int64_t now_us, struct alert_taken *ret,
+                    struct fault *f)
 {
     *ret = (struct alert_taken){0};
     if (d->is_registered && !findings_read(data_dir, d->last + 1, is_any, NULL, f))
