@@ -4,7 +4,7 @@
  */
 #include "watch/store/log_block_inside.h"
 
-#include "base/varint.h"
+#include "watch/store/terms.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -32,6 +32,7 @@ void log_scratch_free(struct log_scratch *s)
         return;
     buf_fini(&s->columns);
     buf_fini(&s->text);
+    log_lines_fini(&s->lines);
     free(s->column);
     free(s->shape);
     free(s->shape_columns);
@@ -69,8 +70,7 @@ static unsigned width_of(uint64_t most)
     return most ? (71 - (unsigned)__builtin_clzll(most)) / 8 : 0;
 }
 
-/* put_array - in the narrower of the two ways. */
-static void put_array(struct buf *b, const uint64_t *v, size_t n)
+void log_put_array(struct buf *b, const uint64_t *v, size_t n)
 {
     uint64_t min = n ? v[0] : 0, max = min, most = 0;
     for (size_t i = 1; i < n; i++) {
@@ -287,7 +287,7 @@ static void put_ips(struct packing *p, const struct column *c)
     varint_put(&s->columns, n);
     for (uint32_t i = 0; i < n; i++)
         buf_add(&s->columns, p->e->heap.p + p->e->values[s->order[c->first + s->numbers[c->n + i]]].at, sizeof(struct ip));
-    put_array(&s->columns, s->numbers, c->n);
+    log_put_array(&s->columns, s->numbers, c->n);
 }
 
 static void put_dictionary(struct packing *p, const struct column *c, uint32_t n)
@@ -300,13 +300,13 @@ static void put_dictionary(struct packing *p, const struct column *c, uint32_t n
         uint32_t k = n - from < NUMBERS_AT_ONCE ? n - from : NUMBERS_AT_ONCE;
         for (uint32_t i = 0; i < k; i++)
             lengths[i] = p->e->values[s->order[c->first + s->numbers[c->n + from + i]]].n;
-        put_array(&s->columns, lengths, k);
+        log_put_array(&s->columns, lengths, k);
     }
     for (uint32_t i = 0; i < n; i++) {
         const struct event_value *v = &p->e->values[s->order[c->first + s->numbers[c->n + i]]];
         buf_add(&s->columns, p->e->heap.p + v->at, v->n);
     }
-    put_array(&s->columns, s->numbers, c->n);
+    log_put_array(&s->columns, s->numbers, c->n);
 }
 
 /* slice_of - whether @v lies in the original of @row; its place there. */
@@ -341,8 +341,8 @@ static void put_texts(struct packing *p, const struct column *c)
             buf_add(&s->text, p->e->heap.p + v->at, v->n);
     }
     if (are_slices)
-        put_array(&s->columns, places, c->n);
-    put_array(&s->columns, lengths, c->n);
+        log_put_array(&s->columns, places, c->n);
+    log_put_array(&s->columns, lengths, c->n);
 }
 
 static void put_column(struct packing *p, const struct column *c)
@@ -361,7 +361,7 @@ static void put_column(struct packing *p, const struct column *c)
     uint64_t sign = sign_of(c->type);
     for (uint32_t i = 0; i < c->n; i++)
         s->numbers[i] = p->e->values[s->order[c->first + i]].unsigned_number ^ sign;
-    put_array(&s->columns, s->numbers, c->n);
+    log_put_array(&s->columns, s->numbers, c->n);
 }
 
 static void put_heads(struct packing *p)
@@ -388,18 +388,40 @@ static void put_rows(struct packing *p)
     uint64_t sign = sign_of(EVENT_DATE);
     for (uint32_t i = 0; i < p->n; i++)
         s->numbers[i] = s->row_shape[i];
-    put_array(&s->columns, s->numbers, p->n);
+    log_put_array(&s->columns, s->numbers, p->n);
     for (uint32_t i = 0; i < p->n; i++)
         s->numbers[i] = (uint64_t)p->e->time_us[p->from + i] ^ sign;
-    put_array(&s->columns, s->numbers, p->n);
+    log_put_array(&s->columns, s->numbers, p->n);
     for (uint32_t i = 0; i < p->n; i++)
         s->numbers[i] = (uint64_t)p->e->arrived_us[p->from + i] ^ sign;
-    put_array(&s->columns, s->numbers, p->n);
-    for (uint32_t i = 0; i < p->n; i++) {
+    log_put_array(&s->columns, s->numbers, p->n);
+    for (uint32_t i = 0; i < p->n; i++)
         s->numbers[i] = p->e->original_n[p->from + i];
+    log_put_array(&s->columns, s->numbers, p->n);
+}
+
+/* put_lines - the originals, into the text part. Return: 0 or -ENOMEM. */
+static int put_lines(struct packing *p)
+{
+    struct log_scratch *s = p->s;
+    int r = log_lines_split(&s->lines, p->e, p->from, p->n);
+    s->is_plain = r == LOG_LINES_PLAIN;
+    if (r < 0)
+        return r;
+    varint_put(&s->text, s->is_plain ? 0 : s->lines.n_templates);
+    for (uint32_t i = 0; s->is_plain && i < p->n; i++)
         buf_add(&s->text, p->e->heap.p + p->e->original[p->from + i], p->e->original_n[p->from + i]);
-    }
-    put_array(&s->columns, s->numbers, p->n);
+    if (s->is_plain)
+        return 0;
+    for (size_t i = 0; i < s->lines.n_templates; i++)
+        s->numbers[i] = (uint64_t)s->lines.templates[i].n * 2 + s->lines.templates[i].is_literal;
+    log_put_array(&s->text, s->numbers, s->lines.n_templates);
+    buf_add(&s->text, s->lines.texts.p, s->lines.texts.n);
+    for (uint32_t i = 0; i < p->n; i++)
+        s->numbers[i] = s->lines.row_template[i];
+    log_put_array(&s->text, s->numbers, p->n);
+    log_lines_put_variables(&s->lines, p->e, &s->text);
+    return 0;
 }
 
 /* put_part - @from compressed behind @out. Return: its bytes, or 0 (failed; a part is never empty). */
@@ -423,6 +445,8 @@ int log_block_pack(struct log_scratch *s, const struct events *e, uint32_t from,
     int r = find_shapes(&p);
     if (!r)
         r = order_values(&p);
+    if (!r)
+        r = put_lines(&p);
     if (r)
         return r;
     put_heads(&p);
@@ -448,4 +472,20 @@ int log_block_pack(struct log_scratch *s, const struct events *e, uint32_t from,
     memcpy(h + 16, &columns_raw, 8);
     memcpy(h + 24, &text_raw, 8);
     return 0;
+}
+
+int log_block_words(const struct log_scratch *s, const struct events *e, uint32_t from, uint32_t n, struct terms_builder *terms,
+                    uint32_t block)
+{
+    const struct log_lines *l = &s->lines;
+    int r = 0;
+    if (!s->is_plain) {
+        r = terms_add_words(terms, (struct text){(const char *)l->texts.p, l->texts.n}, block);
+        if (!r)
+            r = terms_add_words(terms, (struct text){(const char *)s->text.p + l->variables_at, l->variables_n}, block);
+    }
+    for (uint32_t i = 0; !r && i < n; i++)
+        if (s->is_plain || l->is_odd[i])
+            r = terms_add_text(terms, event_original(e, from + i), block);
+    return r;
 }

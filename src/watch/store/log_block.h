@@ -3,7 +3,7 @@
  * watch/store/log_block - rows of log events as self-contained bytes: a frame of a journal, a block of a segment.
  *
  * Two zstd frames behind a head: the columns (field names, shapes, numbers, times, dictionaries) and the texts (the
- * originals one behind the other, then what stands in no original). A row's shape is its list of (field, type), so no
+ * originals as templates and variables, see log_lines.h, then what stands in no original). A row's shape is its list of (field, type), so no
  * row says twice what it lacks. A text that is part of its original is kept as place and length.
  *
  *   In   rows [from, from + n) of a batch, n <= LOG_BLOCK_ROWS_MAX
@@ -30,6 +30,14 @@ void log_scratch_free(struct log_scratch *s);
  */
 int log_block_pack(struct log_scratch *s, const struct events *e, uint32_t from, uint32_t n, int level, struct buf *out);
 
+/*
+ * log_block_words - all words of the originals of rows [from, from + n), which @s has packed last, as terms of @block.
+ * Return: 0 or -ENOMEM.
+ */
+struct terms_builder;
+int log_block_words(const struct log_scratch *s, const struct events *e, uint32_t from, uint32_t n, struct terms_builder *terms,
+                    uint32_t block);
+
 struct log_block_head {
     uint32_t n_rows;
     uint32_t columns_bytes, text_bytes;                   /* packed */
@@ -38,6 +46,8 @@ struct log_block_head {
 #define LOG_BLOCK_HEAD_BYTES 32u
 /* log_block_head - Return: 0 or -EBADMSG; then @p holds exactly one block of @n bytes. */
 int log_block_head(const uint8_t *p, size_t n, struct log_block_head *ret);
+/* log_block_size - bytes of the block that begins at @p, of which @n can be read; 0: none does. */
+size_t log_block_size(const uint8_t *p, size_t n);
 /*
  * log_block_unpack - the rows appended to @out, whose names give the field numbers.
  * Return: 0, 1 (LOG_BLOCK_NO_ROOM: @out holds rows already and these do not fit), -EBADMSG (malformed), -ENOMEM;

@@ -18,12 +18,15 @@
 #include "watch/store/log_block.h"
 
 #include "base/cursor.h"
+#include "base/varint.h"
+#include "watch/store/log_lines.h"
 
 #include <zstd.h>
 
 enum { MODE_DICTIONARY, MODE_SLICE, MODE_OWN };
 enum { ARRAY_DELTA = 0x10, NUMBERS_AT_ONCE = 1024 };
-#define MAGIC UINT32_C(0x31424c56) /* "VLB1" */
+#define MAGIC_1 UINT32_C(0x31424c56) /* "VLB1": the text part begins with the originals as they are */
+#define MAGIC UINT32_C(0x32424c56)   /* "VLB2": with log_lines.h */
 #define COLUMNS_MAX 65535u
 #define PAD 8 /* readable bytes behind every part */
 
@@ -59,9 +62,15 @@ struct log_scratch {
     struct event_value *values; /* unpacking */
     size_t values_capacity;
     uint64_t column_table[1 << 12]; /* key + 1 << 32 | column */
+    struct log_lines lines; /* after packing: of the rows packed last */
+    bool is_plain;          /* they were kept as they are */
     ZSTD_CCtx *compress;
     ZSTD_DCtx *decompress;
 };
+
+/* log_put_array - @n values in the narrower of the two ways. log_get_array - @n values into @out; PAD bytes behind the end can be read. */
+void log_put_array(struct buf *b, const uint64_t *v, size_t n);
+void log_get_array(struct cursor *c, uint64_t *out, size_t n);
 
 /* log_grow - room for @n items of @size in *@p. Return: 0 or -ENOMEM. */
 int log_grow(void *p, size_t *capacity, size_t n, size_t size);

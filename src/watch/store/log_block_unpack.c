@@ -4,8 +4,6 @@
  */
 #include "watch/store/log_block_inside.h"
 
-#include "base/varint.h"
-
 #include <errno.h>
 #include <string.h>
 
@@ -18,8 +16,7 @@ static size_t get_count(struct cursor *c, size_t max)
     return c->is_bad ? 0 : (size_t)n;
 }
 
-/* get_array - @n values into @out; PAD bytes behind the cursor's end can be read. */
-static void get_array(struct cursor *c, uint64_t *out, size_t n)
+void log_get_array(struct cursor *c, uint64_t *out, size_t n)
 {
     uint8_t tag = cursor_u8(c);
     unsigned width = tag & 0xf;
@@ -37,9 +34,17 @@ static void get_array(struct cursor *c, uint64_t *out, size_t n)
     }
 }
 
+size_t log_block_size(const uint8_t *p, size_t n)
+{
+    if (n < LOG_BLOCK_HEAD_BYTES || (load_le32(p) != MAGIC && load_le32(p) != MAGIC_1))
+        return 0;
+    uint64_t size = (uint64_t)LOG_BLOCK_HEAD_BYTES + load_le32(p + 8) + load_le32(p + 12);
+    return size <= n ? (size_t)size : 0;
+}
+
 int log_block_head(const uint8_t *p, size_t n, struct log_block_head *ret)
 {
-    if (n < LOG_BLOCK_HEAD_BYTES || load_le32(p) != MAGIC)
+    if (n < LOG_BLOCK_HEAD_BYTES || (load_le32(p) != MAGIC && load_le32(p) != MAGIC_1))
         return -EBADMSG;
     *ret = (struct log_block_head){.n_rows = load_le32(p + 4), .columns_bytes = load_le32(p + 8), .text_bytes = load_le32(p + 12),
                                    .columns_unpacked_bytes = load_le64(p + 16), .text_unpacked_bytes = load_le64(p + 24)};
@@ -49,6 +54,8 @@ int log_block_head(const uint8_t *p, size_t n, struct log_block_head *ret)
                ? 0
                : -EBADMSG;
 }
+
+/* --- the parts ------------------------------------------------------------------------------------------------------ */
 
 static int inflate_part(struct log_scratch *s, const uint8_t *p, size_t n, size_t unpacked, uint8_t *to)
 {
@@ -64,6 +71,8 @@ struct unpacking {
     uint64_t text;    /* in the heap: where the text part begins */
     uint64_t own;     /* next text of its own, from there */
     uint64_t text_n;
+    bool has_lines; /* log_lines.h */
+    struct cursor lines;
 };
 
 static int get_heads(struct unpacking *u)
@@ -107,7 +116,7 @@ static int get_rows(struct unpacking *u, uint32_t *ret_values)
     uint64_t n_values = 0, at = 0, sign = sign_of(EVENT_DATE);
     if (log_grow(&s->numbers, &s->numbers_capacity, LOG_BLOCK_ROWS_MAX + 1, 2 * sizeof(*s->numbers)))
         return -ENOMEM;
-    get_array(&u->c, s->numbers, u->n);
+    log_get_array(&u->c, s->numbers, u->n);
     for (uint32_t i = 0; i < u->n && !u->c.is_bad; i++) {
         if (s->numbers[i] >= s->n_shapes)
             return -EBADMSG;
@@ -118,29 +127,83 @@ static int get_rows(struct unpacking *u, uint32_t *ret_values)
         for (uint32_t k = 0; k < shape->n; k++)
             s->column[s->shape_columns[shape->first + k]].n++;
     }
-    get_array(&u->c, s->numbers, u->n);
+    log_get_array(&u->c, s->numbers, u->n);
     for (uint32_t i = 0; i < u->n; i++)
         e->time_us[e->n + i] = (int64_t)(s->numbers[i] ^ sign);
-    get_array(&u->c, s->numbers, u->n);
+    log_get_array(&u->c, s->numbers, u->n);
     for (uint32_t i = 0; i < u->n; i++)
         e->arrived_us[e->n + i] = (int64_t)(s->numbers[i] ^ sign);
-    get_array(&u->c, s->numbers, u->n);
+    log_get_array(&u->c, s->numbers, u->n);
     for (uint32_t i = 0; i < u->n && !u->c.is_bad; i++) {
         if (s->numbers[i] > u->text_n - at || s->numbers[i] > EVENT_ORIGINAL_MAX)
             return -EBADMSG;
         e->original[e->n + i] = u->text + at;
         e->original_n[e->n + i] = (uint32_t)s->numbers[i];
-        at += s->numbers[i];
+        s->lines.at[i] = at;
+        s->lines.end[i] = at += s->numbers[i];
     }
     u->own = at;
     *ret_values = (uint32_t)n_values; /* rows times values: below 2^24 */
     return u->c.is_bad ? -EBADMSG : 0;
 }
 
+/* get_templates - Return: 0 (@ret_texts: their bytes), -EBADMSG or -ENOMEM. */
+static int get_templates(struct unpacking *u, size_t n, const uint8_t **ret_texts)
+{
+    struct log_scratch *s = u->s;
+    struct log_lines *l = &s->lines;
+    uint64_t at = 0;
+    l->n_templates = 0;
+    if (log_grow(&l->templates, &l->templates_capacity, n, sizeof(*l->templates)))
+        return -ENOMEM;
+    log_get_array(&u->lines, s->numbers, n);
+    for (size_t i = 0; i < n && !u->lines.is_bad; i++) {
+        uint64_t k = s->numbers[i] / 2;
+        if (k > LOG_BLOCK_BYTES_MAX || at > LOG_BLOCK_BYTES_MAX)
+            return -EBADMSG;
+        l->templates[l->n_templates++] = (struct line_template){.at = (uint32_t)at, .n = (uint32_t)k, .is_literal = s->numbers[i] & 1};
+        at += k + 1;
+    }
+    *ret_texts = cursor_take(&u->lines, at);
+    log_get_array(&u->lines, s->numbers, u->n);
+    for (uint32_t i = 0; i < u->n && !u->lines.is_bad; i++) {
+        if (s->numbers[i] >= n)
+            return -EBADMSG;
+        l->row_template[i] = (uint32_t)s->numbers[i];
+        l->templates[s->numbers[i]].n_rows++;
+    }
+    return u->lines.is_bad ? -EBADMSG : 0;
+}
+
+/* get_lines - the originals, of which the lengths are known, into the heap; behind them the texts of their own. */
+static int get_lines(struct unpacking *u)
+{
+    struct buf *heap = &u->out->heap;
+    size_t n = get_count(&u->lines, u->n);
+    const uint8_t *texts = NULL;
+    struct cursor variables = {0};
+    int r = n ? get_templates(u, n, &texts) : 0;
+    if (!r && n)
+        variables = cursor_sub(&u->lines, get_count(&u->lines, LOG_BLOCK_BYTES_MAX));
+    if (r || u->lines.is_bad)
+        return r ? r : -EBADMSG;
+    size_t left = cursor_left(&u->lines), originals = n ? u->own : 0;
+    uint8_t *to = buf_room(heap, originals + left);
+    if (!to)
+        return u->out->n ? LOG_BLOCK_NO_ROOM : -ENOMEM;
+    if (n && log_lines_join(&u->s->lines, u->n, texts, &variables, to))
+        return -EBADMSG;
+    if (left)
+        memcpy(to + originals, u->lines.p, left);
+    heap->n += originals + left;
+    u->text_n = originals + left;
+    return u->own <= u->text_n ? 0 : -EBADMSG;
+}
+
 /* get_codes - @n codes below @n_distinct into numbers[]. */
 static int get_codes(struct unpacking *u, uint32_t n, size_t n_distinct)
 {
-    get_array(&u->c, u->s->numbers, n);
+    log_get_array(&u->c, u->s->numbers, n);
     for (uint32_t i = 0; i < n && !u->c.is_bad; i++)
         if (u->s->numbers[i] >= n_distinct)
             return -EBADMSG;
@@ -169,7 +232,7 @@ static int get_dictionary(struct unpacking *u, const struct column *c, struct ev
         return -EBADMSG;
     for (size_t from = 0; from < n && !u->c.is_bad; from += NUMBERS_AT_ONCE) {
         size_t k = n - from < NUMBERS_AT_ONCE ? n - from : NUMBERS_AT_ONCE;
-        get_array(&u->c, lengths, k);
+        log_get_array(&u->c, lengths, k);
         for (size_t i = 0; i < k; i++) {
             if (lengths[i] > LOG_BLOCK_BYTES_MAX)
                 return -EBADMSG;
@@ -201,13 +264,13 @@ static int get_texts(struct unpacking *u, const struct column *c, struct event_v
     if (mode != MODE_SLICE && mode != MODE_OWN)
         return -EBADMSG;
     if (mode == MODE_SLICE) {
-        get_array(&u->c, s->numbers, c->n);
+        log_get_array(&u->c, s->numbers, c->n);
         for (uint32_t i = 0; i < c->n; i++) {
             v[i].at = s->numbers[i];
             v[i].reserved = 1; /* place in the original: added and checked when the row is known */
         }
     }
-    get_array(&u->c, s->numbers, c->n);
+    log_get_array(&u->c, s->numbers, c->n);
     for (uint32_t i = 0; i < c->n && !u->c.is_bad; i++) {
         if (s->numbers[i] > LOG_BLOCK_BYTES_MAX)
             return -EBADMSG;
@@ -235,7 +298,7 @@ static int get_column(struct unpacking *u, struct column *c)
     if (!is_number(c->type))
         return get_texts(u, c, v);
     uint64_t sign = sign_of(c->type);
-    get_array(&u->c, s->numbers, c->n);
+    log_get_array(&u->c, s->numbers, c->n);
     for (uint32_t i = 0; i < c->n; i++)
         v[i].unsigned_number = s->numbers[i] ^ sign;
     return u->c.is_bad ? -EBADMSG : 0;
@@ -270,6 +333,8 @@ static int get_all(struct unpacking *u)
     int r = get_heads(u);
     if (!r)
         r = get_rows(u, &n_values);
+    if (!r && u->has_lines)
+        r = get_lines(u);
     if (r)
         return r;
     if (events_room(u->out, n_values) || log_grow(&s->values, &s->values_capacity, n_values, sizeof(*s->values)) ||
@@ -292,6 +357,14 @@ static int get_all(struct unpacking *u)
     return r;
 }
 
+/* inflate - both parts, the text to @text, before a cursor goes over them. Return: 0 or -EBADMSG. */
+static int inflate(struct log_scratch *s, const uint8_t *p, const struct log_block_head *h, uint8_t *columns, uint8_t *text)
+{
+    memset(columns + h->columns_unpacked_bytes, 0, PAD);
+    int r = inflate_part(s, p + LOG_BLOCK_HEAD_BYTES, h->columns_bytes, h->columns_unpacked_bytes, columns);
+    return r ? r : inflate_part(s, p + LOG_BLOCK_HEAD_BYTES + h->columns_bytes, h->text_bytes, h->text_unpacked_bytes, text);
+}
+
 int log_block_unpack(struct log_scratch *s, const uint8_t *p, size_t n, struct events *out)
 {
     struct log_block_head h;
@@ -300,21 +373,24 @@ int log_block_unpack(struct log_scratch *s, const uint8_t *p, size_t n, struct e
     if (h.n_rows > EVENTS_ROWS - out->n)
         return LOG_BLOCK_NO_ROOM;
     size_t heap = out->heap.n;
+    bool has_lines = load_le32(p) == MAGIC;
     buf_clear(&s->columns);
+    buf_clear(&s->text);
     uint8_t *columns = buf_room(&s->columns, h.columns_unpacked_bytes + PAD);
-    uint8_t *text = buf_room(&out->heap, h.text_unpacked_bytes);
+    uint8_t *text = buf_room(has_lines ? &s->text : &out->heap, h.text_unpacked_bytes + (has_lines ? PAD : 0));
     if (!columns || !text) {
         out->heap.is_bad = false;
-        return out->n ? LOG_BLOCK_NO_ROOM : -ENOMEM;
+        return out->n && !has_lines ? LOG_BLOCK_NO_ROOM : -ENOMEM;
     }
-    memset(columns + h.columns_unpacked_bytes, 0, PAD);
-    int r = inflate_part(s, p + LOG_BLOCK_HEAD_BYTES, h.columns_bytes, h.columns_unpacked_bytes, columns);
-    if (!r)
-        r = inflate_part(s, p + LOG_BLOCK_HEAD_BYTES + h.columns_bytes, h.text_bytes, h.text_unpacked_bytes, text);
+    int r = inflate(s, p, &h, columns, text);
     if (!r) {
-        out->heap.n += h.text_unpacked_bytes;
-        struct unpacking u = {.s = s, .out = out, .c = cursor_over(columns, h.columns_unpacked_bytes), .n = h.n_rows,
-                              .text = heap, .text_n = h.text_unpacked_bytes};
+        struct unpacking u = {.s = s, .out = out, .c = cursor_over(columns, h.columns_unpacked_bytes), .n = h.n_rows, .text = heap,
+                              .text_n = has_lines ? LOG_BLOCK_BYTES_MAX : h.text_unpacked_bytes, .has_lines = has_lines,
+                              .lines = cursor_over(text, has_lines ? h.text_unpacked_bytes : 0)};
+        if (has_lines)
+            memset(text + h.text_unpacked_bytes, 0, PAD);
+        else
+            out->heap.n += h.text_unpacked_bytes;
         r = get_all(&u);
     }
     if (r) {

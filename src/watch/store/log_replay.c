@@ -47,6 +47,17 @@ static int add_rows(struct state *s, int64_t arrived_us)
     return 0;
 }
 
+/* unpack - all blocks of a frame. Return: 0, 1 or -EBADMSG (not what was written), -ENOMEM. */
+static int unpack(struct state *s, const struct journal_frame *frame)
+{
+    int r = 0;
+    for (size_t at = 0, n; !r && at < frame->n_batch; at += n) {
+        n = log_block_size(frame->batch + at, frame->n_batch - at);
+        r = n ? log_block_unpack(s->scratch, frame->batch + at, n, s->events) : -EBADMSG;
+    }
+    return !r && s->events->n != frame->n_rows ? -EBADMSG : r;
+}
+
 static int take_frame(void *context, const struct journal_frame *frame)
 {
     struct state *s = context;
@@ -54,8 +65,8 @@ static int take_frame(void *context, const struct journal_frame *frame)
     if (!frame->n_batch)
         return 0;
     events_clear(s->events);
-    int r = log_block_unpack(s->scratch, frame->batch, frame->n_batch, s->events);
-    if (r > 0 || r == -EBADMSG || (!r && s->events->n != frame->n_rows)) {
+    int r = unpack(s, frame);
+    if (r > 0 || r == -EBADMSG) {
         s->n_unread_bytes += frame->n_batch;
         return 0;
     }

@@ -140,7 +140,7 @@ int log_segment_open(int fd, uint64_t id, bool is_unsealed, struct log_segment *
     struct log_segment_tail tail;
     memcpy(&tail, s->p + LOG_SEGMENT_TAIL_AT, sizeof(tail));
     int r = check_header(h, id, (uint64_t)st.st_size, f);
-    bool has_digest = !r && h->major == LOG_SEGMENT_MAJOR && h->minor >= 1;
+    bool has_digest = !r && (h->major > 1 || h->minor >= 1);
     if (has_digest && tail.checksum != checksum(&tail, offsetof(struct log_segment_tail, checksum)))
         r = FAULT(f, -EBADMSG, segment_bad_header, (unsigned long long)id, "digest");
     if (!r)

@@ -21,14 +21,14 @@
 #include "watch/store/terms.h"
 
 #define LOG_SEGMENT_MAGIC "VGLOGSEG"
-#define LOG_SEGMENT_MAJOR 1u
-#define LOG_SEGMENT_MINOR 1u /* 1: with a digest of the rows */
+#define LOG_SEGMENT_MAJOR 2u /* 2: blocks of the second form, templates and variables */
+#define LOG_SEGMENT_MINOR 0u /* 1.1 and above: with a digest of the rows */
 #define LOG_SEGMENT_BYTE_ORDER UINT32_C(0x01020304)
 #define LOG_SEGMENT_HEADER_BYTES 512u
 #define LOG_SEGMENT_ROWS (1u << 20)
 #define LOG_SEGMENT_TEXT_MAX ((size_t)512 << 20) /* unpacked; then the segment is full */
-#define LOG_BLOCK_ROWS 4096u
-#define LOG_BLOCK_BYTES ((size_t)1 << 20)
+#define LOG_BLOCK_ROWS 8192u
+#define LOG_BLOCK_BYTES ((size_t)2 << 20)
 
 /* --- building ----------------------------------------------------------------------------------------------- */
 
@@ -45,6 +45,13 @@ uint32_t log_builder_rows(const struct log_builder *b);
  * Return: 0; LOG_SEGMENT_FULL when it is full now; -ENOMEM (rows taken so far stay).
  */
 int log_builder_add(struct log_builder *b, const struct events *e, uint32_t from, uint32_t *ret_taken);
+/*
+ * log_builder_take - all rows of @e, packed as blocks at once. @ret_p, @ret_n: those blocks one behind the other, borrowed until
+ * the next call: the journal keeps the same bytes. Only of batches that are worth it: small ones wait for a whole block.
+ * Return: 0; LOG_SEGMENT_FULL when it is full now; -ENOMEM (the builder is of no more use).
+ */
+int log_builder_take(struct log_builder *b, const struct events *e, const uint8_t **ret_p, size_t *ret_n);
+bool log_builder_is_worth(const struct events *e);
 /* log_builder_write - the whole file to @fd (not synced). The builder is spent. */
 int log_builder_write(struct log_builder *b, uint64_t id, int fd, uint64_t *ret_n_bytes, struct fault *f);
 

@@ -184,9 +184,8 @@ static int index_value(struct log_builder *b, const struct events *e, uint32_t r
 static int index_rows(struct log_builder *b, const struct events *e, uint32_t from, uint32_t n, struct log_block_entry *entry)
 {
     uint32_t block = n_blocks(b);
-    int r = 0;
+    int r = log_block_words(b->scratch, e, from, n, b->terms, block);
     for (uint32_t row = from; !r && row < from + n; row++) {
-        r = terms_add_text(b->terms, event_original(e, row), block);
         for (uint32_t i = event_from(e, row); !r && i < e->value_end[row]; i++)
             r = index_value(b, e, row, &e->values[i], block);
         int64_t t = e->time_us[row], a = e->arrived_us[row];
@@ -213,11 +212,13 @@ static int close_block(struct log_builder *b, const struct events *e, uint32_t f
     struct log_block_entry x = {.offset = b->packed.n, .first_row = b->n_rows, .n_rows = n,
                                 .event_min_us = INT64_MAX, .event_max_us = INT64_MIN,
                                 .arrived_min_us = INT64_MAX, .arrived_max_us = INT64_MIN};
-    int r = index_rows(b, e, from, n, &x);
+    int r = log_block_pack(b->scratch, e, from, n, ZSTD_LEVEL, &b->packed);
     if (!r)
-        r = log_block_pack(b->scratch, e, from, n, ZSTD_LEVEL, &b->packed);
-    if (r)
+        r = index_rows(b, e, from, n, &x);
+    if (r) {
+        b->packed.n = x.offset;
         return r;
+    }
     x.n_bytes = (uint32_t)(b->packed.n - x.offset);
     x.checksum = checksum(b->packed.p + x.offset, x.n_bytes);
     buf_add(&b->blocks, &x, sizeof(x));
@@ -262,6 +263,34 @@ static uint32_t worth_a_block(const struct log_builder *b, const struct events *
             return n;
     }
     return n == most ? n : 0;
+}
+
+bool log_builder_is_worth(const struct events *e)
+{
+    size_t bytes = 0;
+    for (uint32_t row = 0; row < e->n && bytes < LOG_BLOCK_BYTES / 4; row++)
+        bytes += e->original_n[row];
+    return e->n >= LOG_BLOCK_ROWS / 4 || bytes >= LOG_BLOCK_BYTES / 4;
+}
+
+int log_builder_take(struct log_builder *b, const struct events *e, const uint8_t **ret_p, size_t *ret_n)
+{
+    int r = flush(b);
+    size_t begin = b->packed.n;
+    for (uint32_t from = 0, n = 0; !r && from < e->n; from += n) {
+        size_t bytes = 0;
+        for (n = 0; n < LOG_BLOCK_ROWS && from + n < e->n && bytes < LOG_BLOCK_BYTES; n++)
+            bytes += e->original_n[from + n];
+        uint32_t left = e->n - from - n;
+        if (left && left < LOG_BLOCK_ROWS / 8 && n + left <= LOG_BLOCK_ROWS_MAX && bytes < LOG_BLOCK_BYTES)
+            n += left; /* no block for a handful */
+        r = close_block(b, e, from, n);
+    }
+    if (r)
+        return r;
+    *ret_p = b->packed.p + begin;
+    *ret_n = b->packed.n - begin;
+    return is_full(b) ? LOG_SEGMENT_FULL : 0;
 }
 
 int log_builder_add(struct log_builder *b, const struct events *e, uint32_t from, uint32_t *ret_taken)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Live writing of log events, as writer.c does for flows: a batch is packed once, written to the journal, then added to
- * the segment being built in memory. The journal is the truth; batches that come in small pieces become whole blocks
- * in the segment.
+ * Live writing of log events, as writer.c does for flows. A batch of some size is packed once, as blocks of the segment being
+ * built in memory, and the journal keeps the same bytes; of small ones the journal has a quick packing of its own, and their
+ * rows wait in the segment until they are a whole block. The journal is the truth: what cannot be built now is built from it.
  */
 #include "watch/store/store_impl.h"
 
@@ -74,16 +74,21 @@ static int seal_one(struct store_log_writer *w, struct fault *f)
     return 0;
 }
 
+/* drop_builder - the journal has the rows: sealing reads them there. */
+static void drop_builder(struct store_log_writer *w)
+{
+    log_builder_free(w->builder);
+    w->builder = NULL;
+}
+
 /* add_rows - @ret_is_full: seal it. Failing costs the builder, not the rows: the journal has them. */
 static void add_rows(struct store_log_writer *w, const struct events *e, bool *ret_is_full)
 {
     for (uint32_t from = 0, taken; w->builder && from < e->n; from += taken) {
         int r = log_builder_add(w->builder, e, from, &taken);
         *ret_is_full |= r == LOG_SEGMENT_FULL;
-        if (r < 0 || (r == LOG_SEGMENT_FULL && from + taken < e->n)) { /* a frame is never split between two segments */
-            log_builder_free(w->builder);
-            w->builder = NULL;
-        }
+        if (r < 0 || (r == LOG_SEGMENT_FULL && from + taken < e->n)) /* a frame is never split between two segments */
+            drop_builder(w);
     }
 }
 
@@ -109,29 +114,49 @@ int store_log_writer_note(struct store_log_writer *w, const void *key, size_t n_
     return before + n_key + 16 > w->notes.max ? -ENOBUFS : -ENOMEM;
 }
 
+/* pack - the batch as the journal keeps it. @ret_is_taken: the builder has its rows. Return: 0 or -ENOMEM. */
+static int pack(struct store_log_writer *w, const struct events *e, struct journal_frame *frame, bool *ret_is_taken, bool *ret_is_full)
+{
+    if (w->builder && log_builder_is_worth(e)) {
+        int r = log_builder_take(w->builder, e, &frame->batch, &frame->n_batch);
+        *ret_is_taken = r >= 0;
+        *ret_is_full = r == LOG_SEGMENT_FULL;
+        if (r >= 0)
+            return 0;
+        drop_builder(w);
+    }
+    buf_clear(&w->packed);
+    int r = log_block_pack(w->scratch, e, 0, e->n, JOURNAL_LEVEL, &w->packed);
+    frame->batch = w->packed.p;
+    frame->n_batch = w->packed.n;
+    return r;
+}
+
 int store_log_writer_append(struct store_log_writer *w, const struct events *e, struct fault *f)
 {
     if (!e->n)
         return 0;
-    buf_clear(&w->packed);
-    if (log_block_pack(w->scratch, e, 0, e->n, JOURNAL_LEVEL, &w->packed))
-        return FAULT(f, -ENOMEM, store_no_memory, "store/journals");
     int r = w->is_open ? 0 : open_one(w, f);
     if (r)
         return r;
+    bool is_taken = false, is_full = false;
     uint64_t before = w->journal.n_bytes;
     struct journal_frame frame = {.sequence = atomic_fetch_add(&w->store->sequence, 1) + 1, .arrived_us = clock_now_us(),
-                                  .n_rows = e->n, .notes = w->notes.p, .n_notes = w->notes.n, .batch = w->packed.p,
-                                  .n_batch = w->packed.n};
+                                  .n_rows = e->n, .notes = w->notes.p, .n_notes = w->notes.n};
+    if (pack(w, e, &frame, &is_taken, &is_full))
+        return FAULT(f, -ENOMEM, store_no_memory, "store/journals");
     r = journal_append(&w->journal, &frame, f);
+    if (r && is_taken)
+        drop_builder(w); /* it has rows that nobody acknowledged */
     if (r)
         return r;
     STORE_COUNT(w->store, journal_bytes, w->journal.n_bytes - before);
     STORE_COUNT(w->store, rows_kept, e->n);
     if (w->notes.n)
         keep_notes(w, frame.sequence);
-    bool is_full = w->journal.n_rows + EVENTS_ROWS > LOG_SEGMENT_ROWS || w->journal.n_rows + EVENTS_ROWS > w->store->options.segment_rows;
-    add_rows(w, e, &is_full);
+    is_full |= w->journal.n_rows + EVENTS_ROWS > LOG_SEGMENT_ROWS || w->journal.n_rows + EVENTS_ROWS > w->store->options.segment_rows;
+    if (!is_taken)
+        add_rows(w, e, &is_full);
     if (is_full)
         (void)seal_one(w, NULL); /* if memory is out now, the next append tries again */
     return 0;

@@ -208,7 +208,14 @@ struct waiting {
     uint8_t n;
 };
 
-enum { AT_ONCE = 64, WAITING_BYTES = AT_ONCE * 256, PADDED = 8, NO_BLOCK = UINT16_MAX };
+/* a word added not long ago: short ones are known exactly by their first and their last eight bytes */
+struct recent {
+    uint64_t head, tail;
+    uint32_t block;
+    uint32_t n;
+};
+
+enum { AT_ONCE = 64, WAITING_BYTES = AT_ONCE * 256, PADDED = 8, NO_BLOCK = UINT16_MAX, RECENT = 4096, RECENT_BYTES = 16 };
 
 struct terms_builder {
     struct buf bytes, legacy;
@@ -223,6 +230,8 @@ struct terms_builder {
     struct waiting waiting[AT_ONCE];
     uint64_t seed; /* of the hashes: who sends words cannot make them alike */
     unsigned n_waiting, n_text;
+    uint32_t block; /* of those that wait */
+    struct recent recent[RECENT];
     uint8_t text[WAITING_BYTES + PADDED];
 };
 
@@ -255,6 +264,7 @@ void terms_builder_clear(struct terms_builder *b)
     buf_clear(&b->bytes);
     b->n = b->n_pairs = 0;
     b->n_waiting = b->n_text = 0;
+    memset(b->recent, 0, sizeof(b->recent));
     if (b->slots)
         memset(b->slots, 0, b->n_slots * sizeof(*b->slots));
 }
@@ -361,7 +371,7 @@ static int add_waiting(struct terms_builder *b, const struct waiting *w, uint16_
 }
 
 /* flush - those that wait; the memory they lead to is asked for beforehand, many at a time. */
-static int flush(struct terms_builder *b, uint16_t block)
+static int flush(struct terms_builder *b)
 {
     unsigned n = b->n_waiting;
     b->n_waiting = b->n_text = 0;
@@ -378,53 +388,67 @@ static int flush(struct terms_builder *b, uint16_t block)
     }
     int r = 0;
     for (unsigned i = 0; !r && i < n; i++)
-        r = add_waiting(b, &b->waiting[i], block);
+        r = add_waiting(b, &b->waiting[i], (uint16_t)b->block);
     return r;
 }
 
-/* wait - the @n bytes at the end of the text are a word. */
+/* wait - the @n bytes at the end of the text are a word: it waits, unless this block is known to have it. */
 static void wait(struct terms_builder *b, unsigned n)
 {
     uint8_t *p = b->text + b->n_text;
-    struct waiting *w = &b->waiting[b->n_waiting++];
     memset(p + n, 0, PADDED);
-    *w = (struct waiting){.head = head_of(p, n), .at = b->n_text, .n = (uint8_t)n};
-    w->hash = hash_of(b->seed, p, n, w->head);
+    uint64_t head = head_of(p, n), tail = n > 8 ? load_le64(p + n - 8) : 0;
+    uint32_t hash = hash_of(b->seed, p, n, head);
+    struct recent *recent = &b->recent[hash % RECENT];
+    if (n <= RECENT_BYTES) {
+        if (recent->head == head && recent->tail == tail && recent->n == n && recent->block == b->block)
+            return;
+        *recent = (struct recent){.head = head, .tail = tail, .block = b->block, .n = n};
+    }
+    b->waiting[b->n_waiting++] = (struct waiting){.head = head, .hash = hash, .at = b->n_text, .n = (uint8_t)n};
     b->n_text += n;
 }
 
 /* make_room - for one more. Return: 0 or -ENOMEM. */
-static int make_room(struct terms_builder *b, uint32_t block)
+static int make_room(struct terms_builder *b)
 {
-    return b->n_waiting == AT_ONCE || b->n_text + TERM_VALUE_MAX > WAITING_BYTES ? flush(b, (uint16_t)block) : 0;
+    return b->n_waiting == AT_ONCE || b->n_text + TERM_VALUE_MAX > WAITING_BYTES ? flush(b) : 0;
 }
 
-static int add(struct terms_builder *b, const char *p, unsigned n, uint32_t block)
+/* go_to - what is added from now on stands in @block. */
+static int go_to(struct terms_builder *b, uint32_t block)
 {
-    int r = make_room(b, block);
+    int r = b->block != block ? flush(b) : 0;
+    b->block = block;
+    return r;
+}
+
+static int add(struct terms_builder *b, const char *p, unsigned n)
+{
+    int r = make_room(b);
     memcpy(b->text + b->n_text, p, n);
     wait(b, n);
     return r;
 }
 
 /* add_address - of which @word, of @n digits, is the first part. */
-static int add_address(struct terms_builder *b, const char *begin, const char *word, unsigned n, const char *end, uint32_t block)
+static int add_address(struct terms_builder *b, const char *begin, const char *word, unsigned n, const char *end)
 {
     bool goes_on = (size_t)(end - word) > n && word[n] == '.';
     bool is_first = word == begin || word[-1] != '.' || word - 1 == begin || classes[(unsigned char)word[-2]] != DIGIT;
     unsigned n_address = goes_on && is_first ? term_address((struct text){word, (size_t)(end - word)}) : 0;
-    return n_address ? add(b, word, n_address, block) : 0;
+    return n_address ? add(b, word, n_address) : 0;
 }
 
 /* add_words - as they stand. */
-static int add_words(struct terms_builder *b, struct text t, uint32_t block)
+static int add_words(struct terms_builder *b, struct text t)
 {
     const char *p = t.p, *end = t.p + t.n;
     int r = 0;
     while (!r && (p = to_word(p, end)) < end) {
         unsigned n;
         bool is_cut;
-        r = make_room(b, block);
+        r = make_room(b);
         const char *word = p;
         uint8_t *to = b->text + b->n_text;
         p = take_word(p, end, (char *)to, &n, &is_cut);
@@ -433,32 +457,36 @@ static int add_words(struct terms_builder *b, struct text t, uint32_t block)
         bool is_number = n <= 3 && (size_t)(p - word) == n && *to >= '0' && *to <= '9';
         wait(b, n);
         if (!r && is_cut)
-            r = add(b, TERM_LONG, 1, block);
+            r = add(b, TERM_LONG, 1);
         if (!r && is_number)
-            r = add_address(b, t.p, word, n, end, block);
+            r = add_address(b, t.p, word, n, end);
     }
     return r;
 }
 
+int terms_add_words(struct terms_builder *b, struct text t, uint32_t block)
+{
+    int r = go_to(b, block);
+    return r ? r : add_words(b, t);
+}
+
 int terms_add_text(struct terms_builder *b, struct text t, uint32_t block)
 {
-    int r = add_words(b, t, block);
+    int r = terms_add_words(b, t, block);
     if (!r && !text_is_utf8(t.p, t.n))
         for (int k = 0; !r && k < TEXT_N_LEGACY; k++) { /* what else the bytes may say */
             buf_clear(&b->legacy);
             char *p = (char *)buf_room(&b->legacy, t.n);
-            r = p ? add_words(b, (struct text){p, text_fold_legacy((enum text_legacy)k, t, p)}, block) : -ENOMEM;
+            r = p ? add_words(b, (struct text){p, text_fold_legacy((enum text_legacy)k, t, p)}) : -ENOMEM;
         }
-    int e = flush(b, (uint16_t)block);
-    return r ? r : e;
+    return r;
 }
 
 int terms_add_value(struct terms_builder *b, struct text t, uint32_t block)
 {
     char value[TERM_VALUE_MAX];
-    int r = add(b, value, term_value(t, value), block);
-    int e = flush(b, (uint16_t)block);
-    return r ? r : e;
+    int r = go_to(b, block);
+    return r ? r : add(b, value, term_value(t, value));
 }
 
 /* --- sorting: by the first eight bytes at once, what is alike there by comparison ----------------------------------- */
@@ -528,6 +556,8 @@ static unsigned shared_bytes(const uint8_t *a, unsigned n_a, const uint8_t *b, u
 
 int terms_write(struct terms_builder *b, uint32_t n_blocks, struct buf *heads, struct buf *body)
 {
+    if (flush(b))
+        return -ENOMEM;
     struct key *keys = sorted(b);
     uint32_t *first = calloc(b->n + 2, sizeof(*first)); /* of each term's blocks */
     uint16_t *blocks = malloc((b->n_pairs + 1) * sizeof(*blocks));

@@ -53,6 +53,8 @@ void terms_builder_clear(struct terms_builder *b);
 bool terms_builder_is_full(const struct terms_builder *b);
 /* terms_add_text - all words of @t, in block @block; blocks in ascending order. Return: 0 or -ENOMEM. */
 int terms_add_text(struct terms_builder *b, struct text t, uint32_t block);
+/* terms_add_words - the same, for who knows that @t is UTF-8 or has other bytes looked at elsewhere. */
+int terms_add_words(struct terms_builder *b, struct text t, uint32_t block);
 /* terms_add_value - @t folded as one term. Return: 0 or -ENOMEM. */
 int terms_add_value(struct terms_builder *b, struct text t, uint32_t block);
 /* terms_write - the section; offsets of its groups into @heads (u32 each). Return: 0 or -ENOMEM. */
