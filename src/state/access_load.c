@@ -178,7 +178,8 @@ static int read_bindings(struct access_view *v, const struct roles *roles, struc
 static int read_grants(struct access_view *v, struct db *db)
 {
     int r = 0;
-    struct db_statement *s = db_sql(db, "SELECT g.person, g.permissions, g.from_us, min(g.to_us, coalesce(g.ended_us, 9223372036854775807)),"
+    struct db_statement *s = db_sql(db, "SELECT g.person, g.permissions, g.from_us,"
+                                        " min(g.to_us, coalesce(g.ended_us, 9223372036854775807)),"
                                         " t.unit, t.is_below, t.kind, t.object FROM access_grant_target t"
                                         " JOIN access_grant g ON g.id = t.access_grant JOIN person p ON p.id = g.person"
                                         " WHERE p.is_disabled = 0");

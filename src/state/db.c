@@ -50,6 +50,8 @@ struct db_pool {
     unsigned n_readers, n_idle;
     struct function functions[MAX_FUNCTIONS][MAX_READERS + 1];
     unsigned n_functions;
+    void *attached;
+    void (*release)(void *what);
 };
 
 /* --- failures ---------------------------------------------------------------------------------------------------- */
@@ -174,6 +176,8 @@ void db_pool_close(struct db_pool *p)
     for (unsigned i = 0; i < p->n_readers; i++)
         close_one(&p->readers[i]);
     close_one(&p->writer);
+    if (p->release)
+        p->release(p->attached);
     pthread_cond_destroy(&p->given);
     pthread_mutex_destroy(&p->lock);
     pthread_mutex_destroy(&p->writing);
@@ -502,4 +506,22 @@ int db_function(struct db_pool *p, const char *name, int n_arguments, int64_t (*
 void db_set_context(struct db *db, void *context)
 {
     db->context = context;
+}
+
+void db_attach(struct db_pool *p, void *what, void (*release)(void *what))
+{
+    if (p->release)
+        p->release(p->attached);
+    p->attached = what;
+    p->release = release;
+}
+
+void *db_attached(const struct db *db)
+{
+    return db->pool->attached;
+}
+
+const char *db_path(const struct db_pool *p)
+{
+    return p->path;
 }

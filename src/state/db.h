@@ -95,3 +95,11 @@ int db_function(struct db_pool *p, const char *name, int n_arguments, int64_t (*
                 struct fault *f);
 /* db_set_context - of this connection, until it is given back; what functions are called with. */
 void db_set_context(struct db *db, void *context);
+
+/*
+ * db_attach - something that lives as long as the pool and that statements' texts may lie in; @release (may be NULL) is called by
+ * db_pool_close after the last statement is gone. Once, before threads. db_attached - it, of any connection.
+ */
+void db_attach(struct db_pool *p, void *what, void (*release)(void *what));
+void *db_attached(const struct db *db);
+const char *db_path(const struct db_pool *p);

@@ -27,6 +27,9 @@ struct trail_entry {
 
 extern const struct db_migrations trail_migrations;
 
+#define TRAIL_DETAIL_MAX ((size_t)256 << 10) /* a longer one is replaced by {"is_cut":true,"bytes":n} */
+#define TRAIL_WHY_MAX ((size_t)8 << 10)      /* longer texts are cut on a character */
+
 /* trail_add - in the writing transaction @db. Sticky failure like any statement. */
 void trail_add(struct db *db, const struct trail_entry *e);
 
@@ -45,6 +48,7 @@ struct trail_kind {
 /*
  * trail_watch - tell the pool what is watched; after migrations, before the first entry. What is told is remembered in the
  * table trail_layout, append-only and part of every hash: verify needs no list, and entries of an older layout stay true.
+ * With no kinds (@n 0) it only makes the pool ready for trail_verify.
  */
 int trail_watch(struct db_pool *p, const struct trail_kind *kinds, size_t n, struct fault *f);
 /* trail_again - enter all rows of @kind anew, as system: a migration has rewritten them. Return: rows. */
@@ -54,7 +58,7 @@ struct trail_report {
     uint64_t n_entries, first_wrong;     /* number of the first entry that does not follow; 0: none */
     uint64_t n_objects, n_objects_wrong; /* whose state is not what the last entry of them says */
     char wrong_object[96];               /* the first of them: "alert 17" */
-    struct sha256 head;
+    struct sha256 head;                  /* of the last entry that follows; zero: none */
     bool has_head;                       /* the head asked for stands in it */
 };
 /* trail_verify - @head may be NULL. Return: 0 (what is wrong stands in @ret), or -errno. */
