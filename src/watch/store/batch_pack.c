@@ -3,15 +3,20 @@
  * Head, observers, presence, then every column of `columns` in order of ids: length u32 and a packed array. Presence and
  * `columns` are bits by id (format/flow.h).
  * Addresses of family 6 are two arrays, the upper and the lower eight bytes. Texts are bytes as they are.
+ *
+ * The second form: a longer head; observers with their numbers; the segment's cells of every column but the addresses, in
+ * order of ids, presence last; the packed columns; then the late ones in order of ids, each as in the first form.
  */
 #include "watch/store/batch_pack.h"
 
 #include "watch/store/pack.h"
+#include "watch/store/segment_format.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define BATCH_PACK_MAGIC UINT32_C(0x31504256) /* VBP1 */
+#define BATCH_PACK_MAGIC UINT32_C(0x31504256)  /* VBP1 */
+#define BATCH_BLOCK_MAGIC UINT32_C(0x32504256) /* VBP2 */
 #define UNSET __attribute__((uninitialized))
 
 struct head {
@@ -20,7 +25,15 @@ struct head {
 };
 _Static_assert(sizeof(struct head) == 24, "stored as it is");
 
-enum { OBSERVER_BYTES = 20, MINIS = FLOW_BATCH_ROWS / PACK_VALUES };
+struct block_head {
+    struct head head;
+    uint64_t late; /* ids */
+    uint32_t n_packed, reserved;
+};
+_Static_assert(sizeof(struct block_head) == 40, "stored as it is");
+
+enum { OBSERVER_BYTES = 20, NUMBERED_BYTES = OBSERVER_BYTES + 4 };
+#define ADDRESS_COLUMNS ((UINT64_C(1) << FLOW_N_ADDRESSES) - 1)
 
 /* --- packing ----------------------------------------------------------------------- */
 
@@ -144,6 +157,59 @@ int batch_pack(const struct flow_batch *b, struct buf *out)
     return -ENOMEM;
 }
 
+/* n_cells - of a block with the columns of @stored ids. */
+static uint32_t n_cells(uint64_t stored)
+{
+    return (uint32_t)__builtin_popcountll(flow_columns_load(stored) & ~ADDRESS_COLUMNS) + 1;
+}
+
+int batch_block_begin(const struct flow_batch *b, struct buf *out)
+{
+    size_t n = sizeof(struct block_head) + (size_t)b->n_observers * NUMBERED_BYTES +
+               n_cells(flow_columns_store(b->columns)) * sizeof(struct segment_cell);
+    if (!buf_room(out, n)) {
+        out->is_bad = false;
+        return -ENOMEM;
+    }
+    out->n += n;
+    return 0;
+}
+
+/* put_head - what batch_block_begin left room for. */
+static void put_block_head(const struct batch_block *x, uint32_t n_packed, uint8_t *p)
+{
+    const struct flow_batch *b = x->batch;
+    struct block_head h = {.head = {BATCH_BLOCK_MAGIC, b->n, b->n_observers, (uint32_t)b->family, flow_columns_store(b->columns)},
+                           .late = flow_columns_store(x->late), .n_packed = n_packed};
+    memcpy(p, &h, sizeof(h));
+    p += sizeof(h);
+    for (uint32_t i = 0; i < b->n_observers; i++, p += NUMBERED_BYTES) {
+        memcpy(p, b->observers[i].ip.b, 16);
+        memcpy(p + 16, &b->observers[i].domain, 4);
+        memcpy(p + OBSERVER_BYTES, &x->observers[i], 4);
+    }
+    for (uint64_t left = h.head.columns; left; left &= left - 1) {
+        unsigned c = flow_stored_column((unsigned)__builtin_ctzll(left));
+        if (c < FLOW_N_ADDRESSES)
+            continue;
+        memcpy(p, &x->cells[c], sizeof(*x->cells));
+        p += sizeof(*x->cells);
+    }
+    memcpy(p, &x->cells[SEGMENT_PRESENCE], sizeof(*x->cells));
+}
+
+int batch_block_end(const struct batch_block *x, size_t from, size_t packed, struct buf *out)
+{
+    put_block_head(x, (uint32_t)(out->n - packed), out->p + from);
+    for (uint64_t left = flow_columns_store(x->late); left; left &= left - 1)
+        put_column(out, x->batch, flow_stored_column((unsigned)__builtin_ctzll(left)));
+    if (!out->is_bad)
+        return 0;
+    out->is_bad = false;
+    out->n = from;
+    return -ENOMEM;
+}
+
 /* --- unpacking --------------------------------------------------------------------- */
 
 struct reader {
@@ -253,8 +319,8 @@ static int load_head(const uint8_t *p, size_t n, struct head *h)
     if (n < sizeof(*h))
         return -EBADMSG;
     memcpy(h, p, sizeof(*h));
-    if (h->magic != BATCH_PACK_MAGIC || h->n > FLOW_BATCH_ROWS || h->n_observers > FLOW_BATCH_OBSERVERS ||
-        (h->family != 4 && h->family != 6))
+    if ((h->magic != BATCH_PACK_MAGIC && h->magic != BATCH_BLOCK_MAGIC) || h->n > FLOW_BATCH_ROWS ||
+        h->n_observers > FLOW_BATCH_OBSERVERS || (h->family != 4 && h->family != 6))
         return -EBADMSG;
     return h->columns & ~flow_stored_known() ? -EPROTO : 0;
 }
@@ -283,11 +349,10 @@ static int check_rows(const struct flow_batch *b)
     return 0;
 }
 
-/* get_presence - a row that has what this program does not know is as bad as one that has what the batch has not. */
-static void get_presence(struct reader *r, struct flow_batch *b)
+/* load_presence - a row that has what this program does not know is as bad as one that has what the batch has not. */
+static void load_presence(struct reader *r, struct flow_batch *b)
 {
     uint64_t all = 0;
-    get_array64(r, b->n, b->present);
     for (uint32_t i = 0; !r->is_bad && i < b->n; i++)
         all |= b->present[i];
     for (uint32_t i = 0; !r->is_bad && flow_columns_moved() && i < b->n; i++)
@@ -310,13 +375,183 @@ static int get_column(struct reader *r, struct flow_batch *b, unsigned c)
 
 static int get_columns(struct reader *r, struct flow_batch *b)
 {
-    get_presence(r, b);
+    get_array64(r, b->n, b->present);
+    load_presence(r, b);
     for (uint64_t left = flow_columns_store(b->columns); left && !r->is_bad; left &= left - 1) {
         int e = get_column(r, b, flow_stored_column((unsigned)__builtin_ctzll(left)));
         if (e)
             return e;
     }
     return r->is_bad ? -EBADMSG : check_rows(b);
+}
+
+/* --- unpacking a block ------------------------------------------------------------- */
+
+/* the parts of the second form */
+struct block_parts {
+    const uint8_t *observers, *cells, *packed;
+    uint32_t n_packed;
+};
+
+static struct segment_cell load_cell(const struct block_parts *x, uint32_t k)
+{
+    struct segment_cell cell;
+    memcpy(&cell, x->cells + (size_t)k * sizeof(cell), sizeof(cell));
+    return cell;
+}
+
+/* bytes_of - where a cell says its bytes lie. */
+static struct reader bytes_of(const struct block_parts *x, const struct segment_cell *cell)
+{
+    uint64_t at = cell->offset_and_kind & ((UINT64_C(1) << 56) - 1);
+    bool is_outside = at > x->n_packed || cell->n_bytes > x->n_packed - at;
+    return (struct reader){.p = is_outside ? x->packed : x->packed + at, .left = is_outside ? 0 : cell->n_bytes,
+                           .is_bad = is_outside};
+}
+
+static enum segment_kind kind_of(const struct segment_cell *cell)
+{
+    uint64_t kind = cell->offset_and_kind >> 56;
+    return kind < N_KINDS ? (enum segment_kind)kind : N_KINDS;
+}
+
+/* get_wide - @start: where event.start has been read to. */
+static int get_wide(const struct block_parts *x, const struct segment_cell *cell, uint64_t sign, const uint64_t *start,
+                    uint32_t n, uint64_t *out)
+{
+    enum segment_kind kind = kind_of(cell);
+    struct reader r = bytes_of(x, cell);
+    if (kind == KIND_CONSTANT) {
+        for (uint32_t i = 0; i < n; i++)
+            out[i] = cell->min;
+        return 0;
+    }
+    if ((kind != KIND_PLAIN && (kind != KIND_SINCE_START || !start)) || r.is_bad || unpack_array64(r.p, r.left, n, out))
+        return -EBADMSG;
+    for (uint32_t i = 0; sign && i < n; i++)
+        out[i] ^= sign;
+    for (uint32_t i = 0; kind == KIND_SINCE_START && i < n; i++)
+        out[i] += start[i];
+    return 0;
+}
+
+static int get_narrow(const struct block_parts *x, const struct segment_cell *cell, struct flow_batch *b, unsigned k)
+{
+    uint32_t wide[FLOW_BATCH_ROWS] UNSET;
+    enum segment_kind kind = kind_of(cell);
+    struct reader r = bytes_of(x, cell);
+    if (kind == KIND_CONSTANT)
+        for (uint32_t i = 0; i < b->n; i++)
+            wide[i] = (uint32_t)cell->min;
+    else if (kind != KIND_PLAIN || r.is_bad || unpack_array32(r.p, r.left, b->n, wide))
+        return -EBADMSG;
+    unsigned width = flow_columns[FLOW_COLUMN_NUMBER(k)].width;
+    if (width == 4)
+        memcpy(b->number[k], wide, b->n * sizeof(*wide));
+    for (uint32_t i = 0; i < b->n && width == 2; i++)
+        ((uint16_t *)b->number[k])[i] = (uint16_t)wide[i];
+    for (uint32_t i = 0; i < b->n && width == 1; i++)
+        ((uint8_t *)b->number[k])[i] = (uint8_t)wide[i];
+    return 0;
+}
+
+/* number_observers - the batch's own numbers in the place of the segment's, which mostly come in runs. */
+static int number_observers(const struct block_parts *x, struct flow_batch *b)
+{
+    uint32_t *v = b->number[FLOW_OBSERVER], last = 0, last_is = 0;
+    bool has_last = false;
+    for (uint32_t i = 0; i < b->n; i++) {
+        if (!(b->present[i] & FLOW_HAS(FLOW_OBSERVER))) {
+            v[i] = 0;
+            continue;
+        }
+        if (!has_last || v[i] != last) {
+            uint32_t k = 0, number = 0;
+            for (; k < b->n_observers; k++) {
+                memcpy(&number, x->observers + (size_t)k * NUMBERED_BYTES + OBSERVER_BYTES, 4);
+                if (number == v[i])
+                    break;
+            }
+            if (k == b->n_observers)
+                return -EBADMSG;
+            last = v[i];
+            last_is = k;
+            has_last = true;
+        }
+        v[i] = last_is;
+    }
+    return 0;
+}
+
+/* get_cells - the columns that are packed; the end after the start, to which it may refer. */
+static int get_cells(const struct block_parts *x, const struct block_head *h, struct flow_batch *b)
+{
+    struct segment_cell end = {0};
+    uint32_t k = 0;
+    uint64_t late = flow_columns_load(h->late);
+    bool has_end = false;
+    for (uint64_t left = h->head.columns; left; left &= left - 1) {
+        unsigned c = flow_stored_column((unsigned)__builtin_ctzll(left));
+        if (c < FLOW_N_ADDRESSES)
+            continue;
+        struct segment_cell cell = load_cell(x, k++);
+        int e = 0;
+        if (late >> c & 1)
+            continue;
+        if (c == FLOW_COLUMN_NUMBER(FLOW_END)) {
+            end = cell;
+            has_end = true;
+        } else if (flow_columns[c].width == 8)
+            e = get_wide(x, &cell, segment_sign(c), NULL, b->n, b->number[c - FLOW_N_ADDRESSES]);
+        else
+            e = get_narrow(x, &cell, b, c - FLOW_N_ADDRESSES);
+        if (e)
+            return e;
+    }
+    bool has_start = (b->columns & ~late & FLOW_HAS(FLOW_START)) != 0;
+    const uint64_t *start = has_start ? b->number[FLOW_START] : NULL;
+    return has_end ? get_wide(x, &end, segment_sign(FLOW_COLUMN_NUMBER(FLOW_END)), start, b->n, b->number[FLOW_END]) : 0;
+}
+
+static int get_block(const uint8_t *p, size_t n, struct flow_batch *b)
+{
+    struct block_head h;
+    if (n < sizeof(h))
+        return -EBADMSG;
+    memcpy(&h, p, sizeof(h));
+    const uint64_t all = flow_columns_load(h.head.columns), late = flow_columns_load(h.late);
+    struct reader r = {.p = p + sizeof(h), .left = n - sizeof(h)};
+    if (!b->n || all & FLOW_HAS_TEXT || h.late & ~h.head.columns || (all & ADDRESS_COLUMNS) != (late & ADDRESS_COLUMNS))
+        return -EBADMSG;
+    struct block_parts x = {.observers = take(&r, (size_t)h.head.n_observers * NUMBERED_BYTES),
+                            .cells = take(&r, n_cells(h.head.columns) * sizeof(struct segment_cell)),
+                            .packed = take(&r, h.n_packed), .n_packed = h.n_packed};
+    if (r.is_bad)
+        return -EBADMSG;
+    for (; b->n_observers < h.head.n_observers; b->n_observers++) {
+        const uint8_t *o = x.observers + (size_t)b->n_observers * NUMBERED_BYTES;
+        memcpy(b->observers[b->n_observers].ip.b, o, 16);
+        memcpy(&b->observers[b->n_observers].domain, o + 16, 4);
+    }
+    struct segment_cell presence = load_cell(&x, n_cells(h.head.columns) - 1);
+    if (get_wide(&x, &presence, 0, NULL, b->n, b->present))
+        return -EBADMSG;
+    load_presence(&r, b);
+    for (uint64_t left = h.late; left && !r.is_bad; left &= left - 1)
+        (void)get_column(&r, b, flow_stored_column((unsigned)__builtin_ctzll(left))); /* no texts: always 0 */
+    if (r.is_bad || r.left || get_cells(&x, &h, b))
+        return -EBADMSG;
+    if (all & ~late & FLOW_HAS(FLOW_OBSERVER) && number_observers(&x, b))
+        return -EBADMSG;
+    return check_rows(b);
+}
+
+static int get_batch(const uint8_t *p, size_t n, const struct head *h, struct flow_batch *b)
+{
+    struct reader r = {.p = p + sizeof(*h), .left = n - sizeof(*h)};
+    get_observers(&r, b, h->n_observers);
+    int e = h->n ? get_columns(&r, b) : 0;
+    return e ? e : r.is_bad || r.left ? -EBADMSG : 0;
 }
 
 int batch_unpack(const uint8_t *p, size_t n, struct flow_batch *out)
@@ -328,13 +563,9 @@ int batch_unpack(const uint8_t *p, size_t n, struct flow_batch *out)
         return e;
     if ((int)h.family != out->family)
         return -EBADMSG;
-    struct reader r = {.p = p + sizeof(h), .left = n - sizeof(h)};
     out->n = h.n;
     out->columns = flow_columns_load(h.columns);
-    get_observers(&r, out, h.n_observers);
-    e = h.n ? get_columns(&r, out) : 0;
-    if (!e && (r.is_bad || r.left))
-        e = -EBADMSG;
+    e = h.magic == BATCH_BLOCK_MAGIC ? get_block(p, n, out) : get_batch(p, n, &h, out);
     if (e)
         flow_batch_clear(out);
     return e;

@@ -11,6 +11,8 @@
 
 #include "watch/flow_batch.h"
 
+struct segment_cell; /* segment_format.h */
+
 /* no batch packs to more; also a bound for the caller's frame */
 #define BATCH_PACK_MAX ((size_t)16 << 20)
 
@@ -30,3 +32,20 @@ int batch_pack_head(const uint8_t *p, size_t n, int *ret_family, uint32_t *ret_r
  * Return: 0, -ENOMEM, -EBADMSG or -EPROTO (as above); @out is cleared when not 0.
  */
 int batch_unpack(const uint8_t *p, size_t n, struct flow_batch *out);
+
+/*
+ * The second form, of a whole batch that is at once a block of the segment being built: what the segment packs of it
+ * stands in the frame as it will stand in the segment's file, and is taken from there when the segment is written. Beside
+ * it, packed as above, what the segment cannot hold yet: addresses, and the columns that they tell. No texts.
+ */
+struct batch_block {
+    const struct flow_batch *batch;
+    const struct segment_cell *cells; /* by column, presence last; offsets from where the packed columns begin */
+    uint64_t late;                    /* columns not among the packed ones */
+    const uint32_t *observers;        /* what the packed column holds for each observer of the batch */
+};
+
+/* batch_block_begin - room for the head at the end of @out; the caller appends the packed columns. Return: 0 or -ENOMEM. */
+int batch_block_begin(const struct flow_batch *b, struct buf *out);
+/* batch_block_end - the rest of what began at @from of @out, its packed columns at @packed. Return: 0 or -ENOMEM. */
+int batch_block_end(const struct batch_block *x, size_t from, size_t packed, struct buf *out);

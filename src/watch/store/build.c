@@ -140,9 +140,7 @@ int build_publish(struct store *s, const struct manifest_segment *segments, size
 static int seal_job(struct store *s, struct build_job *job, struct fault *f)
 {
     uint64_t id = job->journal.id;
-    int family = job->journal.family;
-    journal_close(&job->journal);
-    int r;
+    int family = job->journal.family, r;
     if (!job->builder && !job->logs)
         r = replay_to_segments(s, id, family, false, f);
     else {
@@ -152,6 +150,7 @@ static int seal_job(struct store *s, struct build_job *job, struct fault *f)
             r = build_publish(s, &job->segment, 1, id, &c, f);
         manifest_change_fini(&c);
     }
+    journal_close(&job->journal); /* the builder read blocks from it */
     if (r) /* the journal keeps the rows; a later tick or the next open seals it */
         (void)build_add_pending(s, id, family);
     return r;

@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define JOURNAL_MAJOR 1
+#define JOURNAL_MAJOR 2 /* 1: no batches in the second form */
 #define JOURNAL_MINOR 0
 #define JOURNAL_HEADER_BYTES 64u
 #define JOURNAL_FRAME_BYTES 48u

@@ -2,7 +2,11 @@
 /*
  * One full block of rows: numbers packed; addresses, and what the ends of flows say of them (AS number, prefix length),
  * put aside as records.
+ *
+ * What is packed goes to memory of the block, or straight into a frame of the journal, from where it is read again when
+ * the segment is written.
  */
+#include "watch/store/batch_pack.h"
 #include "watch/store/checksum.h"
 #include "watch/store/pack.h"
 #include "watch/store/segment_builder.h"
@@ -16,13 +20,13 @@ enum { TEXT_LEVEL = 1 };
 
 /* --- packing the numbers of a block ------------------------------------------------------ */
 
-/* put_cell - the bytes from @from to the end of `packed` are column @c of the block. */
+/* put_cell - the bytes from @from to the end of what is packed are column @c of the block. */
 static void put_cell(struct segment_builder *b, struct block *block, unsigned c, enum segment_kind kind, size_t from)
 {
     struct segment_cell *cell = &block->cells[c];
-    cell->offset_and_kind = from | (uint64_t)kind << 56;
-    cell->n_bytes = (uint32_t)(b->packed.n - from);
-    cell->checksum = (uint32_t)checksum(b->packed.p + from, b->packed.n - from);
+    cell->offset_and_kind = (from - b->to_begin) | (uint64_t)kind << 56;
+    cell->n_bytes = (uint32_t)(b->to->n - from);
+    cell->checksum = (uint32_t)checksum(b->to->p + from, b->to->n - from);
 }
 
 static void put_constant(struct block *block, unsigned c, uint64_t v)
@@ -33,11 +37,11 @@ static void put_constant(struct block *block, unsigned c, uint64_t v)
 static int put_array64(struct segment_builder *b, struct block *block, unsigned c, enum segment_kind kind,
                        const uint64_t *v, uint32_t n)
 {
-    size_t from = b->packed.n;
-    uint8_t *p = buf_room(&b->packed, PACK_ARRAY_MAX_BYTES(n));
+    size_t from = b->to->n;
+    uint8_t *p = buf_room(b->to, PACK_ARRAY_MAX_BYTES(n));
     if (!p)
         return -ENOMEM;
-    b->packed.n += pack_array64(v, n, p);
+    b->to->n += pack_array64(v, n, p);
     put_cell(b, block, c, kind, from);
     return 0;
 }
@@ -61,14 +65,14 @@ static void bounds_of(const struct narrow *x, uint32_t *ret_min, uint32_t *ret_m
 
 static int put_narrow(struct segment_builder *b, struct block *block, unsigned c, const struct narrow *x)
 {
-    size_t from = b->packed.n;
-    uint8_t *p = buf_room(&b->packed, PACK_ARRAY_MAX_BYTES(x->n));
+    size_t from = b->to->n;
+    uint8_t *p = buf_room(b->to, PACK_ARRAY_MAX_BYTES(x->n));
     if (!p)
         return -ENOMEM;
     if (x->width == 1)
-        b->packed.n += pack_array8(x->v, x->n, p);
+        b->to->n += pack_array8(x->v, x->n, p);
     else
-        b->packed.n += x->width == 2 ? pack_array16(x->v, x->n, p) : pack_array32(x->v, x->n, p);
+        b->to->n += x->width == 2 ? pack_array16(x->v, x->n, p) : pack_array32(x->v, x->n, p);
     put_cell(b, block, c, KIND_PLAIN, from);
     return 0;
 }
@@ -148,19 +152,19 @@ static int pack_presence(struct segment_builder *b, struct block *block, const s
 
 static int pack_texts(struct segment_builder *b, struct block *block, const struct flow_batch *x)
 {
-    size_t from = b->packed.n;
+    size_t from = b->to->n;
     uint32_t raw = (uint32_t)(x->n * 4 + x->text.n);
     b->texts.n = 0;
     buf_add(&b->texts, x->text_end, x->n * sizeof(*x->text_end));
     buf_add(&b->texts, x->text.p, x->text.n);
-    buf_add(&b->packed, &raw, 4);
-    uint8_t *p = buf_room(&b->packed, ZSTD_compressBound(raw));
+    buf_add(b->to, &raw, 4);
+    uint8_t *p = buf_room(b->to, ZSTD_compressBound(raw));
     if (b->texts.is_bad || !p)
         return -ENOMEM;
     size_t n = ZSTD_compress(p, ZSTD_compressBound(raw), b->texts.p, raw, TEXT_LEVEL);
     if (ZSTD_isError(n))
         return -ENOMEM;
-    b->packed.n += n;
+    b->to->n += n;
     put_cell(b, block, FLOW_COLUMN_TEXT, KIND_TEXTS, from);
     return 0;
 }
@@ -202,6 +206,7 @@ static void note_times(struct segment_builder *b, const struct block *block, con
     (FLOW_HAS(FLOW_SOURCE_BYTES) | FLOW_HAS(FLOW_DESTINATION_BYTES) | FLOW_HAS(FLOW_SOURCE_PACKETS) |                 \
      FLOW_HAS(FLOW_DESTINATION_PACKETS))
 #define NUMBERS (((UINT64_C(1) << FLOW_N_NUMBERS) - 1) << FLOW_N_ADDRESSES)
+#define ADDRESS_COLUMNS ((UINT64_C(1) << FLOW_N_ADDRESSES) - 1)
 
 static int pack_some(struct segment_builder *b, struct block *block, const struct flow_batch *x, const uint32_t *observer, uint64_t which)
 {
@@ -250,39 +255,26 @@ static int keep_packed(struct segment_builder *b, struct block *block)
     return 0;
 }
 
-static int fill_block(struct segment_builder *b, struct block *block, const struct flow_batch *x,
-                      const uint32_t *observer)
+static int fill_numbers(struct segment_builder *b, struct block *block, const struct flow_batch *x, const uint32_t *observer,
+                        uint64_t *ret_common)
 {
     bool differs;
-    uint64_t common = common_presence(x, &differs);
+    *ret_common = common_presence(x, &differs);
     memset(block, 0, sizeof(*block));
     for (unsigned c = 0; c <= FLOW_N_COLUMNS; c++)
         block->cells[c].offset_and_kind = (uint64_t)KIND_ABSENT << 56;
     block->columns = x->columns;
-    int r = pack_presence(b, block, x, common, differs);
-    if (!r)
-        r = pack_numbers(b, block, x, observer);
-    if (!r && (x->columns & FLOW_HAS_TEXT))
-        r = pack_texts(b, block, x);
-    if (!r)
-        r = keep_packed(b, block);
-    if (!r)
-        r = block_records_add(&b->records, x, b->n_blocks, common, &b->memory, &block->places);
-    if (!r)
-        note_times(b, block, x, common);
-    return r;
+    int r = pack_presence(b, block, x, *ret_common, differs);
+    return r ? r : pack_numbers(b, block, x, observer);
 }
 
-int segment_builder_close(struct segment_builder *b, const struct flow_batch *x, const uint32_t *observer)
+/* finish_block - the records; then it counts. */
+static int finish_block(struct segment_builder *b, struct block *block, const struct flow_batch *x, uint64_t common)
 {
-    struct block *block = &b->blocks[b->n_blocks];
-    int r = fill_block(b, block, x, observer);
-    buf_clear(&b->packed);
-    b->texts.is_bad = false;
-    if (r) { /* as if it had not begun: the rows may be offered again */
-        block_memory_give(block->packed);
+    int r = block_records_add(&b->records, x, b->n_blocks, common, &b->memory, &block->places);
+    if (r)
         return r;
-    }
+    note_times(b, block, x, common);
     b->packed_bytes += block->packed_bytes;
     b->columns |= x->columns;
     b->n_rows += x->n;
@@ -290,12 +282,93 @@ int segment_builder_close(struct segment_builder *b, const struct flow_batch *x,
     return 0;
 }
 
+int segment_builder_close(struct segment_builder *b, const struct flow_batch *x, const uint32_t *observer)
+{
+    struct block *block = &b->blocks[b->n_blocks];
+    uint64_t common;
+    b->to = &b->packed;
+    b->to_begin = 0;
+    int r = fill_numbers(b, block, x, observer, &common);
+    if (!r && (x->columns & FLOW_HAS_TEXT))
+        r = pack_texts(b, block, x);
+    if (!r)
+        r = keep_packed(b, block);
+    if (!r)
+        r = finish_block(b, block, x, common);
+    buf_clear(&b->packed);
+    b->texts.is_bad = false;
+    if (r) /* as if it had not begun: the rows may be offered again */
+        block_memory_give(block->packed);
+    return r;
+}
+
 int segment_builder_flush(struct segment_builder *b)
 {
+    segment_builder_forget(b);
     if (!b->pending->n)
         return 0;
     int r = segment_builder_close(b, b->pending, b->pending->number[FLOW_OBSERVER]);
     if (!r)
         flow_batch_clear(b->pending);
+    return r;
+}
+
+/* --- a block packed into the journal -------------------------------------------------------------- */
+
+void segment_builder_forget(struct segment_builder *b)
+{
+    if (b->waiting.is)
+        b->n_observers = b->waiting.n_observers;
+    b->waiting.is = false;
+}
+
+/* is_block - whether the batch can be the next block as it is; rows that wait for others to fill a block go on waiting. */
+static bool is_block(const struct segment_builder *b, const struct flow_batch *x)
+{
+    return x->n == SEGMENT_BLOCK_ROWS && !(x->columns & FLOW_HAS_TEXT) && b->packed_bytes <= PACKED_MAX &&
+           segment_builder_rows(b) + x->n <= b->max_rows;
+}
+
+int segment_builder_pack(struct segment_builder *b, const struct flow_batch *x, struct buf *out, size_t *ret_packed)
+{
+    uint32_t mapped[FEW_OBSERVERS] = {0};
+    size_t from = out->n;
+    segment_builder_forget(b);
+    b->waiting.n_observers = b->n_observers;
+    if (!is_block(b, x) || x->n_observers > FEW_OBSERVERS)
+        return SEGMENT_NOT_WHOLE;
+    if ((x->columns & FLOW_HAS(FLOW_OBSERVER)) && !segment_builder_map(b, x, 0, x->n, mapped, b->numbers))
+        return SEGMENT_NOT_WHOLE;
+    struct block *block = &b->blocks[b->n_blocks];
+    int r = batch_block_begin(x, out);
+    b->waiting.is = true;
+    b->to = out;
+    b->to_begin = out->n;
+    if (!r)
+        r = fill_numbers(b, block, x, b->numbers, &b->waiting.common);
+    block->packed_bytes = out->n - b->to_begin;
+    const struct batch_block whole = {.batch = x, .cells = block->cells, .observers = mapped,
+                                      .late = (x->columns & ADDRESS_COLUMNS) | block->by_address};
+    if (!r)
+        r = batch_block_end(&whole, from, b->to_begin, out);
+    if (!r) {
+        *ret_packed = b->to_begin;
+        return 0;
+    }
+    out->n = from;
+    out->is_bad = false;
+    segment_builder_forget(b);
+    return r;
+}
+
+int segment_builder_take(struct segment_builder *b, const struct flow_batch *x, int fd, uint64_t at)
+{
+    struct block *block = &b->blocks[b->n_blocks];
+    block->packed_at = at;
+    b->journal_fd = fd;
+    int r = finish_block(b, block, x, b->waiting.common);
+    if (r)
+        segment_builder_forget(b);
+    b->waiting.is = false;
     return r;
 }

@@ -32,7 +32,7 @@ static int make_scratch(struct segment_builder *b)
 static void destroy(struct segment_builder *b);
 
 /* Spare builders of full size: what they have beside the memory of blocks, which all share anyway. */
-enum { N_SPARES = 2, FEW_OBSERVERS = 64 };
+enum { N_SPARES = 2 };
 static struct segment_builder *_Atomic spares[N_SPARES];
 
 static struct segment_builder *take_spare(int family, uint32_t max_rows)
@@ -126,6 +126,8 @@ static void begin(struct segment_builder *b)
     b->event_max_us = b->arrived_max_us = INT64_MIN;
     flow_batch_clear(b->pending);
     b->packed_bytes = 0;
+    b->waiting.is = false;
+    b->journal_fd = -1;
     buf_clear(&b->packed);
     block_records_clear(&b->records);
 }
@@ -287,11 +289,11 @@ static int copy_rows(struct segment_builder *b, const struct flow_batch *x, uint
     return 0;
 }
 
-/* map_whole - where every row has an observer: the table of the batch mapped as a whole. Return: false when it cannot be. */
-static bool map_whole(struct segment_builder *b, const struct flow_batch *x, uint32_t from, uint32_t n, uint32_t *out)
+bool segment_builder_map(struct segment_builder *b, const struct flow_batch *x, uint32_t from, uint32_t n, uint32_t *mapped,
+                         uint32_t *out)
 {
     const uint32_t *v = (const uint32_t *)x->number[FLOW_OBSERVER] + from;
-    uint32_t mapped[FEW_OBSERVERS], known = b->n_observers, most = 0;
+    uint32_t known = b->n_observers, most = 0;
     uint64_t all = FLOW_HAS(FLOW_OBSERVER);
     if (x->n_observers > FEW_OBSERVERS)
         return false;
@@ -315,7 +317,7 @@ static int map_observers(struct segment_builder *b, const struct flow_batch *x, 
 {
     const uint32_t *v = x->number[FLOW_OBSERVER];
     uint32_t mapped[FLOW_BATCH_OBSERVERS] __attribute__((uninitialized));
-    if (map_whole(b, x, from, *n, out))
+    if (segment_builder_map(b, x, from, *n, mapped, out))
         return 0;
     memset(mapped, 0xff, x->n_observers * sizeof(*mapped));
     for (uint32_t i = from; i < from + *n; i++) {
@@ -368,6 +370,7 @@ static int take(struct segment_builder *b, const struct flow_batch *x, uint32_t 
 int segment_builder_add(struct segment_builder *b, const struct flow_batch *batch, uint32_t from, uint32_t *ret_taken)
 {
     *ret_taken = 0;
+    segment_builder_forget(b);
     while (from < batch->n) {
         uint32_t n;
         if (segment_builder_rows(b) == b->max_rows || b->packed_bytes > PACKED_MAX)

@@ -3,9 +3,9 @@
  * watch/store/segment_build - rows become a segment: columns packed as blocks fill, then the
  * dictionary, codes and postings when it is closed.
  *
- * Memory: the packed numbers (about 14 bytes a row) and a record of 12 bytes (family 6: 24) for the source and the
- * destination of every row, until the block is written; then the next segment has it. While the index is made, a few
- * megabytes and 5 bytes an entry.
+ * Memory: the packed numbers (about 14 bytes a row; none where the journal holds them) and a record of 12 bytes (family 6:
+ * 24) for the source and the destination of every row, until the block is written; then the next segment has it. While
+ * the index is made, a few megabytes and 5 bytes an entry.
  */
 #pragma once
 
@@ -29,6 +29,17 @@ uint32_t segment_builder_rows(const struct segment_builder *b);
  * @ret_taken: rows taken. Return: 0; SEGMENT_FULL when it is full now; -ENOMEM (rows taken so far stay).
  */
 int segment_builder_add(struct segment_builder *b, const struct flow_batch *batch, uint32_t from, uint32_t *ret_taken);
+/*
+ * A batch that is a whole block is packed once, for the journal and the segment:
+ * segment_builder_pack - the batch in the second form of batch_pack.h, appended to @out.
+ * @ret_packed: where in @out its packed columns begin. Nothing is added yet.
+ * Return: 0; SEGMENT_NOT_WHOLE: it must be added as other batches are; -ENOMEM.
+ * segment_builder_take - what was packed last stands in the file @fd now (borrowed until the segment is written), its packed
+ * columns at @at: it is the next block. Return: 0, or -ENOMEM and nothing changed.
+ */
+#define SEGMENT_NOT_WHOLE 1
+int segment_builder_pack(struct segment_builder *b, const struct flow_batch *batch, struct buf *out, size_t *ret_packed);
+int segment_builder_take(struct segment_builder *b, const struct flow_batch *batch, int fd, uint64_t at);
 /* segment_builder_write - build the index and write the whole file to @fd (not synced). The builder is spent. */
 int segment_builder_write(struct segment_builder *b, uint64_t id, int fd, uint64_t *ret_n_bytes, struct fault *f);
 

@@ -21,7 +21,8 @@ _Static_assert(FLOW_BATCH_ROWS == SEGMENT_BLOCK_ROWS, "a full batch is a block")
 struct block {
     uint64_t columns;            /* columns any row of the block has */
     uint64_t by_address;         /* columns kept with the address */
-    uint8_t *packed; /* its other columns, from block_memory */
+    uint8_t *packed; /* its other columns, from block_memory; NULL: at packed_at of the journal */
+    uint64_t packed_at;
     size_t packed_bytes;
     struct block_places places;
     struct segment_cell cells[FLOW_N_COLUMNS + 1]; /* offsets from the block's begin, final when written */
@@ -52,6 +53,14 @@ struct segment_builder {
     struct block *blocks;
     struct block_memory memory;
     struct buf packed;   /* scratch: of the block being packed */
+    struct buf *to;      /* where the block being packed goes, from `to_begin` on */
+    size_t to_begin;
+    struct {             /* what segment_builder_pack made and nobody has taken yet */
+        bool is;
+        uint64_t common; /* what all rows have */
+        uint32_t n_observers; /* before it */
+    } waiting;
+    int journal_fd;      /* holds blocks without memory of their own; borrowed */
     size_t packed_bytes; /* of all blocks */
     struct block_records records;
     void *scratch;     /* holds what follows */
@@ -63,6 +72,15 @@ struct segment_builder {
     struct segment_finish *finish; /* only while it is written */
 };
 
+/* segment_builder_forget - what was packed and not taken. */
+void segment_builder_forget(struct segment_builder *b);
+/*
+ * segment_builder_map - where every row has an observer: numbers of the builder's table for the batch's, of which there are few.
+ * @mapped: room for FEW_OBSERVERS; @out: the rows' numbers. Return: false when it cannot be so.
+ */
+enum { FEW_OBSERVERS = 64 };
+bool segment_builder_map(struct segment_builder *b, const struct flow_batch *x, uint32_t from, uint32_t n, uint32_t *mapped,
+                         uint32_t *out);
 /* segment_builder_close - @x is the next block; @observer: numbers of the builder's table. Return: 0, or -ENOMEM and nothing changed. */
 int segment_builder_close(struct segment_builder *b, const struct flow_batch *x, const uint32_t *observer);
 /* segment_builder_give - the memory of block @k back: it has been written. */

@@ -201,6 +201,32 @@ static int put_late(struct writer *w, uint32_t k, uint64_t columns, size_t begin
     return 0;
 }
 
+/* check_packed - what came back from the journal is what was packed. */
+static bool check_packed(const struct block *block, uint64_t late, const uint8_t *p)
+{
+    for (unsigned c = 0; c <= FLOW_N_COLUMNS; c++) {
+        const struct segment_cell *cell = &block->cells[c];
+        uint64_t at = cell->offset_and_kind & ((UINT64_C(1) << 56) - 1);
+        if (cell->n_bytes && !(late >> c & 1) && (uint32_t)checksum(p + at, cell->n_bytes) != cell->checksum)
+            return false;
+    }
+    return true;
+}
+
+/* put_packed - from memory, or from the journal. */
+static int put_packed(struct writer *w, const struct block *block, uint64_t late)
+{
+    struct page_writer *body = &w->b->finish->body;
+    if (block->packed || !block->packed_bytes)
+        return page_writer_add(body, block->packed, block->packed_bytes);
+    uint8_t *to = page_writer_room(body, block->packed_bytes);
+    int r = to ? file_pread_full(w->b->journal_fd, to, block->packed_bytes, block->packed_at) : -ENOMEM;
+    if (r)
+        return r;
+    body->n += block->packed_bytes;
+    return check_packed(block, late, to) ? 0 : -EBADMSG;
+}
+
 /*
  * put_block - what a hunt reads lies side by side and comes from the disk in one piece: codes of both ends, then what was
  * packed, which begins with presence and counters (segment_block.c), then all else.
@@ -215,7 +241,7 @@ static int put_block(struct writer *w, uint32_t k)
     int r = put_late(w, k, late & END_COLUMNS, begin, flags != 0);
     size_t packed_at = body->n;
     if (!r)
-        r = page_writer_add(body, block->packed, block->packed_bytes);
+        r = put_packed(w, block, late);
     if (!r)
         r = put_late(w, k, late & ~END_COLUMNS, begin, flags != 0);
     if (r)

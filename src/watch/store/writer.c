@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Live writing: a batch is packed once, written to the journal of its family, then added to the
- * segment being built in memory. The journal is the truth: if building fails, the segment is made
- * from the journal later.
+ * Live writing: a batch is packed, written to the journal of its family, then added to the segment being built. A batch
+ * that fills a block is packed as the segment will have it, and the journal keeps those bytes for it; others wait as rows
+ * until they fill one. The journal is the truth: if building fails, the segment is made from the journal later.
  */
 #include "watch/store/store_impl.h"
 
@@ -121,30 +121,49 @@ static int write_frame(struct store_writer *w, struct open_segment *o, uint32_t 
     return 0;
 }
 
-/* journal_batch - Return: 0 or -errno: nothing of the batch is acknowledged, it may be tried again. */
-static int journal_batch(struct store_writer *w, const struct flow_batch *b, struct fault *f)
+/* fit - an open journal that has room for the batch. */
+static int fit(struct store_writer *w, struct open_segment *o, const struct flow_batch *b, struct fault *f)
 {
-    struct open_segment *o = &w->open[b->family == 6];
-    if (!b->n)
-        return 0;
-    buf_clear(&w->packed);
-    if (batch_pack(b, &w->packed))
-        return FAULT(f, -ENOMEM, store_no_memory, "store/journals");
     if (o->is_open && o->journal.n_rows + b->n > builder_rows(w->store)) {
         int r = seal_one(w, o, f);
         if (r)
             return r;
     }
-    int r = o->is_open ? 0 : open_one(w, o, b->family, f);
-    if (!r)
-        r = write_frame(w, o, b->n, f);
+    return o->is_open ? 0 : open_one(w, o, b->family, f);
+}
+
+/* add_rows - acknowledged now: if it fails, the journal has them all the same. @packed: 0, or where in the frame's batch the block is. */
+static void add_rows(struct open_segment *o, const struct flow_batch *b, uint64_t batch_at, size_t packed)
+{
+    uint32_t taken = b->n;
+    if (!o->builder)
+        return;
+    int r = packed ? segment_builder_take(o->builder, b, o->journal.fd, batch_at + packed) : segment_builder_add(o->builder, b, 0, &taken);
+    if (r >= 0 && taken == b->n)
+        return;
+    segment_builder_free(o->builder);
+    o->builder = NULL;
+}
+
+/* journal_batch - Return: 0 or -errno: nothing of the batch is acknowledged, it may be tried again. */
+static int journal_batch(struct store_writer *w, const struct flow_batch *b, struct fault *f)
+{
+    struct open_segment *o = &w->open[b->family == 6];
+    size_t packed = 0;
+    if (!b->n)
+        return 0;
+    int r = fit(w, o, b, f);
     if (r)
         return r;
-    uint32_t taken = 0;
-    if (o->builder && (segment_builder_add(o->builder, b, 0, &taken) < 0 || taken != b->n)) {
-        segment_builder_free(o->builder); /* acknowledged all the same: the journal has it */
-        o->builder = NULL;
-    }
+    buf_clear(&w->packed);
+    bool is_block = o->builder && segment_builder_pack(o->builder, b, &w->packed, &packed) == 0;
+    if (!is_block && batch_pack(b, &w->packed))
+        return FAULT(f, -ENOMEM, store_no_memory, "store/journals");
+    uint64_t batch_at = o->journal.n_bytes + JOURNAL_FRAME_BYTES + w->notes.n;
+    r = write_frame(w, o, b->n, f);
+    if (r)
+        return r;
+    add_rows(o, b, batch_at, is_block ? packed : 0);
     if (o->journal.n_rows >= store_segment_rows(w->store))
         (void)seal_one(w, o, NULL); /* if memory is out now, the next append tries again */
     return 0;
