@@ -63,7 +63,7 @@ struct event_names *event_names_new(void)
     }
     names->table = x;
     atomic_flag_clear(&x->is_locked);
-    for (uint16_t i = 0; i < EVENT_N_FIELDS; i++) {
+    for (uint32_t i = 0; i < EVENT_N_FIELDS; i++) {
         uint16_t unused;
         x->names[i] = known[i];
         atomic_store(&x->slots[slot_of(x, known[i], &unused)], (uint16_t)(i + 1));

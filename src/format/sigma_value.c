@@ -140,7 +140,7 @@ int sigma_value_base64(struct arena *arena, bool is_bytes, struct text *t)
 int sigma_value_base64_offset(struct arena *arena, unsigned shift, bool is_bytes, struct text t, struct text *ret)
 {
     static const unsigned skip[3] = {0, 2, 3};
-    if ((!is_bytes && sigma_value_has_marks(t)) || t.n > SIGMA_TEXT_MAX / 2)
+    if ((!is_bytes && sigma_value_has_marks(t)) || t.n > SIGMA_TEXT_MAX / 2 || shift >= sizeof skip / sizeof *skip)
         return 1;
     size_t n = t.n + shift;
     char *in = arena_alloc(arena, n + 1), *p = arena_alloc(arena, 4 * ((n + 2) / 3) + 1);

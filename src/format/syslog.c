@@ -309,7 +309,7 @@ static bool looks_like_header(struct text t)
 
 static bool is_word_end(struct text t, size_t n)
 {
-    return n == t.n || t.p[n] == ' ' || t.p[n] == ':' || t.p[n] == '\t' || t.p[n] == '|';
+    return n >= t.n || t.p[n] == ' ' || t.p[n] == ':' || t.p[n] == '\t' || t.p[n] == '|';
 }
 
 static int number_of(struct text name, const char *const *names, int n)
@@ -396,7 +396,7 @@ static void parse_bsd(struct text t, const struct line_clock *clock, struct sysl
     size_t n = line_time_parse(rest, clock, &s->time_us, &s->time_flags);
     if (!n && s->sequence.n) { /* "29: router1: *Mar  1 ..." */
         const char *colon = memchr(rest.p, ':', rest.n < HOST_MAX ? rest.n : HOST_MAX);
-        struct text behind = colon ? blanks_off(after(rest, (size_t)(colon - rest.p) + 1)) : (struct text){NULL, 0};
+        struct text behind = colon ? blanks_off(after(rest, (size_t)(colon - rest.p) + 1)) : (struct text){"", 0};
         if (behind.n > 1 && (behind.p[0] == '*' || behind.p[0] == '.'))
             behind = after(behind, 1);
         n = line_time_parse(behind, clock, &s->time_us, &s->time_flags);

@@ -92,7 +92,7 @@ static int find_places(struct past *p)
     int r = 0;
     for (size_t i = 0; i < store_view_n_segments(p->view) && !r; i++)
         r = add_segment(p, (uint32_t)i);
-    for (size_t i = 0; i < store_view_n_logs(p->view) && !r; i++)
+    for (size_t i = 0; p->events && i < store_view_n_logs(p->view) && !r; i++)
         r = add_log(p, (uint32_t)i);
     if (p->n)
         qsort(p->places, p->n, sizeof(*p->places), by_time);
@@ -233,6 +233,7 @@ static int take_flows(struct past *p, const struct place *at)
 static void keep_events(struct events *e, const struct behaviour_past_options *o)
 {
     uint32_t rows = 0, values = 0, from = 0;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without a batch for events, no block of them was noted */
     for (uint32_t i = 0; i < e->n; i++) {
         uint32_t end = e->value_end[i], n = end - from;
         if (e->time_us[i] >= o->since_us && e->time_us[i] <= o->until_us && e->arrived_us[i] >= o->received_from_us &&

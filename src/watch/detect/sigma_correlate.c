@@ -98,7 +98,7 @@ static void put_above(struct sigma_correlator *c, struct sigma_matcher *m, const
         c->blob.n = values;
         const struct event_value *v = up->about->n_fields ? sigma_matcher_value(m, up->fields[k]) : NULL;
         a.is_number = v && number_of(e, v, &a.number);
-        if (!c->blob.is_bad)
+        if (!c->blob.is_bad && c->blob.p)
             memcpy(c->blob.p + at, &a, sizeof a);
         put_above(c, m, e, up->rule, depth + 1);
     }
@@ -331,6 +331,7 @@ static int ordered(struct adding *a, struct sigma_group *g, const struct sigma_c
         int64_t begin = before ? (int64_t)before->value : time_us;
         if (before && (before->time_us == INT64_MIN || before->time_us > time_us || time_us - begin > c->about->timespan_us))
             continue;
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): there is an entry for each of the rules */
         if (me->time_us == INT64_MIN || (int64_t)me->value <= begin)
             *me = (struct sigma_entry){.time_us = time_us, .value = (uint64_t)begin};
         longest = k + 1 > longest ? k + 1 : longest;

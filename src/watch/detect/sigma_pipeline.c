@@ -62,7 +62,7 @@ static int mappings(struct loader *l, const struct yaml_tree *t, struct sigma_ma
     if (t->n && !all)
         return no_memory(l);
     uint32_t i = 0;
-    for (const struct yaml_tree *e = t->first; e; e = e->next) {
+    for (const struct yaml_tree *e = t->first; all && e && i < t->n; e = e->next) {
         all[i].from = e->key;
         int error = texts(l, e, &all[i].to, &all[i].n);
         if (error)

@@ -54,11 +54,13 @@ static void add_utf16(struct log_reading *r, const uint8_t *p, size_t n)
         char out[8];
         size_t n_out = 0;
         if (!r->n_odd) {
+            /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): @n bytes of @p were read */
             r->odd = p[i];
             r->n_odd = 1;
             continue;
         }
         r->n_odd = 0;
+        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): as above */
         uint16_t unit = (uint16_t)(r->utf16 == 1 ? r->odd | p[i] << 8 : r->odd << 8 | p[i]);
         bool is_low = unit >= 0xdc00 && unit <= 0xdfff, is_high = unit >= 0xd800 && unit <= 0xdbff;
         if (r->high && is_low) {

@@ -39,7 +39,7 @@ int log_fill(struct log_reading *r);
 /* log_rest - what of the window is not yet used. */
 static inline struct text log_rest(const struct log_reading *r)
 {
-    return (struct text){(const char *)r->bytes.p + r->at, r->bytes.n - r->at};
+    return r->bytes.p ? (struct text){(const char *)r->bytes.p + r->at, r->bytes.n - r->at} : (struct text){"", 0};
 }
 /* log_kept - the last row of the batch counts; the batch goes to the sink when it is full. Return: 0, or <0. */
 int log_kept(struct log_reading *r);

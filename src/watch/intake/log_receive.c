@@ -381,7 +381,7 @@ static void add_connection(struct log_receiver *r, int fd, const struct ip *ip, 
 
 static void accept_connection(struct log_receiver *r)
 {
-    struct sockaddr_storage from;
+    struct sockaddr_storage from = {0};
     socklen_t n = sizeof(from);
     int yes = 1, fd = accept4(r->o.tcp_fd, (struct sockaddr *)&from, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0)

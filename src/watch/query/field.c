@@ -139,9 +139,9 @@ static uint8_t related_of(const char *name)
 
 static bool event_field(struct text name, struct query_field *ret)
 {
-    for (uint16_t i = 0; i < EVENT_N_FIELDS; i++)
+    for (uint32_t i = 0; i < EVENT_N_FIELDS; i++)
         if (text_is_nocase(name, events[i])) {
-            *ret = of_event(i);
+            *ret = of_event((uint16_t)i);
             ret->related = related_of(events[i]);
             return true;
         }

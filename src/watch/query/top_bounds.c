@@ -237,7 +237,7 @@ static int nth_of_table(const struct query_table *t, size_t n, uint64_t *ret)
     *ret = 0;
     if (t->n < n)
         return 0;
-    struct leader *heap = malloc(n * sizeof(*heap));
+    struct leader *heap = calloc(n + 1, sizeof(*heap));
     if (!heap)
         return -ENOMEM;
     size_t n_heap = 0;
@@ -253,6 +253,7 @@ static int learn(struct query_worker *w, const struct segment *s, const struct l
 {
     struct bounds *b = bounds_of(w);
     size_t wanted = b->top->wanted;
+    /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): @n leaders were put in */
     uint64_t known = n == wanted ? heap[0].sum : 0, together = 0;
     int r = 0;
     pthread_mutex_lock(&w->run->lock);
@@ -394,7 +395,7 @@ static int find_candidates(struct query_run *run, struct bounds *b)
     bool is_all = !floors && run->q->figure == QUERY_COUNT;
     if (floors >= least && !is_all)
         return TOP_NOT_SO;
-    b->candidates = malloc(((size_t)b->all.n + 1) * sizeof(*b->candidates));
+    b->candidates = calloc((size_t)b->all.n + 1, sizeof(*b->candidates));
     if (!b->candidates)
         return -ENOMEM;
     for (uint32_t i = 0; i < b->all.n; i++) {

@@ -36,6 +36,9 @@ static const char *found_at(struct text t, size_t at, char *out, size_t n)
     return out;
 }
 
+#undef query_expected /* what analyzers are told */
+#undef query_expected_text
+#undef query_no_memory
 int query_expected_text(struct query_parser *p, size_t at, const char *want)
 {
     struct text t = p->text;
