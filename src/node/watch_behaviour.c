@@ -7,7 +7,7 @@
  * A new start first reads back what is stored (restart.back_s, restart.rows), since detectors keep nothing on disk; what
  * comes meanwhile is read from the store too. Findings that result again are not written again (behaviour_alerts.h).
  */
-#include "node/watch_state.h"
+#include "node/watch_imports.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -48,6 +48,8 @@ struct watch_behaviour {
     _Atomic uint64_t seen;
     atomic_ullong rows, rows_passed, events, events_passed, failures; /* passed: not looked at */
     struct behaviour_past_account back;
+    struct behaviour_base base;    /* of the engine */
+    struct watch_imports *imports; /* NULL: not started */
     _Atomic bool is_read_back;
 };
 
@@ -294,11 +296,11 @@ static int make(struct watch_behaviour *x, const struct config *c)
     pthread_cond_init(&x->more, &steady);
     pthread_condattr_destroy(&steady);
     int r = behaviour_alerts_new(&o, &x->alerts);
-    struct behaviour_base base = {.settings = &x->settings, .names = x->watch->names, .emit = behaviour_alerts_take, .context = x->alerts,
-                                  .window_us = c->finding_window_us, .zone_s = c->zone_s};
-    base.seed = seed_of(x->watch->data_dir);
+    x->base = (struct behaviour_base){.settings = &x->settings, .names = x->watch->names, .emit = behaviour_alerts_take,
+                                      .context = x->alerts, .window_us = c->finding_window_us, .zone_s = c->zone_s,
+                                      .seed = seed_of(x->watch->data_dir)};
     if (!r)
-        r = behaviour_engine_new(&base, &x->engine);
+        r = behaviour_engine_new(&x->base, &x->engine);
     if (!r)
         behaviour_alerts_clock(x->alerts, clock_now_us());
     return r;
@@ -335,13 +337,21 @@ int watch_behaviour_start(struct watch *w, struct fault *f)
     x->has_thread = !e;
     if (e)
         atomic_store(&x->is_running, false);
-    return e ? FAULT(f, -e, no_memory, "threads") : 0;
+    return e ? FAULT(f, -e, no_memory, "threads") : watch_imports_start(w, &x->base, &x->imports, f);
+}
+
+void watch_behaviour_imported(struct watch *w, int64_t since_us, int64_t until_us, uint64_t n_rows)
+{
+    if (w->behaviour && w->behaviour->imports)
+        watch_imports_want(w->behaviour->imports, since_us, until_us, n_rows);
 }
 
 void watch_behaviour_end(struct watch *w)
 {
     if (w->behaviour && w->behaviour->has_thread)
         pthread_join(w->behaviour->thread, NULL);
+    if (w->behaviour)
+        watch_imports_end(w->behaviour->imports);
 }
 
 void watch_behaviour_free(struct watch *w)
@@ -349,6 +359,7 @@ void watch_behaviour_free(struct watch *w)
     struct watch_behaviour *x = w->behaviour;
     if (!x)
         return;
+    watch_imports_free(x->imports);
     behaviour_engine_free(x->engine);
     behaviour_alerts_free(x->alerts);
     for (unsigned i = 0; i < QUEUE; i++) {
@@ -421,6 +432,8 @@ json_t *watch_behaviour_status(struct watch *w)
     put(o, "events", atomic_load(&x->events));
     put(o, "events_passed_by", atomic_load(&x->events_passed));
     put(o, "failures", atomic_load(&x->failures));
+    if (x->imports)
+        watch_imports_status(x->imports, o);
 #define X(name, help) put(o, #name, n.name);
     BEHAVIOUR_ALERT_COUNTERS(X)
 #undef X

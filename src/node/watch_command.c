@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "node/control.h"
 #include "node/import_reply.h"
+#include "node/watch_imports.h"
 #include "watch/intake/import_store.h"
 #include "watch/intake/log_store.h"
 
@@ -38,6 +39,7 @@ struct import_command {
     int64_t last_progress_us;
     uint64_t n_refused_sent;
     int64_t since_us, until_us; /* of the events kept */
+    uint64_t n_kept;
     int status;                 /* the command's exit */
 };
 
@@ -84,6 +86,7 @@ static void import_files(struct import_command *c, const struct control_request 
                   : log_store_file(c->w->store, logs, r->fds[k], name ? name : "?", &stored, &f);
         (void)control_send(c->fd, import_reply_file(name ? name : "?", e, &stored, &f));
         c->status = import_reply_status(c->status, e, &stored);
+        c->n_kept += e ? 0 : i ? stored.summary.n_flows : stored.summary.kept;
         if (!e && stored.event_min_us < c->since_us)
             c->since_us = stored.event_min_us;
         if (!e && stored.event_max_us > c->until_us)
@@ -114,6 +117,15 @@ static void import_requests(struct import_command *c, struct control_request *r,
     }
 }
 
+/* want_looked_at - late data are hunted, and their behaviour judged, when they arrive. */
+static void want_looked_at(const struct import_command *c)
+{
+    if (c->since_us > c->until_us)
+        return;
+    watch_want_hunt(c->w, c->since_us, c->until_us);
+    watch_behaviour_imported(c->w, c->since_us, c->until_us, c->n_kept);
+}
+
 static void import_all(struct import_command *c, struct control_request *r, struct import_store *i)
 {
     struct import_summary last;
@@ -123,8 +135,7 @@ static void import_all(struct import_command *c, struct control_request *r, stru
         (void)control_send(c->fd, import_reply_left(&last));
         c->status = c->status ? c->status : 2;
     }
-    if (c->since_us <= c->until_us) /* late data are hunted when they arrive */
-        watch_want_hunt(c->w, c->since_us, c->until_us);
+    want_looked_at(c);
 }
 
 static void run_import(struct watch *w, int fd, struct control_request *r)
@@ -166,8 +177,7 @@ static void run_import_logs(struct watch *w, int fd, struct control_request *r)
     }
     pthread_mutex_lock(&w->import_lock);
     import_requests(&c, r, NULL, &o);
-    if (c.since_us <= c.until_us)
-        watch_want_hunt(w, c.since_us, c.until_us);
+    want_looked_at(&c);
     finish(fd, c.status, NULL);
     pthread_mutex_unlock(&w->import_lock);
 }
