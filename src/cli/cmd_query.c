@@ -332,6 +332,7 @@ static int hunt_in(struct hunting *h, struct store_view *v)
     output_free(out);
     if (h->resolve)
         resolve_sink_fini(h->resolve);
+    h->resolve = NULL;
     if (r == -EPIPE || w == -EPIPE)
         return EXIT_DONE;
     if (r)

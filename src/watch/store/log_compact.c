@@ -39,7 +39,7 @@ static void limits_of(const struct store *s, uint64_t ret[N_MEASURES])
 static struct weight weigh(struct store *s, const struct manifest_segment *m, const uint64_t limits[N_MEASURES])
 {
     struct weight w = {.of[ROWS] = m->n_rows};
-    struct log_segment *segment;
+    struct log_segment *segment = NULL;
     if (m->n_rows >= (limits[ROWS] + SMALL_PART - 1) / SMALL_PART || store_open_log_segment(s, m->id, &segment, NULL))
         return w;
     const struct log_segment_info *info = log_segment_info(segment);
