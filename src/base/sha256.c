@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libsodium's SHA-256 is plain C. Where the processor has instructions for it, whole blocks go to them; what is left, and
+ * the padding, is libsodium's: its state is the published one.
+ */
 #include "base/sha256.h"
+
+#include "base/sha256_blocks.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +19,19 @@ void sha256_init(struct sha256_state *s)
 
 void sha256_add(struct sha256_state *s, const void *p, size_t n)
 {
-    crypto_hash_sha256_update(&s->inner, p, n);
+    const uint8_t *bytes = p;
+    size_t begun = s->inner.count / 8 % 64, first = begun ? 64 - begun : 0;
+    if (!sha256_blocks_are_fast() || n < first + 64) {
+        crypto_hash_sha256_update(&s->inner, bytes, n);
+        return;
+    }
+    if (first)
+        crypto_hash_sha256_update(&s->inner, bytes, first);
+    size_t blocks = (n - first) / 64, done = first + blocks * 64;
+    sha256_blocks(s->inner.state, bytes + first, blocks);
+    s->inner.count += (uint64_t)blocks * 512; /* bits */
+    if (n > done)
+        crypto_hash_sha256_update(&s->inner, bytes + done, n - done);
 }
 
 struct sha256 sha256_end(struct sha256_state *s)

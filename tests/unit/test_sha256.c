@@ -115,11 +115,38 @@ static void it_survives_every_failing_allocation(void **state)
     fclose(f);
 }
 
+static void pieces_of_any_length_give_what_libsodium_gives(void **state)
+{
+    (void)state;
+    static uint8_t bytes[5000];
+    uint64_t random = 9;
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        random = random * UINT64_C(6364136223846793005) + 1;
+        bytes[i] = (uint8_t)(random >> 56);
+    }
+    for (size_t n = 0; n < 700; n++) {
+        struct sha256 right, is;
+        struct sha256_state s;
+        crypto_hash_sha256(right.b, bytes, n * 7);
+        is = sha256_of(bytes, n * 7);
+        assert_memory_equal(is.b, right.b, 32);
+        sha256_init(&s);
+        for (size_t at = 0, k; at < n * 7; at += k) {
+            random = random * UINT64_C(6364136223846793005) + 1;
+            k = (size_t)(random >> 56) % (n * 7 - at) + 1;
+            sha256_add(&s, bytes + at, k);
+        }
+        is = sha256_end(&s);
+        assert_memory_equal(is.b, right.b, 32);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_published_vectors_come_out),
         cmocka_unit_test(a_million_a_in_uneven_pieces_comes_out),
+        cmocka_unit_test(pieces_of_any_length_give_what_libsodium_gives),
         cmocka_unit_test(a_file_is_hashed_from_its_beginning_wherever_it_stands),
         cmocka_unit_test(what_cannot_be_read_is_an_error),
         cmocka_unit_test(only_64_hexadecimal_digits_are_a_hash),
