@@ -264,10 +264,11 @@ static int named_lists(struct hunting *h, struct fault *f)
     return 0;
 }
 
-static void show_progress(void *context, uint64_t done, uint64_t total)
+static int show_progress(void *context, uint64_t done, uint64_t total)
 {
     (void)context;
     fprintf(stderr, "\r\033[K  %s/%s", message_count(done), message_count(total));
+    return 0;
 }
 
 static int run(struct hunting *h, struct store_view *v, struct output *out, bool is_table, struct fault *f)

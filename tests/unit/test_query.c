@@ -249,6 +249,36 @@ static void columns_of_an_answer_have_their_names(void **state)
     query_free(q);
 }
 
+static void whatever_is_typed_only_rows_of_the_given_ranges_can_match(void **state)
+{
+    static const char *const texts[] = {"*", "", "src : 192.0.2.1", "* or *", "not ip : 10.0.0.1", "| count", "label : b or not label : d"};
+    struct ip_range own;
+    (void)state;
+    assert_int_equal(ip_range_parse("10.0.0.0/8", 10, &own, NULL), 0);
+    for (size_t n_only = 0; n_only < 2; n_only++) {
+        struct query_language narrow = language;
+        narrow.only = &own;
+        narrow.n_only = n_only;
+        for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+            struct query *q;
+            struct fault f = {0};
+            if (query_parse(texts[i], strlen(texts[i]), &narrow, &q, &f))
+                fail_msg("%s: %s", texts[i], f.text);
+            assert_int_equal(q->filter->op, QUERY_AND); /* what was typed, and the ranges */
+            const struct query_node *ends = q->filter->children->next;
+            assert_null(ends->next);
+            assert_int_equal(ends->op, QUERY_OR);
+            for (const struct query_node *end = ends->children; end; end = end->next) {
+                assert_int_equal(end->op, QUERY_LEAF);
+                assert_false(end->leaf->is_presence);
+                assert_int_equal(end->leaf->set.n_v4 + end->leaf->set.n_v6, 0);
+                assert_int_equal(end->leaf->set.n_v4_ranges, n_only);
+            }
+            query_free(q);
+        }
+    }
+}
+
 static int parse_much(void *context)
 {
     const char *text = "src : (10.0.0.1, 10.0.0.2, 10.0.0.3, 10.0.0.4, 10.0.0.5, 10.0.0.6, 10.0.0.7, 10.0.0.8, 10.0.0.9) and not "
@@ -279,6 +309,7 @@ int main(void)
         cmocka_unit_test(numbers_become_joined_intervals),
         cmocka_unit_test(addresses_become_a_sorted_set),
         cmocka_unit_test(columns_of_an_answer_have_their_names),
+        cmocka_unit_test(whatever_is_typed_only_rows_of_the_given_ranges_can_match),
         cmocka_unit_test(a_failed_allocation_is_said_and_nothing_leaks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,8 +112,8 @@ struct hunt_options {
     int64_t since_us, until_us; /* INT64_MIN, INT64_MAX: all time */
     unsigned n_threads;         /* 0: one */
     size_t memory_bytes;        /* ceiling for hits; 0: HUNT_MEMORY_BYTES */
-    /* called now and then with searched and all segments; may be NULL */
-    void (*progress)(void *context, uint64_t done, uint64_t total);
+    /* called now and then with searched and all segments; not 0 ends the hunt and is handed up; may be NULL */
+    int (*progress)(void *context, uint64_t done, uint64_t total);
     void *progress_context;
     bool skip_logs;             /* flows only */
 };

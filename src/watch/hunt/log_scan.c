@@ -230,6 +230,8 @@ static int scan_all(struct log_scan *s, struct store_view *v, struct fault *f)
         }
         cover(coverage, info);
         r = scan_segment(s, segment);
+        if (!r && o->progress)
+            r = o->progress(o->progress_context, i + 1, n);
     }
     log_scratch_free(s->scratch);
     events_free(s->events);

@@ -312,8 +312,8 @@ static int scan_segment(void *context, struct segment *s, const uint32_t *codes,
     if (!r)
         r = scan_blocks(c, s, codes, n_codes, is_few);
     c->n_segments_done++;
-    if (c->o->progress)
-        c->o->progress(c->o->progress_context, c->n_segments_done, c->coverage->n_segments);
+    if (!r && c->o->progress)
+        r = c->o->progress(c->o->progress_context, c->n_segments_done, c->coverage->n_segments);
     return r;
 }
 

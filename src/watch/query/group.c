@@ -338,6 +338,9 @@ static int group_logs(struct query_run *run)
     struct query_log l;
     int r = query_log_init(&l, run->q, run->options);
     for (size_t i = 0; !r && i < run->n_logs; i++) {
+        r = query_go_on(run);
+        if (r)
+            break;
         query_log_bind(&l, run->logs[i], run->report);
         while (!r && query_log_next_block(&l, run->report))
             for (uint32_t row = 0; !r && row < l.e->n; row++)

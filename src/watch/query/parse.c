@@ -546,6 +546,26 @@ static int parse_or(struct query_parser *p, struct query_node **ret)
     return parse_chain(p, "or", QUERY_OR, parse_and, ret);
 }
 
+/* narrow - the tree is joined, never the text: nothing that is typed reaches around it */
+static int narrow(struct query_parser *p)
+{
+    const struct query_language *l = p->language;
+    struct query_field ends;
+    struct query_leaf like = {0};
+    struct query_node *node;
+    if (!l->only)
+        return 0;
+    struct ip_range *copy = calloc(l->n_only + 1, sizeof(*copy));
+    if (!copy)
+        return query_no_memory(p);
+    memcpy(copy, l->only, l->n_only * sizeof(*copy));
+    int r = query_set_build(&p->q->arena, copy, l->n_only, &like.set) ? query_no_memory(p) : 0;
+    free(copy);
+    query_field_find(TEXT("ip"), &ends);
+    r = r ? r : leaf_node(p, &ends, &like, 0, &node);
+    return r ? r : combine(p, QUERY_AND, p->q->filter, node, &p->q->filter);
+}
+
 static int parse_all(struct query_parser *p)
 {
     int r;
@@ -561,7 +581,8 @@ static int parse_all(struct query_parser *p)
     query_skip(p);
     if (p->at < p->text.n && p->text.p[p->at] != '|')
         return query_expected(p, p->at, MSG_query_want_and_or);
-    return query_parse_pipes(p);
+    r = narrow(p);
+    return r ? r : query_parse_pipes(p);
 }
 
 int query_parse(const char *text, size_t n, const struct query_language *l, struct query **ret, struct fault *f)

@@ -56,6 +56,9 @@ struct query_language {
     /* whether rows may have a field of this name beside those query_field_find knows; NULL: no. */
     bool (*has_field)(void *context, struct text name);
     void *context;
+    /* who asks may see only rows with an end in these, whatever the text says; NULL: all rows. @n_only 0: no row. Borrowed for the call. */
+    const struct ip_range *only;
+    size_t n_only;
 };
 
 /* query_parse - Return: 0, QUERY_INVALID, or -ENOMEM, each with the fault filled. */
@@ -83,6 +86,9 @@ struct query_options {
     int64_t since_us, until_us; /* INT64_MIN, INT64_MAX: all time */
     unsigned n_threads;         /* 0: one */
     size_t memory_bytes;        /* ceiling for groups and sorting; 0: QUERY_MEMORY_BYTES */
+    /* called before each segment with those begun and all, one thread at a time; not 0 ends the query and is handed up; may be NULL */
+    int (*progress)(void *context, uint64_t done, uint64_t total);
+    void *progress_context;
 };
 #define QUERY_MEMORY_BYTES ((size_t)1 << 30)
 

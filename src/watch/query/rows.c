@@ -380,14 +380,18 @@ int query_run_rows(struct query_run *run)
     rows.sorter.texts.max_bytes = run->memory_bytes / 2;
     int r = query_worker_init(&w, run);
     best_init(&rows);
-    for (; !r && !rows.is_done && rows.segment < run->n_segments; rows.segment++)
-        r = segment_rows(&rows, &w);
+    for (; !r && !rows.is_done && rows.segment < run->n_segments; rows.segment++) {
+        r = query_go_on(run);
+        r = r ? r : segment_rows(&rows, &w);
+    }
     query_worker_fini(&w);
     struct query_log logs;
     if (!r && !rows.is_done && run->n_logs) {
         r = query_log_init(&logs, run->q, run->options);
-        for (rows.segment = 0; !r && !rows.is_done && rows.segment < run->n_logs; rows.segment++)
-            r = log_rows(&rows, &logs);
+        for (rows.segment = 0; !r && !rows.is_done && rows.segment < run->n_logs; rows.segment++) {
+            r = query_go_on(run);
+            r = r ? r : log_rows(&rows, &logs);
+        }
         query_log_fini(&logs);
     }
     if (!r && !rows.answer && run->q->n_sort) {

@@ -16,6 +16,17 @@ int query_over_memory(struct query_run *run)
     return FAULT(run->fault, -ENOMEM, query_memory, run->memory_bytes >> 20);
 }
 
+int query_go_on(struct query_run *run)
+{
+    const struct query_options *o = run->options;
+    if (!o->progress)
+        return 0;
+    pthread_mutex_lock(&run->lock);
+    int r = o->progress(o->progress_context, run->n_begun++, run->n_segments + run->n_logs);
+    pthread_mutex_unlock(&run->lock);
+    return r;
+}
+
 void query_damaged(struct query_run *run, const struct segment *s, uint32_t n_blocks)
 {
     struct query_report *r = run->report;
@@ -116,7 +127,8 @@ static void *work(void *context)
         size_t i = atomic_fetch_add(&run->next, 1);
         if (i >= run->n_segments || atomic_load(&run->failed))
             return NULL;
-        int r = t->segment(&t->worker, i), none = 0;
+        int none = 0, r = query_go_on(run);
+        r = r ? r : t->segment(&t->worker, i);
         if (r)
             atomic_compare_exchange_strong(&run->failed, &none, r);
     }

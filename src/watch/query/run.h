@@ -26,6 +26,7 @@ struct query_run {
     pthread_mutex_t lock;
     atomic_size_t next;   /* segment to be taken */
     atomic_int failed;    /* first failure of any thread: all stop */
+    uint64_t n_begun;     /* segments, for progress; under lock */
 
     void *context;        /* of the way of answering */
     struct query_table groups; /* keys over all segments: presence, then two words a key */
@@ -69,6 +70,8 @@ int query_parallel(struct query_run *run, int (*segment)(struct query_worker *w,
 /* query_damaged - note that block @block of a segment could not be read; UINT32_MAX: none of it. */
 void query_damaged(struct query_run *run, const struct segment *s, uint32_t n_blocks);
 int query_over_memory(struct query_run *run);
+/* query_go_on - before a segment: who asked is told, and may end it. Return: 0, or what he answered. */
+int query_go_on(struct query_run *run);
 
 /* the ways of answering; each fills the sink behind `begin` */
 int query_run_rows(struct query_run *run);
