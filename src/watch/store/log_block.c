@@ -38,6 +38,7 @@ void log_scratch_free(struct log_scratch *s)
     free(s->shape_columns);
     free(s->order);
     free(s->order_row);
+    free(s->known);
     free(s->numbers);
     free(s->table);
     free(s->values);
@@ -276,11 +277,25 @@ static uint32_t distinct(struct packing *p, const struct column *c, uint32_t lim
     return n;
 }
 
-static void put_ips(struct packing *p, const struct column *c)
+/* keep_known - the distinct values, for who indexes them. Return: 0 or -ENOMEM. */
+static int keep_known(struct packing *p, struct column *c, uint32_t n)
+{
+    struct log_scratch *s = p->s;
+    if (log_grow(&s->known, &s->known_capacity, s->n_known + n, sizeof(*s->known)))
+        return -ENOMEM;
+    c->are_known = true;
+    c->known = (uint32_t)s->n_known;
+    c->n_known = n;
+    for (uint32_t i = 0; i < n; i++)
+        s->known[s->n_known++] = s->order[c->first + s->numbers[c->n + i]];
+    return 0;
+}
+
+static void put_ips(struct packing *p, struct column *c)
 {
     struct log_scratch *s = p->s;
     uint32_t n = distinct(p, c, c->n);
-    if (n == UINT32_MAX) {
+    if (n == UINT32_MAX || keep_known(p, c, n)) {
         s->columns.is_bad = true;
         return;
     }
@@ -317,7 +332,7 @@ static bool slice_of(const struct packing *p, const struct event_value *v, uint3
     return v->at >= original && v->at + v->n <= original + p->e->original_n[p->from + row];
 }
 
-static void put_texts(struct packing *p, const struct column *c)
+static void put_texts(struct packing *p, struct column *c)
 {
     struct log_scratch *s = p->s;
     uint64_t at;
@@ -327,6 +342,7 @@ static void put_texts(struct packing *p, const struct column *c)
     /* a code costs a byte or two; a slice about as much; own text what it is */
     uint32_t n = distinct(p, c, are_slices ? c->n / 8 + 1 : c->n / 2 + 1);
     if (n != UINT32_MAX) {
+        s->columns.is_bad |= keep_known(p, c, n) != 0;
         put_dictionary(p, c, n);
         return;
     }
@@ -345,7 +361,7 @@ static void put_texts(struct packing *p, const struct column *c)
     log_put_array(&s->columns, lengths, c->n);
 }
 
-static void put_column(struct packing *p, const struct column *c)
+static void put_column(struct packing *p, struct column *c)
 {
     struct log_scratch *s = p->s;
     if (c->type == EVENT_NULL)
@@ -442,6 +458,7 @@ int log_block_pack(struct log_scratch *s, const struct events *e, uint32_t from,
     size_t begin = out->n;
     buf_clear(&s->columns);
     buf_clear(&s->text);
+    s->n_known = 0;
     int r = find_shapes(&p);
     if (!r)
         r = order_values(&p);
@@ -488,4 +505,15 @@ int log_block_words(const struct log_scratch *s, const struct events *e, uint32_
         if (s->is_plain || l->is_odd[i])
             r = terms_add_text(terms, event_original(e, from + i), block);
     return r;
+}
+
+bool log_block_column(const struct log_scratch *s, size_t i, struct log_block_column *ret)
+{
+    if (i >= s->n_columns)
+        return false;
+    const struct column *c = &s->column[i];
+    *ret = (struct log_block_column){.field = c->field, .type = c->type, .n = c->are_known ? c->n_known : c->n,
+                                     .values = c->are_known ? s->known + c->known : s->order + c->first,
+                                     .rows = c->are_known ? NULL : s->order_row + c->first};
+    return true;
 }

@@ -38,6 +38,17 @@ struct terms_builder;
 int log_block_words(const struct log_scratch *s, const struct events *e, uint32_t from, uint32_t n, struct terms_builder *terms,
                     uint32_t block);
 
+/* one field of the rows packed last */
+struct log_block_column {
+    uint16_t field;
+    uint8_t type;
+    uint32_t n;
+    const uint32_t *values; /* numbers in the batch */
+    const uint16_t *rows;   /* of each value, from the first; NULL: each distinct value once, of any row */
+};
+/* log_block_column - the @i-th column of what @s has packed last; borrowed until it packs again. Return: false: no more. */
+bool log_block_column(const struct log_scratch *s, size_t i, struct log_block_column *ret);
+
 struct log_block_head {
     uint32_t n_rows;
     uint32_t columns_bytes, text_bytes;                   /* packed */

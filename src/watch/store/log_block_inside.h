@@ -36,6 +36,8 @@ struct column {
     uint32_t n;     /* values */
     uint32_t first; /* in order[] or values[] */
     uint32_t next;
+    bool are_known; /* its distinct values stand in known[] */
+    uint32_t known, n_known;
 };
 
 struct shape {
@@ -55,6 +57,8 @@ struct log_scratch {
     uint32_t *order; /* values of the columns one after the other: number in the batch */
     uint16_t *order_row;
     size_t order_capacity, order_row_capacity;
+    uint32_t *known; /* distinct values of the columns that have dictionaries: number in the batch */
+    size_t n_known, known_capacity;
     uint64_t *numbers;
     size_t numbers_capacity;
     uint32_t *table; /* hash table of distinct things */

@@ -22,15 +22,6 @@ struct pair {
     uint32_t block;
 };
 
-enum { SEEN_VALUES = 256, SEEN_BYTES = 59 };
-
-/* the value a field had in the row before */
-struct seen_value {
-    uint16_t field, block;
-    uint8_t n;
-    char p[SEEN_BYTES];
-};
-
 struct log_builder {
     struct event_names *names;
     uint32_t max_rows, n_rows;
@@ -39,7 +30,6 @@ struct log_builder {
     uint64_t text_bytes;
     struct log_scratch *scratch;
     struct terms_builder *terms;
-    struct seen_value seen[SEEN_VALUES];
     struct log_rows *digest;
     uint64_t flags;
     struct buf packed, blocks; /* blocks: struct log_block_entry */
@@ -55,8 +45,6 @@ struct log_builder *log_builder_new(struct event_names *names, uint32_t max_rows
     if (!b)
         return NULL;
     b->names = names;
-    for (size_t i = 0; i < SEEN_VALUES; i++)
-        b->seen[i].field = EVENT_NO_FIELD;
     b->max_rows = max_rows;
     b->packed.max = (size_t)2 << 30;
     b->blocks.max = (TERMS_BLOCKS_MAX + 1) * sizeof(struct log_block_entry);
@@ -135,22 +123,6 @@ static int add_pair(struct log_builder *b, const struct ip *ip, uint32_t block)
     return 0;
 }
 
-/* is_as_before - a field's value of the last row that had it, in the same block: it is indexed. Constants stand in every row. */
-static bool is_as_before(struct log_builder *b, const struct events *e, const struct event_value *v, uint32_t block)
-{
-    struct seen_value *seen = &b->seen[v->field % SEEN_VALUES];
-    if (v->n > SEEN_BYTES)
-        return false;
-    bool is = seen->field == v->field && seen->block == block && seen->n == v->n && !memcmp(seen->p, e->heap.p + v->at, v->n);
-    if (is)
-        return true;
-    seen->field = v->field;
-    seen->block = (uint16_t)block;
-    seen->n = (uint8_t)v->n;
-    memcpy(seen->p, e->heap.p + v->at, v->n);
-    return false;
-}
-
 /* goes_on - whether a word or an address may go on over this byte: then what ends there is no whole word of the original. */
 static bool goes_on(uint8_t c)
 {
@@ -165,29 +137,46 @@ static bool stands_in_original(const struct events *e, uint32_t row, const struc
            (v->at + v->n == end || !goes_on(e->heap.p[v->at + v->n]));
 }
 
-static int index_value(struct log_builder *b, const struct events *e, uint32_t row, const struct event_value *v, uint32_t block)
+/* index_texts - a value that stands in the original has its words there already. */
+static int index_texts(struct log_builder *b, const struct events *e, uint32_t from, const struct log_block_column *c, uint32_t block)
 {
-    if (v->field < EVENT_NAMES_MAX)
-        b->fields[v->field / 64] |= UINT64_C(1) << v->field % 64;
-    if (v->type == EVENT_IP) {
-        struct ip ip = event_ip(e, v);
-        return add_pair(b, &ip, block);
+    bool has_join = is_joined(c->field);
+    int r = 0;
+    for (uint32_t i = 0; !r && i < c->n; i++) {
+        const struct event_value *v = &e->values[c->values[i]];
+        if (!c->rows || !stands_in_original(e, from + c->rows[i], v))
+            r = terms_add_text(b->terms, event_text(e, v), block);
+        if (!r && has_join)
+            r = terms_add_value(b->terms, event_text(e, v), block);
     }
-    if (v->type != EVENT_KEYWORD || is_as_before(b, e, v, block))
-        return 0;
-    int r = stands_in_original(e, row, v) ? 0 : terms_add_text(b->terms, event_text(e, v), block);
-    if (!r && is_joined(v->field))
-        r = terms_add_value(b->terms, event_text(e, v), block);
     return r;
 }
 
+static int index_columns(struct log_builder *b, const struct events *e, uint32_t from, uint32_t block)
+{
+    struct log_block_column c;
+    int r = 0;
+    for (size_t k = 0; !r && log_block_column(b->scratch, k, &c); k++) {
+        if (c.field < EVENT_NAMES_MAX)
+            b->fields[c.field / 64] |= UINT64_C(1) << c.field % 64;
+        for (uint32_t i = 0; !r && c.type == EVENT_IP && i < c.n; i++) {
+            struct ip ip = event_ip(e, &e->values[c.values[i]]);
+            r = add_pair(b, &ip, block);
+        }
+        if (c.type == EVENT_KEYWORD)
+            r = index_texts(b, e, from, &c, block);
+    }
+    return r;
+}
+
+/* index_rows - what the scratch has packed last. */
 static int index_rows(struct log_builder *b, const struct events *e, uint32_t from, uint32_t n, struct log_block_entry *entry)
 {
     uint32_t block = n_blocks(b);
     int r = log_block_words(b->scratch, e, from, n, b->terms, block);
-    for (uint32_t row = from; !r && row < from + n; row++) {
-        for (uint32_t i = event_from(e, row); !r && i < e->value_end[row]; i++)
-            r = index_value(b, e, row, &e->values[i], block);
+    if (!r)
+        r = index_columns(b, e, from, block);
+    for (uint32_t row = from; row < from + n; row++) {
         int64_t t = e->time_us[row], a = e->arrived_us[row];
         entry->event_min_us = t < entry->event_min_us ? t : entry->event_min_us;
         entry->event_max_us = t > entry->event_max_us ? t : entry->event_max_us;
