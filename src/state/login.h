@@ -33,7 +33,7 @@
 #define TOTP_SECRET_BYTES 20u
 #define TOTP_STEP_S 30
 #define RECOVERY_CODES 10u
-#define RECOVERY_CODE_MAX 12u     /* "xxxxx-xxxxx" and the zero */
+#define RECOVERY_CODE_MAX 18u     /* "xxxxx-xxxxx-xxxxx", 74 bits, and the zero */
 #define CHALLENGE_US (INT64_C(300) * 1000000)
 #define CHALLENGE_TRIES 5
 
