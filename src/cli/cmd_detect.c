@@ -273,8 +273,8 @@ int cli_detect(const struct cli_args *a)
             "auto, evtx, winxml, json, eve, zeek, syslog, access, cef, leef, w3c, text");
         return EXIT_FAILED;
     }
-    if (!a->value[CLI_RULES]) {
-        SAY(stderr, cli_usage, "detect", "--rules DIR | --behaviour [FILE...]");
+    if (!a->value[CLI_RULES] || a->value[CLI_CONFIG]) {
+        SAY(stderr, cli_usage, "detect", "--rules DIR [FILE...] | --behaviour [--config FILE] [FILE...]");
         return EXIT_FAILED;
     }
     int r = prepare(&d, &f);

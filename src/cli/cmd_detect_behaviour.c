@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/table.h"
+#include "node/config.h"
 #include "watch/detect/behaviour_alerts.h"
 #include "watch/detect/behaviour_past.h"
 #include "watch/indicator/lists.h"
@@ -27,6 +28,8 @@ enum { SHOWN_REFUSALS = 20, MAX_FINDINGS = 1 << 20 };
 
 struct behaving {
     const struct cli_args *args;
+    const char *data_dir;
+    struct config *config; /* NULL: none given */
     int64_t since_us, until_us;
     enum cli_format format;
     struct event_names *names;
@@ -165,9 +168,9 @@ static void read_store(struct behaving *d)
     struct behaviour_past_account account = {0};
     struct behaviour_past_options o = {.since_us = d->since_us, .until_us = d->until_us, .received_from_us = INT64_MIN,
                                        .received_until_us = INT64_MAX};
-    int r = store_view_open(d->args->data_dir, &view, &f);
+    int r = store_view_open(d->data_dir, &view, &f);
     if (r == STORE_EMPTY) {
-        SAY(stderr, store_is_empty, d->args->data_dir);
+        SAY(stderr, store_is_empty, d->data_dir);
         return;
     }
     if (!r && (r = behaviour_past(view, d->engine, d->names, &d->own, &o, &account)))
@@ -257,21 +260,46 @@ static int put_all(struct behaving *d)
 
 /* --- the command -------------------------------------------------------------------------------------------------------------- */
 
+/* take_config - limits, exceptions, windows and, where --data is not given, the directory of the node whose file this is. */
+static int take_config(struct behaving *d, struct behaviour_alerts_options *o, struct behaviour_base *base, struct fault *f)
+{
+    const char *path = d->args->value[CLI_CONFIG];
+    int r = path ? config_read(path, &d->config, f) : 0;
+    if (r || !path)
+        return r;
+    for (unsigned i = 0; i < BEHAVIOUR_N_SETTINGS; i++)
+        if (d->config->is_behaviour_set[i])
+            d->settings.v[i] = d->config->behaviour.v[i];
+    o->exceptions = d->config->exceptions;
+    o->n_exceptions = d->config->n_exceptions;
+    base->window_us = d->config->finding_window_us;
+    base->zone_s = d->config->zone_s;
+    if (!d->args->value[CLI_DATA] && d->config->data_dir)
+        d->data_dir = d->config->data_dir;
+    return 0;
+}
+
 static int prepare(struct behaving *d, struct fault *f)
 {
     struct behaviour_alerts_options o = {.max_alerts = MAX_FINDINGS};
+    struct behaviour_base base = {.settings = &d->settings, .emit = behaviour_alerts_take, .window_us = US_PER_DAY,
+                                  .zone_s = ZONE_VIETNAM_S};
     behaviour_settings_default(&d->settings);
     int r = behaviour_settings_load(&d->settings, NULL, f);
+    if (!r)
+        r = take_config(d, &o, &base, f);
     if (r)
         return r;
     struct fault none;
-    if (space_open_current(d->args->data_dir, &d->space, &none)) /* without one: private addresses are ours */
+    if (space_open_current(d->data_dir, &d->space, &none)) /* without one: private addresses are ours */
         d->space = NULL;
     d->own.space = d->space;
     d->names = event_names_new();
     r = d->names ? behaviour_alerts_new(&o, &d->alerts) : -ENOMEM;
-    struct behaviour_base base = {.settings = &d->settings, .names = d->names, .emit = behaviour_alerts_take, .context = d->alerts,
-                                  .window_us = US_PER_DAY, .zone_s = ZONE_VIETNAM_S};
+    base.names = d->names;
+    base.context = d->alerts;
+    if (!r)
+        behaviour_alerts_clock(d->alerts, clock_now_us()); /* exceptions end */
     if (!r)
         r = behaviour_engine_new(&base, &d->engine);
     d->sorter = (struct flow_sorter){.v4 = flow_batch_new(4), .sink = take_flows, .context = d};
@@ -290,6 +318,7 @@ static void release(struct behaving *d)
     if (d->space)
         space_close(d->space);
     buf_fini(&d->out);
+    config_free(d->config);
 }
 
 /* say_account - on standard error: what was looked at, what found, whose machines count as ours, what was left out. */
@@ -309,6 +338,8 @@ static void say_account(struct behaving *d)
         SAY(stderr, detect_behaviour_no_space);
     if (late)
         SAY(stderr, detect_behaviour_late, message_count(late));
+    if (k.excepted)
+        SAY(stderr, detect_behaviour_excepted, message_count(k.excepted));
     if (evicted || k.lost)
         SAY(stderr, detect_behaviour_evicted, message_count(evicted), message_count(k.lost));
     if (d->n_refused)
@@ -317,7 +348,7 @@ static void say_account(struct behaving *d)
 
 int cli_detect_behaviour(const struct cli_args *a)
 {
-    struct behaving d = {.args = a, .out = {.max = 1 << 20}};
+    struct behaving d = {.args = a, .data_dir = a->data_dir, .out = {.max = 1 << 20}};
     struct fault f = {0};
     const char *named = a->value[CLI_INPUT_FORMAT];
     enum import_format flows;

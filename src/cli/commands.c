@@ -30,7 +30,7 @@ const struct cli_command cli_commands[] = {
      MSG_sum_decode, MSG_help_decode, cli_decode},
     {"teach", "FILE...", 0, 1, UINT_MAX, MSG_sum_teach, MSG_help_teach, cli_teach},
     {"rules check", "DIR...", 0, 1, UINT_MAX, MSG_sum_rules_check, MSG_help_rules_check, cli_rules_check},
-    {"detect", "[FILE...]", WINDOW | CLI_BIT(RULES) | CLI_BIT(BEHAVIOUR) | CLI_BIT(INPUT_FORMAT), 0, UINT_MAX, MSG_sum_detect,
+    {"detect", "[FILE...]", WINDOW | CLI_BIT(RULES) | CLI_BIT(BEHAVIOUR) | CLI_BIT(INPUT_FORMAT) | CLI_BIT(CONFIG), 0, UINT_MAX, MSG_sum_detect,
      MSG_help_detect, cli_detect},
     {"store compact", "", CLI_BIT(WAIT), 0, 0, MSG_sum_store_compact, MSG_help_store_compact, cli_store_compact},
     {"store verify", "", 0, 0, 0, MSG_sum_store_verify, MSG_help_store_verify, cli_store_verify},
