@@ -11,7 +11,7 @@
 #include "watch/lease/read.h"
 #include "watch/lease/formula.h"
 #include "watch/lease/gateways.h"
-#include "watch/lease/log_leases.h"
+#include "watch/lease/gather.h"
 #include "watch/lease/store.h"
 
 #include <errno.h>
@@ -225,10 +225,10 @@ int cli_lease_gather(const struct cli_args *a)
 {
     struct lease_gathered g;
     struct fault f = {0};
-    int rc = lease_gather(cli_become_owner(a->data_dir), &g, &f);
+    int rc = lease_gather(cli_become_owner(a->data_dir), NULL, &g, &f);
     if (rc)
         return cli_fail(&f);
-    SAY(stderr, lease_gathered, message_count(g.n_segments), message_count(g.n_events), message_count(g.n_rows), message_count(g.n_joined),
+    SAY(stderr, lease_gathered, message_count(g.n_segments), message_count(g.n_events + g.n_flows), message_count(g.n_rows), message_count(g.n_joined),
         message_count(g.n_refused));
     return g.n_refused ? EXIT_REFUSED : EXIT_DONE;
 }
@@ -284,7 +284,8 @@ int cli_lease_status(const struct cli_args *a)
     const char *why = NULL;
     if (cli_format(a, &format))
         return EXIT_FAILED;
-    int rc = lease_view_open(a->data_dir, &v, &f);
+    struct lease_fresh fresh;
+    int rc = lease_view_open_fresh(a->data_dir, &v, &fresh, &f);
     if (rc == LEASE_EMPTY)
         (void)FAULT(&f, rc, lease_none_yet, a->data_dir);
     if (rc)

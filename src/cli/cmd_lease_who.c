@@ -12,6 +12,7 @@
 #include "cli/table.h"
 #include "format/csv.h"
 #include "state/audit.h"
+#include "watch/lease/gather.h"
 #include "watch/lease/narrow.h"
 #include "watch/lease/resolve.h"
 
@@ -174,8 +175,11 @@ static int open_asking(const struct cli_args *a, struct asking *k, struct fault 
 {
     *k = (struct asking){.may_see_subscribers = a->value[CLI_PURPOSE] != NULL, .arena.max_bytes = (size_t)256 << 20};
     int rc = formulas_load(a->data_dir, &k->formulas, f);
+    struct lease_fresh fresh = {0};
     if (!rc)
-        rc = lease_view_open(a->data_dir, &k->view, f);
+        rc = lease_view_open_fresh(a->data_dir, &k->view, &fresh, f);
+    if (fresh.n_left)
+        SAY(stderr, lease_not_gathered, message_count(fresh.n_left));
     if (rc == LEASE_EMPTY)
         rc = k->formulas.n ? 0 : FAULT(f, rc, lease_none_yet, a->data_dir);
     if (!rc) {

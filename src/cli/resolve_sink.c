@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/resolve_sink.h"
 
+#include "watch/lease/gather.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +15,10 @@ int resolve_sink_init(struct resolve_sink *s, const char *data_dir, const struct
     *s = (struct resolve_sink){.inner = *inner, .may_see_subscribers = may_see_subscribers, .arena.max_bytes = (size_t)64 << 20,
                                .holders.max = ROW_BYTES, .reasons.max = ROW_BYTES, .own = SIZE_MAX, .first_seen = SIZE_MAX,
                                .last_seen = SIZE_MAX};
+    struct lease_fresh fresh;
     int rc = formulas_load(data_dir, &s->formulas, f);
     if (!rc)
-        rc = lease_view_open(data_dir, &s->view, f);
+        rc = lease_view_open_fresh(data_dir, &s->view, &fresh, f);
     if (rc == LEASE_EMPTY)
         rc = 0;
     if (!rc && (s->view || s->formulas.n) && lease_resolver_new(s->view, &s->formulas, &s->resolver))

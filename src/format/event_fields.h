@@ -267,4 +267,6 @@
     X(NAT_PORT_END, "vonggac.nat.port_end", LONG)      /* (*) */    \
     X(NAT_POOL, "vonggac.nat.pool", KEYWORD)           /* (*) */    \
     X(NAT_VRF, "vonggac.nat.vrf", KEYWORD)             /* (*) of the inside */ \
-    X(SUBSCRIBER_ID, "vonggac.subscriber.id", KEYWORD) /* (*) */
+    X(SUBSCRIBER_ID, "vonggac.subscriber.id", KEYWORD) /* (*) */    \
+    X(NAT_EVENT, "nat.event", LONG)                    /* (*) IPFIX 230, as of flows */ \
+    X(CLOCK_OFFSET, "observer.clock_offset_us", LONG)  /* (*) received - sender's clock, as of flows */

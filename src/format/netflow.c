@@ -94,10 +94,10 @@ static void refuse(struct work *w, enum netflow_reason reason, uint32_t n)
 /* give_nat - NAT events of a run. Return: 0 or what the sink answered below 0. */
 static int give_nat(struct work *w, const struct netflow_template *t, uint32_t n_rows)
 {
-    const struct netflow_rows *rows = &w->n->rows;
+    struct flow *flows = w->n->rows.flows;
     for (uint32_t i = 0; i < n_rows; i++) {
         struct nat_event e;
-        bool is_event = netflow_nat_event(&rows->flows[i], &rows->extras[i], t, &e);
+        bool is_event = netflow_nat_event(&flows[i], &w->n->rows.extras[i], t, &e);
         if (t->use == NETFLOW_USE_NAT && !is_event)
             refuse(w, NETFLOW_NO_ADDRESSES, 1);
         if (!is_event)
@@ -105,6 +105,11 @@ static int give_nat(struct work *w, const struct netflow_template *t, uint32_t n
         w->result->n_nat_events++;
         w->result->n_nat_only += t->use == NETFLOW_USE_NAT;
         e.observer = w->result->observer;
+        if (t->use == NETFLOW_USE_FLOW && !netflow_template_has(t, NETFLOW_ROLE_NAT_EVENT) &&
+            netflow_template_has(t, NETFLOW_ROLE_SUBSCRIBER)) { /* Nokia: that it was made or is gone, the template says */
+            flows[i].nat_event = e.event;
+            flows[i].present |= FLOW_HAS(FLOW_NAT_EVENT);
+        }
         int r = w->n->nat ? w->n->nat(w->n->nat_context, &e) : 0;
         if (r < 0)
             return r;

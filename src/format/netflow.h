@@ -97,7 +97,14 @@ struct nat_event {
                                   (Juniper: 14, 15); Cisco CGv6 and Nokia export none: then what the template implies */
     uint8_t protocol;          /* 0: all */
     uint32_t realm;            /* ingress VRF, 0 if none */
+    bool is_block;             /* ports of a block, not of a session */
+    bool is_flow;              /* the record is also a flow, which says all of this */
+    struct text subscriber;    /* as the exporter calls it, empty if not; borrowed for the call */
+    int64_t received_us, clock_offset_us; /* as of struct flow */
 };
+/* nat_event_meaning - what a natEvent says of a translation: IANA's numbers, and for blocks also those of the draft (Juniper). */
+enum nat_meaning { NAT_OTHER, NAT_BEGINS, NAT_ENDS };
+enum nat_meaning nat_event_meaning(uint8_t event, bool is_block);
 typedef int (*nat_sink)(void *context, const struct nat_event *e);
 
 /* netflow_new - @o may be NULL (all defaults). Return: NULL when memory is out. */

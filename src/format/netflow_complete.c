@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #define HAS(t, ROLE) netflow_template_has(t, NETFLOW_ROLE_##ROLE)
 
@@ -234,11 +235,42 @@ static uint16_t port(uint64_t v)
     return v > UINT16_MAX ? UINT16_MAX : (uint16_t)v;
 }
 
+enum nat_meaning nat_event_meaning(uint8_t event, bool is_block)
+{
+    switch (event) {
+    case 1:  /* NAT44 session made, as routers say it since before RFC 8158 */
+    case 4:  /* NAT44 session */
+    case 6:  /* NAT64 session */
+    case 8:  /* NAT44 binding */
+    case 10: /* NAT64 binding */
+    case 14: /* address binding; in the draft a port block */
+        return NAT_BEGINS;
+    case 2:
+    case 5:
+    case 7:
+    case 9:
+    case 11:
+    case 15:
+        return NAT_ENDS;
+    case 16:
+        return is_block ? NAT_BEGINS : NAT_OTHER;
+    case 17:
+        return is_block ? NAT_ENDS : NAT_OTHER;
+    default: /* exhausted, quota, threshold: about nobody */
+        return NAT_OTHER;
+    }
+}
+
 /* name_subscriber - Nokia says "made" by a start time alone and "gone" by an end time. */
 static void name_subscriber(const struct flow *f, const struct netflow_extra *e, const struct netflow_template *t,
                             struct nat_event *ret)
 {
     (void)subscriber_ip(e->subscriber, &ret->inside);
+    struct text name = text_trim(e->subscriber);
+    bool is_address = name.n > 9 && !memcmp(name.p, "LSN-Host@", 9);
+    if (!is_address)
+        ret->subscriber = name;
+    ret->is_flow &= is_address && HAS(t, SOURCE_NAT_IP);
     if (!HAS(t, SOURCE_NAT_IP)) /* format 1: the source is the outside address */
         ret->outside = f->source_ip;
     if (!HAS(t, NAT_EVENT) && HAS(t, START) != HAS(t, END))
@@ -264,7 +296,9 @@ bool netflow_nat_event(const struct flow *f, const struct netflow_extra *e, cons
         return false;
     *ret = (struct nat_event){.time_us = f->start_us, .inside = f->source_ip, .outside = f->source_nat_ip,
                               .event = f->nat_event, .protocol = f->protocol,
-                              .realm = e->realm > UINT32_MAX ? UINT32_MAX : (uint32_t)e->realm};
+                              .realm = e->realm > UINT32_MAX ? UINT32_MAX : (uint32_t)e->realm, .is_block = has_block,
+                              .is_flow = t->use == NETFLOW_USE_FLOW && !has_block,
+                              .received_us = f->received_us, .clock_offset_us = f->clock_offset_us};
     if (HAS(t, SUBSCRIBER))
         name_subscriber(f, e, t, ret);
     else if (!HAS(t, NAT_EVENT))

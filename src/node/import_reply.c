@@ -25,11 +25,11 @@ static json_t *reasons(const struct import_summary *s)
 
 json_t *import_reply_file(const char *name, int result, const struct import_stored *s, const struct fault *f)
 {
-    return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "what", "file", "name", name,
+    return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "what", "file", "name", name,
                      "result", result, "text", result ? f->text : "", "kind", s->summary.kind, "unit", s->summary.unit,
                      "read", (json_int_t)s->summary.read, "kept", (json_int_t)s->summary.kept, "other",
                      (json_int_t)s->summary.other, "flows",
-                     (json_int_t)s->summary.n_flows, "refused", (json_int_t)import_summary_refused(&s->summary),
+                     (json_int_t)s->summary.n_flows, "nat", (json_int_t)s->summary.n_nat, "refused", (json_int_t)import_summary_refused(&s->summary),
                      "truncated", (int)s->summary.is_truncated, "reasons", reasons(&s->summary));
 }
 
@@ -86,8 +86,10 @@ static void print_file(const json_t *r)
         message_find("unit_", text_of(r, "unit")), count_of(r, "kept"), count_of(r, "refused"),
         count_of(r, "flows"));
     print_reasons(json_object_get(r, "reasons"));
-    if (number_of(r, "other"))
-        SAY(stderr, import_file_other, count_of(r, "other"));
+    if (number_of(r, "nat"))
+        SAY(stderr, import_file_nat, count_of(r, "nat"));
+    if (number_of(r, "other") > number_of(r, "nat"))
+        SAY(stderr, import_file_other, message_count((uint64_t)(number_of(r, "other") - number_of(r, "nat"))));
     if (json_is_true(json_object_get(r, "truncated")))
         SAY(stderr, import_file_truncated, text_of(r, "name"));
 }

@@ -52,12 +52,41 @@ static void say_trouble(struct watch_receiver *r)
         log_line(LOG_WARN, "store_takes_again", "rows_dropped", log_number((long long)c.rows_dropped), NULL);
 }
 
+static int take_nat(void *context, const struct nat_event *e)
+{
+    struct watch_receiver *r = context;
+    return nat_log_put(&r->nat, e);
+}
+
+/* store_nat - what the disk cannot take is counted and said; the flows go on. */
+static int store_nat(void *context, struct events *e)
+{
+    struct watch_receiver *r = context;
+    struct fault f = {0};
+    if (store_log_writer_append(r->nat_writer, e, &f) >= 0)
+        return 0;
+    atomic_fetch_add(&r->nat_lost, e->n);
+    log_line(LOG_ERROR, "nat_events_lost", "events", log_number(e->n), "reason", f.text, NULL);
+    return 0;
+}
+
+static void tick_nat(struct watch_receiver *r)
+{
+    struct fault f = {0};
+    if (!r->nat_writer || !r->nat.events)
+        return;
+    (void)nat_log_flush(&r->nat);
+    if (store_log_writer_tick(r->nat_writer, clock_now_us(), &f) < 0)
+        log_line(LOG_ERROR, "store_takes_nothing", "reason", f.text, NULL);
+}
+
 static int receiver_tick(void *context, const struct flow_batch *b)
 {
     struct watch_receiver *r = context;
     (void)b;
     live_quiet(&r->live);
     say_trouble(r);
+    tick_nat(r);
     int64_t now_us = clock_steady_us();
     if (now_us - r->last_findings_us < US_PER_SECOND)
         return 0;
@@ -73,6 +102,7 @@ static void *receiver_thread(void *argument)
     int e = r->capture ? capture_run(&r->ring) : udp_receiver_run(&r->udp);
     if (e >= 0)
         e = live_flush(&r->live);
+    (void)nat_log_flush(&r->nat);
     if (e < 0) {
         log_line(LOG_ERROR, "receiver_failed", "reason", f->text[0] ? f->text : strerror(-e), NULL);
         atomic_store(&r->has_failed, true);
@@ -136,8 +166,12 @@ static int init_receiver(struct watch *w, struct watch_receiver *r, const struct
                             .n_by_port = l->n_by_port,
                             .writer = r->writer,
                             .hook = match_batch,
+                            .nat = take_nat,
                             .tick = receiver_tick,
                             .context = r};
+    if (!e)
+        e = store_log_writer_new(w->store, &r->nat_writer, f);
+    nat_log_init(&r->nat, store_names(w->store), store_nat, r);
     if (!e)
         e = udp_receiver_init(&r->udp, &o);
     if (!e) /* what the last run lost shows as a gap */
@@ -297,6 +331,8 @@ static void end_receivers(struct watch *w)
         struct fault f = {0};
         if (w->receivers[i].writer && store_writer_seal(w->receivers[i].writer, &f) < 0)
             log_line(LOG_ERROR, "not_sealed", "reason", f.text, NULL); /* the journals keep the rows */
+        if (w->receivers[i].nat_writer && store_log_writer_seal(w->receivers[i].nat_writer, &f) < 0)
+            log_line(LOG_ERROR, "not_sealed", "reason", f.text, NULL);
     }
 }
 
@@ -313,6 +349,8 @@ static void close_everything(struct watch *w)
             capture_fini(&w->receivers[i].ring);
         live_fini(&w->receivers[i].live);
         store_writer_free(w->receivers[i].writer);
+        store_log_writer_free(w->receivers[i].nat_writer);
+        nat_log_fini(&w->receivers[i].nat);
     }
     watch_logs_close(w);
     for (size_t i = 0; i < w->n_retired; i++)

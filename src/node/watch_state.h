@@ -11,6 +11,7 @@
 #include "watch/detect/finder.h"
 #include "watch/detect/live.h"
 #include "watch/detect/log_alert.h"
+#include "watch/intake/nat_log.h"
 #include "watch/intake/capture.h"
 #include "watch/intake/udp.h"
 #include "watch/store/store.h"
@@ -30,6 +31,9 @@ struct watch_receiver {
     struct capture_receiver ring; /* of a capture */
     struct live live;
     struct store_writer *writer;
+    struct nat_log nat;               /* NAT events that are no flows: kept as log events */
+    struct store_log_writer *nat_writer;
+    atomic_ullong nat_lost;           /* of them, what the disk could not take */
     pthread_t thread;
     int64_t last_findings_us;
     _Atomic bool is_running, has_failed, is_in_trouble; /* in trouble: the disk takes nothing */

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "watch/detect/log_live.h"
 #include "watch/hunt/hunt.h"
-#include "watch/lease/log_leases.h"
+#include "watch/lease/gather.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -254,6 +254,12 @@ static int stop_when_ending(void *context, uint64_t done, uint64_t total)
     return atomic_load_explicit(&w->is_ending, memory_order_relaxed);
 }
 
+static bool is_ending(void *context)
+{
+    const struct watch *w = context;
+    return atomic_load(&w->is_ending);
+}
+
 static bool wait_for_upkeep(struct watch *w)
 {
     struct timespec until;
@@ -269,12 +275,13 @@ static bool wait_for_upkeep(struct watch *w)
     return !atomic_load(&w->is_ending);
 }
 
-/* gather_leases - who was given which address, out of the log events sealed since the last time. */
+/* gather_leases - who was given which address, out of the events sealed since the last time. */
 static void gather_leases(struct watch *w)
 {
     struct lease_gathered done = {0};
     struct fault f = {0};
-    int r = lease_gather(w->data_dir, &done, &f);
+    const struct lease_gather_options o = {.must_stop = is_ending, .context = w};
+    int r = lease_gather(w->data_dir, &o, &done, &f);
     if (r < 0) {
         log_line(LOG_ERROR, "leases_failed", "reason", f.text, NULL);
         return;
@@ -282,7 +289,7 @@ static void gather_leases(struct watch *w)
     char n[24], refused[24];
     snprintf(n, sizeof(n), "%llu", (unsigned long long)done.n_rows);
     snprintf(refused, sizeof(refused), "%llu", (unsigned long long)done.n_refused);
-    if (done.n_events)
+    if (done.n_rows || done.n_refused)
         log_line(LOG_INFO, "leases_gathered", "rows", n, "refused", refused, NULL);
 }
 

@@ -17,6 +17,7 @@
 #include "base/fault.h"
 #include "format/flow.h"
 #include "format/flow_csv.h"
+#include "format/netflow.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -59,9 +60,10 @@ struct import_options {
     uint32_t n_mapping;
     uint32_t max_flows; /* open at a time while packets are metered; 0: the meter's default */
     flow_sink sink;
+    nat_sink nat; /* NAT events of exports, those of flows too; may be NULL */
     void (*on_refused)(void *context, const struct import_refused *r);                  /* may be NULL */
     void (*on_progress)(void *context, uint64_t n_bytes_in, const struct import_summary *s); /* may be NULL; per piece */
-    void *context; /* of all three */
+    void *context; /* of all four */
 };
 
 enum { IMPORT_REASONS_MAX = 48 };
@@ -75,6 +77,7 @@ struct import_summary {
     /* other: what is no flow and no fault: packets that are not IP, NAT events without a flow, in --format exports
        packets that are no datagrams of an exporter */
     uint64_t n_flows;             /* given to the sink; of rows and records as many as kept */
+    uint64_t n_nat;               /* NAT events without a flow: of the other, those that went to the nat sink */
     bool is_truncated;
     uint32_t n_reasons;
     struct {

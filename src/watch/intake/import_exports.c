@@ -32,6 +32,7 @@ static void take_result(struct import *i, const struct netflow_result *r, uint64
     struct import_summary *s = i->summary;
     s->kept += r->n_flows;
     s->other += r->n_nat_only;
+    s->n_nat += i->options.nat ? r->n_nat_only : 0;
     s->read += (uint64_t)r->n_flows + r->n_nat_only;
     for (int k = 0; k < NETFLOW_N_REASONS; k++) {
         s->read += r->n_refused[k];
@@ -63,10 +64,12 @@ int import_datagram(struct import *i, const struct netflow_datagram *d, uint64_t
     struct netflow_result r;
     if (d->n_bytes >= 4 && !memcmp(d->p, "\0\0\0\5", 4)) /* NetFlow has 5 in its first two bytes */
         return sflow_datagram(i, d, row);
-    if (!i->netflow)
+    if (!i->netflow) {
         i->netflow = netflow_new(&patient);
-    if (!i->netflow)
-        return FAULT(i->fault, -ENOMEM, no_memory, i->name);
+        if (!i->netflow)
+            return FAULT(i->fault, -ENOMEM, no_memory, i->name);
+        netflow_set_nat_sink(i->netflow, i->options.nat, i->options.context);
+    }
     int rc = netflow_decode(i->netflow, d, import_sink, i, &r);
     if (r.version)
         i->summary->kind = r.version == 10 ? "ipfix" : r.version == 9 ? "netflow9" : "netflow5";

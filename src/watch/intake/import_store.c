@@ -2,6 +2,7 @@
 #include "watch/intake/import_store.h"
 
 #include "base/file.h"
+#include "watch/intake/nat_log.h"
 #include "watch/intake/unpack.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@ struct import_store {
     struct import *import;
     struct store_import *open; /* transaction of the file being read */
     struct flow_sorter sorter;
+    struct nat_log nat;
     struct import_stored *now;
     struct fault fault; /* of the store, raised inside the sink */
 };
@@ -24,6 +26,18 @@ static int append(void *context, struct flow_batch *b)
 {
     struct import_store *i = context;
     return store_import_append(i->open, b, &i->fault);
+}
+
+static int append_events(void *context, struct events *e)
+{
+    struct import_store *i = context;
+    return store_import_append_logs(i->open, e, &i->fault);
+}
+
+static int take_nat(void *context, const struct nat_event *e)
+{
+    struct import_store *i = context;
+    return nat_log_put(&i->nat, e);
 }
 
 static int take_flows(void *context, const struct flow *flows, uint32_t n, const struct flow_observer *o)
@@ -61,10 +75,12 @@ int import_store_new(struct store *s, const struct import_store_options *o, stru
     i->store = s;
     i->o = *o;
     i->o.import.sink = take_flows;
+    i->o.import.nat = take_nat;
     i->o.import.on_refused = pass_refused;
     i->o.import.on_progress = pass_progress;
     i->o.import.context = i;
     i->sorter = (struct flow_sorter){.sink = append, .context = i};
+    nat_log_init(&i->nat, store_names(s), append_events, i);
     int r = import_new(&i->o.import, &i->import);
     if (r) {
         free(i);
@@ -80,6 +96,7 @@ void import_store_free(struct import_store *i)
         return;
     import_free(i->import);
     flow_sorter_fini(&i->sorter);
+    nat_log_fini(&i->nat);
     free(i);
 }
 
@@ -122,6 +139,8 @@ static int read_into(struct import_store *i, int fd, const char *name, struct im
     int r = import_file(i->import, fd, name, &ret->summary, f);
     if (!r)
         r = flow_sorter_flush(&i->sorter);
+    if (!r)
+        r = nat_log_flush(&i->nat);
     if (r < 0 && i->fault.code) {
         *f = i->fault;
         (void)of_file(name, r, f);
@@ -130,6 +149,7 @@ static int read_into(struct import_store *i, int fd, const char *name, struct im
     }
     if (r) { /* nothing of a refused file may reach the next one */
         flow_sorter_fini(&i->sorter);
+        nat_log_fini(&i->nat);
     }
     return r;
 }
@@ -144,8 +164,12 @@ static int import_one(struct import_store *i, int fd, const char *name, struct i
     if (r)
         return r == STORE_ALREADY_KEPT ? FAULT(f, IMPORT_STORE_ALREADY, import_already_kept, name) : of_file(name, r, f);
     i->fault = (struct fault){0};
+    i->nat.event_min_us = INT64_MAX;
+    i->nat.event_max_us = INT64_MIN;
     r = read_into(i, fd, name, ret, f);
-    if (r || (ret->summary.is_truncated && !ret->summary.kept)) {
+    ret->event_min_us = i->nat.event_min_us < ret->event_min_us ? i->nat.event_min_us : ret->event_min_us;
+    ret->event_max_us = i->nat.event_max_us > ret->event_max_us ? i->nat.event_max_us : ret->event_max_us;
+    if (r || (ret->summary.is_truncated && !ret->summary.kept && !ret->summary.n_nat)) {
         store_import_abort(i->open);
         if (!r)
             FAULT(f, IMPORT_STORE_REFUSED, import_nothing_whole, name);

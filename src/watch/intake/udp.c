@@ -148,6 +148,7 @@ int udp_receiver_init(struct udp_receiver *r, const struct udp_options *o)
         return -ENOMEM;
     netflow_set_v5_sink(r->netflow, take_v5);
     netflow_set_plain_sink(r->netflow, take_plain);
+    netflow_set_nat_sink(r->netflow, o->nat, o->context);
     int e = exporters_init(&r->exporters);
     r->exporters.is_sflow = o->protocol == UDP_SFLOW;
     r->exporters.is_closed = o->n_allow > 0;

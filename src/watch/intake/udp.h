@@ -37,6 +37,7 @@ struct udp_options {
     size_t n_by_port;
     struct store_writer *writer; /* owned by the thread while it runs; NULL: nothing is stored (bench) */
     udp_batch_hook hook;         /* may be NULL */
+    nat_sink nat;                /* NAT events that are no flows, as they come; may be NULL; the same context */
     udp_batch_hook tick;         /* called with NULL about every 200 ms; may be NULL */
     void *context;
 };

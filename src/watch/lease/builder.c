@@ -223,13 +223,10 @@ static void forget(struct lease_builder *b)
     b->hours.n = 0;
 }
 
-int lease_builder_write(struct lease_builder *b, int dir_fd, const char *name, uint64_t id, struct lease_segment_info *ret,
-                        uint64_t *ret_n_doubled, struct fault *f)
+static int write_sorted(struct lease_builder *b, struct lease_writer *w, struct lease_segment_info *ret, uint64_t *ret_n_doubled,
+                        struct fault *f)
 {
-    struct lease_writer *w;
-    int r = lease_writer_open(dir_fd, name, id, &w, f);
-    if (r)
-        return r;
+    int r = 0;
     if (b->n)
         sort_rows(b);
     for (uint32_t i = 0; !r && i < b->n; i++)
@@ -238,4 +235,20 @@ int lease_builder_write(struct lease_builder *b, int dir_fd, const char *name, u
     r = lease_writer_close(w, &b->texts, b->hours.slots, n_hours, ret, ret_n_doubled, f);
     forget(b);
     return r;
+}
+
+int lease_builder_write(struct lease_builder *b, int dir_fd, const char *name, uint64_t id, struct lease_segment_info *ret,
+                        uint64_t *ret_n_doubled, struct fault *f)
+{
+    struct lease_writer *w;
+    int r = lease_writer_open(dir_fd, name, id, &w, f);
+    return r ? r : write_sorted(b, w, ret, ret_n_doubled, f);
+}
+
+int lease_builder_write_fd(struct lease_builder *b, int fd, const char *name, uint64_t id, struct lease_segment_info *ret, struct fault *f)
+{
+    struct lease_writer *w;
+    uint64_t n_doubled;
+    int r = lease_writer_open_fd(fd, name, id, &w, f);
+    return r ? r : write_sorted(b, w, ret, &n_doubled, f);
 }

@@ -29,6 +29,9 @@ int lease_builder_add(struct lease_builder *b, const struct lease *l);
 int lease_builder_write(struct lease_builder *b, int dir_fd, const char *name, uint64_t id, struct lease_segment_info *ret,
                         uint64_t *ret_n_doubled, struct fault *f);
 
+/* lease_builder_write_fd - the same into an empty open file. */
+int lease_builder_write_fd(struct lease_builder *b, int fd, const char *name, uint64_t id, struct lease_segment_info *ret, struct fault *f);
+
 /* hours heard, while rows go by */
 struct lease_hours {
     struct lease_hour *slots; /* open addressing, n == 0: free */

@@ -54,5 +54,7 @@ bool lease_is_sane(const struct lease *l)
         return false;
     if ((has_from && !is_time(l->from_us)) || (has_to && !is_time(l->to_us)) || (has_from && has_to && l->to_us < l->from_us))
         return false;
+    if (l->kind == LEASE_RELEASE && (has_from || !has_to))
+        return false;
     return l->kind == LEASE_RESTART ? ip_is_zero(&l->outside) && has_from : !ip_is_zero(&l->outside);
 }

@@ -28,7 +28,10 @@
     X(VPN, "vpn")                         \
     X(NEIGHBOUR, "neighbour")             \
     X(STATIC, "static")                   \
-    X(RESTART, "restart") /* no lease: the gateway began anew at from_us, all it had given is over; outside is zero */
+    X(RESTART, "restart") /* no lease: the gateway began anew at from_us, all it had given is over; outside is zero */ \
+    X(RELEASE, "release") /* no lease: what the gateway had given to outside, an inside address, is over at to_us; ports: the
+                             first ones of the block, or those inside of the session; told by gateways that do not say what
+                             address the world saw (Cisco CGv6) */
 
 enum lease_kind {
 #define X(ID, name) LEASE_##ID,

@@ -2,20 +2,10 @@
 #include "watch/lease/log_leases.h"
 
 #include "base/clock.h"
-#include "watch/lease/pair.h"
-#include "watch/lease/store.h"
-#include "watch/store/chain.h"
-#include "watch/store/log_segment.h"
-#include "watch/store/store.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { RECORDS_MAX = 64, MERGED_DEPTH = 16 };
+enum { RECORDS_MAX = 64 };
 
 void lease_fields_find(const struct event_names *names, struct lease_fields *ret)
 {
@@ -137,6 +127,24 @@ static bool nat_record(struct reader *r, const struct lease_fields *f, unsigned 
     return first <= last;
 }
 
+/* release - an end that names the inside address only: what it had is over. Return: whether it is one. */
+static bool release(struct reader *r, const struct lease_fields *f, unsigned n, struct lease *l)
+{
+    uint64_t first, inside_port;
+    if (nth(r, EV_SOURCE_NAT_IP, 0) || n || !ip_at(r, EV_SOURCE_IP, 0, &l->outside))
+        return false;
+    if (l->kind == LEASE_PORT_BLOCK && !number_at(r, f->port_start, 0, UINT16_MAX, &first))
+        return false;
+    if (l->kind == LEASE_NAT_SESSION && !number_at(r, EV_SOURCE_PORT, 0, UINT16_MAX, &inside_port))
+        return false;
+    if (l->kind == LEASE_PORT_BLOCK)
+        l->port_first = l->port_last = (uint16_t)first;
+    else
+        l->inside_port = (uint16_t)inside_port;
+    l->kind = LEASE_RELEASE;
+    return true;
+}
+
 /* record - the @n-th of an event. Return: whether it can be. */
 static bool record(struct reader *r, const struct lease_fields *f, unsigned n, enum lease_kind kind, enum lease_word word,
                    struct lease_row *out)
@@ -147,7 +155,8 @@ static bool record(struct reader *r, const struct lease_fields *f, unsigned n, e
     struct lease *l = &out->l;
     *l = (struct lease){.from_us = LEASE_UNKNOWN, .to_us = LEASE_UNKNOWN, .port_last = UINT16_MAX, .prefix = 128, .kind = (uint8_t)kind,
                         .protocol = is_nat(kind) ? protocol_of(r, f, n) : 0};
-    if (is_nat(kind) ? !nat_record(r, f, n, kind, l) : !ip_at(r, EV_CLIENT_IP, n, &l->outside))
+    bool is_release = is_nat(kind) && word == LEASE_WORD_END && release(r, f, n, l);
+    if (!is_release && (is_nat(kind) ? !nat_record(r, f, n, kind, l) : !ip_at(r, EV_CLIENT_IP, n, &l->outside)))
         return false;
     (void)number_at(r, f->seconds, 0, UINT32_MAX, &seconds);
     int64_t span_us = (int64_t)seconds * US_PER_SECOND;
@@ -196,153 +205,4 @@ int lease_of_event(const struct events *e, uint32_t row, const struct lease_fiel
             return rc;
     }
     return 0;
-}
-
-/* --- segments ------------------------------------------------------------------------------------------------ */
-
-struct gathering {
-    struct lease_store *store;
-    struct lease_import *import;
-    struct pairs *pairs;
-    struct lease_gathered *account;
-    struct fault *fault;
-    int store_fd;
-};
-
-static int store_row(void *context, const struct lease_row *r)
-{
-    struct gathering *g = context;
-    int rc = lease_import_row(g->import, r, g->fault);
-    g->account->n_rows += !rc;
-    return rc;
-}
-
-static int take_row(void *context, const struct lease_row *r, enum lease_word word)
-{
-    struct gathering *g = context;
-    bool is_whole = r->l.from_us != LEASE_UNKNOWN && r->l.to_us != LEASE_UNKNOWN;
-    int rc = is_whole ? store_row(g, r) : word == LEASE_WORD_END ? pairs_end(g->pairs, r) : pairs_begin(g->pairs, r);
-    g->account->n_joined += rc == PAIRS_JOINED;
-    return rc == PAIRS_JOINED ? 0 : rc;
-}
-
-static size_t key_of(uint64_t id, uint8_t out[16])
-{
-    memcpy(out, "log-seg", 7);
-    memcpy(out + 7, &id, sizeof(id));
-    return 7 + sizeof(id);
-}
-
-static bool is_taken(const struct gathering *g, uint64_t id, int depth)
-{
-    uint8_t key[16];
-    uint64_t value, parts[CHAIN_PARTS_MAX];
-    size_t n = 0;
-    if (!lease_store_get_note(g->store, key, key_of(id, key), &value))
-        return true;
-    if (depth == MERGED_DEPTH || chain_parts(g->store_fd, id, parts, &n) || !n)
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (!is_taken(g, parts[i], depth + 1))
-            return false;
-    return true;
-}
-
-static int read_segment(struct gathering *g, const struct log_segment *s)
-{
-    struct event_names *names = event_names_new();
-    struct events *e = names ? events_new(names) : NULL;
-    struct log_scratch *scratch = log_scratch_new();
-    struct lease_fields fields;
-    int rc = e && scratch ? 0 : -ENOMEM;
-    for (uint32_t b = 0; !rc && b < log_segment_info(s)->n_blocks; b++) {
-        rc = log_segment_read(s, b, scratch, e);
-        if (rc == -EBADMSG) { /* the block is said to be damaged by whoever verifies; the others count */
-            rc = 0;
-            continue;
-        }
-        if (!rc)
-            lease_fields_find(names, &fields);
-        for (uint32_t row = 0; !rc && row < e->n; row++) {
-            g->account->n_events += event_get(e, row, fields.kind) != NULL;
-            rc = lease_of_event(e, row, &fields, &g->account->n_refused, take_row, g);
-        }
-    }
-    uint64_t n_open;
-    if (!rc)
-        rc = pairs_flush(g->pairs, &n_open);
-    log_scratch_free(scratch);
-    events_free(e);
-    event_names_free(names);
-    return rc;
-}
-
-static int take_segment(struct gathering *g, const struct log_segment *s)
-{
-    uint64_t id = log_segment_info(s)->id;
-    struct sha256 content = sha256_of(&id, sizeof(id));
-    struct lease_import_result result;
-    uint8_t key[16];
-    char name[48];
-    snprintf(name, sizeof(name), "store/segments/%llu.seg", (unsigned long long)id);
-    int rc = lease_import_begin(g->store, &content, name, true, &g->import, g->fault);
-    if (rc)
-        return rc;
-    g->pairs = pairs_new(READ_OPEN_MAX, store_row, g);
-    rc = !g->pairs ? -ENOMEM : log_segment_has_field(s, TEXT("vonggac.lease.kind")) ? read_segment(g, s) : 0;
-    if (!rc)
-        rc = lease_import_note(g->import, key, key_of(id, key), 1);
-    pairs_free(g->pairs);
-    if (rc) {
-        lease_import_abort(g->import);
-        return FAULT(g->fault, rc, store_write_failed, name, strerrordesc_np(-rc));
-    }
-    g->account->n_segments++;
-    return lease_import_commit(g->import, &result, g->fault);
-}
-
-static bool has_work(const struct gathering *g, const struct store_view *v)
-{
-    for (size_t i = 0; i < store_view_n_logs(v); i++) {
-        const struct log_segment_info *info = log_segment_info(store_view_log(v, i));
-        if (!info->is_unsealed && !is_taken(g, info->id, 0))
-            return true;
-    }
-    return false;
-}
-
-static int gather(struct gathering *g, const struct store_view *v)
-{
-    int rc = 0;
-    for (size_t i = store_view_n_logs(v); !rc && i-- > 0;) { /* oldest first */
-        const struct log_segment *s = store_view_log(v, i);
-        if (!log_segment_info(s)->is_unsealed && !is_taken(g, log_segment_info(s)->id, 0))
-            rc = take_segment(g, s);
-    }
-    struct lease_compaction c;
-    return rc ? rc : lease_store_compact(g->store, &c, g->fault);
-}
-
-int lease_gather(const char *data_dir, struct lease_gathered *ret, struct fault *f)
-{
-    struct gathering g = {.account = ret, .fault = f, .store_fd = -1};
-    struct store_view *v = NULL;
-    char path[4096];
-    *ret = (struct lease_gathered){.n_segments = 0};
-    int rc = store_view_open(data_dir, &v, f);
-    if (rc || !store_view_n_logs(v)) {
-        if (v)
-            store_view_close(v);
-        return rc == STORE_EMPTY ? 0 : rc;
-    }
-    snprintf(path, sizeof(path), "%s/store", data_dir);
-    g.store_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    rc = g.store_fd < 0 ? FAULT(f, -errno, store_read_failed, path, strerrordesc_np(errno)) : lease_store_open(data_dir, NULL, &g.store, f);
-    if (!rc && has_work(&g, v))
-        rc = gather(&g, v);
-    lease_store_close(g.store);
-    if (g.store_fd >= 0)
-        close(g.store_fd);
-    store_view_close(v);
-    return rc;
 }

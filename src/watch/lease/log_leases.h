@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * watch/lease/log_leases - leases out of stored log events: what decoders marked with vonggac.lease.kind (docs/logs.md).
- *
- * lease_gather takes every sealed segment of log events once: its rows become leases in one transaction together with the note
- * that they were taken, so that no crash loses or doubles one. A segment merged from segments that were taken is not taken
- * again. Events not yet sealed follow when they are (an hour at most, unless configured otherwise).
  */
 #pragma once
 
-#include "base/fault.h"
 #include "format/event.h"
 #include "watch/lease/read.h"
 
@@ -25,9 +20,3 @@ void lease_fields_find(const struct event_names *names, struct lease_fields *ret
  */
 int lease_of_event(const struct events *e, uint32_t row, const struct lease_fields *f, uint64_t *ret_refused,
                    int (*each)(void *context, const struct lease_row *r, enum lease_word word), void *context);
-
-struct lease_gathered {
-    uint64_t n_segments, n_events, n_rows, n_joined, n_refused;
-};
-/* lease_gather - all segments of DIR/store that were not yet taken. Return: 0, LEASE_BUSY (store.h), or -errno. */
-int lease_gather(const char *data_dir, struct lease_gathered *ret, struct fault *f);

@@ -25,6 +25,7 @@ struct near_rows {
     struct near_row *all;
     size_t n, room;
     bool has_more;
+    bool are_releases; /* only LEASE_RELEASE, of an inside address; else none of them */
 };
 
 struct lease_resolver {
@@ -32,7 +33,7 @@ struct lease_resolver {
     const struct formulas *formulas;  /* NULL: none */
     struct lease_readers *readers;
     struct gateways gateways;
-    struct near_rows touching, after;
+    struct near_rows touching, after, released;
 };
 
 static const char *const why_names[] = {
@@ -77,6 +78,7 @@ void lease_resolver_free(struct lease_resolver *r)
     gateways_fini(&r->gateways);
     free(r->touching.all);
     free(r->after.all);
+    free(r->released.all);
     free(r);
 }
 
@@ -93,6 +95,8 @@ const struct lease_gateway *lease_resolver_gateways(const struct lease_resolver 
 static int gather(void *context, const struct lease_segment *s, const struct lease *l)
 {
     struct near_rows *g = context;
+    if ((l->kind == LEASE_RELEASE) != g->are_releases)
+        return 0;
     if (g->n == RESOLVE_ROWS) {
         g->has_more = true;
         return GATHER_FULL;
@@ -171,6 +175,30 @@ static size_t first_after(const struct near_rows *g, int64_t us)
     return low;
 }
 
+/* is_release_of - whether @y, told of the inside address, takes back what @x gave. */
+static bool is_release_of(const struct near_row *y, const struct near_row *x)
+{
+    bool is_one_protocol = !x->l.protocol || !y->l.protocol || x->l.protocol == y->l.protocol;
+    bool is_one_port = y->l.inside_port ? y->l.inside_port == x->l.inside_port
+                                        : x->l.port_first <= y->l.port_first && y->l.port_first <= x->l.port_last;
+    return is_one_protocol && is_one_port && y->l.to_us >= x->l.from_us && text_equal(x->gateway, y->gateway) &&
+           text_equal(x->realm, y->realm);
+}
+
+/* release_of - when its gateway took back what @x gave, if it says so by the inside address; LEASE_UNKNOWN: it does not. */
+static int release_of(struct lease_resolver *r, const struct near_row *x, uint32_t *why, int64_t *ret)
+{
+    *ret = LEASE_UNKNOWN;
+    if (ip_is_zero(&x->l.inside) || (x->l.kind != LEASE_NAT_SESSION && x->l.kind != LEASE_PORT_BLOCK))
+        return 0;
+    r->released.are_releases = true;
+    int rc = collect(r, &r->released, &x->l.inside, -1, x->l.from_us, INT64_MAX, why);
+    for (size_t i = 0; !rc && i < r->released.n && *ret == LEASE_UNKNOWN; i++)
+        if (is_release_of(&r->released.all[i], x))
+            *ret = r->released.all[i].l.to_us;
+    return rc;
+}
+
 /* end_of - an open row ends where the first later row on its ports says so; LEASE_UNKNOWN: nobody says. */
 static int64_t end_of(const struct lease_resolver *r, const struct near_row *x, int64_t until_us)
 {
@@ -190,20 +218,25 @@ static int64_t end_of(const struct lease_resolver *r, const struct near_row *x, 
     return end;
 }
 
-/* settle_end - of a row without end, or with one that was only planned. */
-static void settle_end(const struct lease_resolver *r, struct near_row *x, int64_t since_us, int64_t until_us)
+/* settle_end - of a row without end, or with one that was only planned. Return: 0 or -ENOMEM. */
+static int settle_end(struct lease_resolver *r, struct near_row *x, int64_t since_us, int64_t until_us, uint32_t *why)
 {
+    int64_t released;
     if (x->l.flags & LEASE_TO_PLANNED)
         x->why |= LEASE_WHY_PLANNED_END;
     else
         x->why |= LEASE_WHY_OPEN_END;
     int64_t end = end_of(r, x, until_us);
-    if (end == LEASE_UNKNOWN || (x->l.to_us != LEASE_UNKNOWN && end >= x->l.to_us))
-        return;
+    int rc = release_of(r, x, why, &released);
+    if (released != LEASE_UNKNOWN && (end == LEASE_UNKNOWN || released < end))
+        end = released;
+    if (rc || end == LEASE_UNKNOWN || (x->l.to_us != LEASE_UNKNOWN && end >= x->l.to_us))
+        return rc;
     x->l.to_us = end;
     x->l.flags = (uint8_t)(x->l.flags & ~LEASE_TO_PLANNED);
     x->why &= ~(uint32_t)(LEASE_WHY_OPEN_END | LEASE_WHY_PLANNED_END);
     x->is_out = end <= since_us;
+    return 0;
 }
 
 /* settle_begin - of a row that only ended: it began when others no longer held its ports, or is the end of an open row. */
@@ -259,16 +292,16 @@ static int settle_rows(struct lease_resolver *r, const struct ip *a, int64_t sin
     int rc = collect(r, &r->after, a, -1, from, to, why);
     if (rc)
         return rc;
-    for (size_t i = 0; i < r->touching.n; i++) {
+    for (size_t i = 0; !rc && i < r->touching.n; i++) {
         struct near_row *x = &r->touching.all[i];
         if (is_closed(&x->l) || (x->l.flags & LEASE_SEEN_ONLY))
             continue;
         if (x->l.from_us == LEASE_UNKNOWN)
             settle_begin(r, x, until_us);
         else
-            settle_end(r, x, since_us, until_us);
+            rc = settle_end(r, x, since_us, until_us, why);
     }
-    return 0;
+    return rc;
 }
 
 /* --- candidates ---------------------------------------------------------------------------------------------- */
@@ -357,8 +390,16 @@ static void cover_window(struct lease_candidate *c, const struct asking *k)
         c->why |= LEASE_WHY_EDGE;
 }
 
+/* has_ports - TCP, UDP, DCCP, SCTP, UDP-Lite; not told: it may. */
+static bool has_ports(uint8_t protocol)
+{
+    return !protocol || protocol == 6 || protocol == 17 || protocol == 33 || protocol == 132 || protocol == 136;
+}
+
 static bool is_asked_for(const struct asking *k, const struct lease *l)
 {
+    if (k->q->port >= 0 && !has_ports(l->protocol))
+        return false;
     if (k->q->protocol && l->protocol && k->q->protocol != l->protocol)
         return false;
     return k->q->port < 0 || (l->port_first <= k->q->port && k->q->port <= l->port_last);

@@ -126,6 +126,11 @@ int lease_segment_open(int dir_fd, const char *name, uint64_t id, struct lease_s
     _cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return FAULT(f, -errno, store_read_failed, name, strerrordesc_np(errno));
+    return lease_segment_open_fd(fd, name, id, ret, f);
+}
+
+int lease_segment_open_fd(int fd, const char *name, uint64_t id, struct lease_segment **ret, struct fault *f)
+{
     struct lease_segment *s = calloc(1, sizeof(*s));
     if (!s)
         return FAULT(f, -ENOMEM, store_no_memory, name);
@@ -341,15 +346,19 @@ struct wanted {
     void *context;
 };
 
-/* visit_row - if it is wanted; what decides soonest comes first. */
+/* is_near - by time and prefix; nothing is prepared for the many rows that are not. */
+static bool is_near(const struct wanted *w, uint32_t row)
+{
+    return 128 - (w->r->bits[row] >> 32 & 255) == w->prefix && may_touch(w->r, row, w->since_us, w->until_us);
+}
+
+/* visit_row - one that is near, if it is wanted; what decides soonest comes first. */
 static int visit_row(const struct wanted *w, const struct block *b, uint32_t row)
 {
     const struct lease_reader *r = w->r;
     uint64_t v[LEASE_N_COLUMNS] = {[LEASE_HIGH] = w->high, [LEASE_LOW] = w->low, [LEASE_BEGIN] = r->begin[row],
                                    [LEASE_SPAN] = r->span[row], [LEASE_BITS] = r->bits[row]};
     struct lease l;
-    if (128 - (r->bits[row] >> 32 & 255) != w->prefix || !may_touch(r, row, w->since_us, w->until_us))
-        return 0;
     int rc = get_value(b, LEASE_PORT, row, &v[LEASE_PORT]);
     if (!rc)
         rc = get_value(b, LEASE_PORTS, row, &v[LEASE_PORTS]);
@@ -362,18 +371,21 @@ static int visit_row(const struct wanted *w, const struct block *b, uint32_t row
     return rc ? rc : w->each(w->context, w->s, &l);
 }
 
-static int visit_block(const struct wanted *w, uint32_t i)
+static int visit_block(const struct wanted *w, const struct ip *base, uint32_t i)
 {
+    const struct lease_block_entry *e = &w->s->blocks[i];
     struct block b;
-    uint32_t from, end;
+    uint32_t from = 0, end = LEASE_BLOCK_ROWS;
+    bool is_whole = i + 1 < w->s->header.n_blocks && ip_equal(&e[0].first, base) && ip_equal(&e[1].first, base);
     int rc = get_block(w->s, i, &b);
-    if (!rc)
+    if (!rc && !is_whole)
         rc = rows_of(&b, w->high, w->low, &from, &end);
     if (rc || from == end)
         return rc;
     rc = read_block(w->s, w->r, i, &b);
     for (uint32_t row = from; !rc && row < end; row++)
-        rc = visit_row(w, &b, row);
+        if (is_near(w, row))
+            rc = visit_row(w, &b, row);
     return rc;
 }
 
@@ -391,7 +403,7 @@ static int visit_prefix(struct wanted *w, const struct ip *outside, unsigned pre
             break;
         if (e->begin_min_us > w->until_us || e->end_max_us < w->since_us)
             continue;
-        int rc = visit_block(w, i);
+        int rc = visit_block(w, &base, i);
         if (rc)
             return rc;
     }

@@ -44,6 +44,8 @@ int lease_compare(const struct lease *a, const struct lease *b);
 
 /* lease_writer_open - file @name anew in @dir_fd, mode 0640. Return: 0 or -errno. */
 int lease_writer_open(int dir_fd, const char *name, uint64_t id, struct lease_writer **ret, struct fault *f);
+/* lease_writer_open_fd - into @fd, which becomes the writer's own copy of it; empty before. */
+int lease_writer_open_fd(int fd, const char *name, uint64_t id, struct lease_writer **ret, struct fault *f);
 /* lease_writer_add - the next row; the same row again at once is left out. Return: 0 or -errno. */
 int lease_writer_add(struct lease_writer *w, const struct lease *l);
 /*
@@ -60,6 +62,8 @@ struct lease_segment;
 
 /* lease_segment_open - Return: 0; -EBADMSG (damaged), -EPROTO (newer), or -errno. */
 int lease_segment_open(int dir_fd, const char *name, uint64_t id, struct lease_segment **ret, struct fault *f);
+/* lease_segment_open_fd - the same of an open file; @fd may be closed behind it. */
+int lease_segment_open_fd(int fd, const char *name, uint64_t id, struct lease_segment **ret, struct fault *f);
 void lease_segment_close(struct lease_segment *s);
 const struct lease_segment_info *lease_segment_info(const struct lease_segment *s);
 /* lease_segment_text - borrowed from the file; empty for 0 and for numbers it does not have. */

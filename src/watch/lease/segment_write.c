@@ -68,6 +68,17 @@ static bool has_same_texts(const struct lease *a, const struct lease *b)
 
 int lease_writer_open(int dir_fd, const char *name, uint64_t id, struct lease_writer **ret, struct fault *f)
 {
+    int r = file_step("lease-create");
+    _cleanup_close_ int fd = r ? -1 : openat(dir_fd, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (fd < 0) {
+        r = r ? r : -errno;
+        return FAULT(f, r, store_write_failed, name, strerrordesc_np(-r));
+    }
+    return lease_writer_open_fd(fd, name, id, ret, f);
+}
+
+int lease_writer_open_fd(int fd, const char *name, uint64_t id, struct lease_writer **ret, struct fault *f)
+{
     struct lease_writer *w = calloc(1, sizeof(*w));
     if (w)
         w->pending = malloc(PENDING_BYTES);
@@ -80,10 +91,8 @@ int lease_writer_open(int dir_fd, const char *name, uint64_t id, struct lease_wr
     memcpy(w->header.magic, LEASE_MAGIC, sizeof(w->header.magic));
     w->checksums.max = w->blocks.max = (size_t)4 << 30;
     snprintf(w->name, sizeof(w->name), "%s", name);
-    int r = file_step("lease-create");
-    w->fd = r ? -1 : openat(dir_fd, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
-    if (!r && w->fd < 0)
-        r = -errno;
+    w->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    int r = w->fd < 0 ? -errno : 0;
     static const uint8_t zeros[LEASE_HEADER_BYTES];
     if (!r)
         r = file_write_full(w->fd, zeros, sizeof(zeros));

@@ -105,9 +105,6 @@ static int read_manifest(struct lease_store *s, struct fault *f)
         return FAULT(f, r, store_read_failed, LEASE_FOLDER "/segments", strerrordesc_np(-r));
     if (n_files && !s->manifest.n_bytes)
         return FAULT(f, -ENOENT, store_manifest_lost, LEASE_FOLDER "/" MANIFEST_NAME);
-    for (size_t i = 0; i < s->manifest.notes.n_slots; i++)
-        if (s->manifest.notes.slots[i].sequence > s->note_sequence)
-            s->note_sequence = s->manifest.notes.slots[i].sequence;
     return manifest_log_open(&s->log, s->dir_fd, &s->manifest, f);
 }
 
@@ -148,35 +145,24 @@ void lease_store_close(struct lease_store *s)
     free(s);
 }
 
-int lease_store_get_note(const struct lease_store *s, const void *key, size_t n_key, uint64_t *ret)
-{
-    for (size_t i = 0; i < s->manifest.notes.n_slots; i++) {
-        const struct manifest_note *n = &s->manifest.notes.slots[i];
-        if (!n->n_key || n->n_key != n_key || memcmp(n->key, key, n_key))
-            continue;
-        *ret = n->value;
-        return 0;
-    }
-    return 1;
-}
-
 /* --- import ------------------------------------------------------------------------------------------------ */
 
 struct lease_import {
     struct lease_store *store;
     struct sha256 content;
+    bool has_content;
     char *name;
     struct lease_builder *builder;
     struct lease_segment_info *segments;
     size_t n, room;
     uint64_t n_doubled;
-    struct manifest_change change; /* notes */
+    struct manifest_change change;
 };
 
 int lease_import_begin(struct lease_store *s, const struct sha256 *content, const char *name, bool again, struct lease_import **ret,
                        struct fault *f)
 {
-    const struct manifest_import *kept = again ? NULL : manifest_find_import(&s->manifest, content);
+    const struct manifest_import *kept = again || !content ? NULL : manifest_find_import(&s->manifest, content);
     if (kept) {
         char before[256];
         manifest_unescape(kept->name, before, sizeof(before));
@@ -185,7 +171,9 @@ int lease_import_begin(struct lease_store *s, const struct sha256 *content, cons
     struct lease_import *i = calloc(1, sizeof(*i));
     if (i) {
         i->store = s;
-        i->content = *content;
+        i->has_content = content != NULL;
+        if (content)
+            i->content = *content;
         i->name = strdup(name);
         i->builder = lease_builder_new(s->options.build_rows);
     }
@@ -200,16 +188,6 @@ int lease_import_begin(struct lease_store *s, const struct sha256 *content, cons
 int lease_import_text(struct lease_import *i, struct text x, uint32_t *ret)
 {
     return lease_builder_text(i->builder, x, ret);
-}
-
-int lease_import_note(struct lease_import *i, const void *key, size_t n_key, uint64_t value)
-{
-    struct manifest_note n = {.n_key = (uint8_t)n_key, .value = value, .sequence = ++i->store->note_sequence};
-    if (!n_key || n_key > sizeof(n.key))
-        return -EINVAL;
-    memcpy(n.key, key, n_key);
-    manifest_add_note(&i->change, &n);
-    return i->change.text.is_bad ? -ENOMEM : 0;
 }
 
 static int stage(struct lease_import *i, struct fault *f)
@@ -286,7 +264,8 @@ int lease_import_commit(struct lease_import *i, struct lease_import_result *ret,
     ret->n_doubled = i->n_doubled;
     if (!r) {
         manifest_set_next(&i->change, s->manifest.next_id);
-        manifest_add_import(&i->change, &i->content, ret->n_rows, now_us, i->name);
+        if (i->has_content)
+            manifest_add_import(&i->change, &i->content, ret->n_rows, now_us, i->name);
         r = manifest_commit(&s->log, &s->manifest, &i->change, &is_uncertain, f);
     }
     if (!r || is_uncertain)

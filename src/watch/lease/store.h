@@ -36,7 +36,10 @@ void lease_store_close(struct lease_store *s);
 
 /* --- import: all of it or nothing ---------------------------------------------------------------------------- */
 
-/* lease_import_begin - Return: 0, LEASE_ALREADY_KEPT (the fault names it), or -errno. */
+/*
+ * lease_import_begin - @content: of a file that is to be imported once; NULL: of something else that the caller keeps account of.
+ * Return: 0, LEASE_ALREADY_KEPT (the fault names it), or -errno.
+ */
 int lease_import_begin(struct lease_store *s, const struct sha256 *content, const char *name, bool again, struct lease_import **ret,
                        struct fault *f);
 /*
@@ -57,10 +60,6 @@ void lease_import_abort(struct lease_import *i);
 
 /* --- upkeep -------------------------------------------------------------------------------------------------- */
 
-/* lease_store_note, lease_store_get_note - small durable values by key, as of the next commit (where a feeder stands). */
-int lease_import_note(struct lease_import *i, const void *key, size_t n_key, uint64_t value);
-int lease_store_get_note(const struct lease_store *s, const void *key, size_t n_key, uint64_t *ret);
-
 struct lease_compaction {
     uint64_t n_merged, n_written, n_rows, n_doubled, n_purged;
 };
@@ -76,6 +75,10 @@ int lease_store_purge(struct lease_store *s, int64_t before_us, struct lease_com
 
 /* lease_view_open - a snapshot; a segment that cannot be opened is left out and counted. Return: 0, LEASE_EMPTY, -errno. */
 int lease_view_open(const char *data_dir, struct lease_view **ret, struct fault *f);
+/* lease_view_new - one without segments. Return: NULL when memory is out. */
+struct lease_view *lease_view_new(void);
+/* lease_view_add - @s becomes the view's, before anybody has readers for it. Return: 0 or -ENOMEM. */
+int lease_view_add(struct lease_view *v, struct lease_segment *s);
 void lease_view_close(struct lease_view *v);
 size_t lease_view_n_segments(const struct lease_view *v);
 const struct lease_segment *lease_view_segment(const struct lease_view *v, size_t i);

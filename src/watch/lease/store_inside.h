@@ -13,7 +13,6 @@ struct lease_store {
     int dir_fd, segments_fd, lock_fd;
     struct manifest manifest;
     struct manifest_log log;
-    uint64_t note_sequence;
 };
 
 static inline void lease_file_name(uint64_t id, char out[LEASE_NAME_MAX])

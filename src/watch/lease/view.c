@@ -102,6 +102,22 @@ int lease_view_open(const char *data_dir, struct lease_view **ret, struct fault 
     return 0;
 }
 
+struct lease_view *lease_view_new(void)
+{
+    return calloc(1, sizeof(struct lease_view));
+}
+
+int lease_view_add(struct lease_view *v, struct lease_segment *s)
+{
+    struct lease_segment **more = realloc(v->segments, (v->n + 1) * sizeof(*more));
+    if (!more)
+        return -ENOMEM;
+    v->segments = more;
+    v->segments[v->n++] = s;
+    v->n_rows += lease_segment_info(s)->n_rows;
+    return 0;
+}
+
 void lease_view_close(struct lease_view *v)
 {
     if (!v)
