@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "watch/store/log_lines.h"
 
+#include "watch/store/byte_masks.h"
 #include "watch/store/log_block_inside.h"
 
 #include <errno.h>
@@ -10,16 +11,6 @@
 #include <xxhash.h>
 
 enum { SLOTS = 2 * EVENTS_ROWS, ENOUGH_ROWS = 1024 };
-
-/* what a byte says of the piece it stands in; CUT: it stands between pieces */
-enum { CUT = 1, VARIABLE = 2, DOT = 4, HIGH = 8, MARK = 16 };
-
-static const uint8_t kinds[256] = {
-    [0x00] = CUT, [0x01] = CUT | MARK, [0x02 ... 0x20] = CUT, ['!'] = CUT, ['"'] = CUT, ['#'] = CUT, ['$'] = CUT, ['%'] = CUT, ['&'] = CUT,
-    ['\''] = CUT, ['('] = CUT, [')'] = CUT, ['*'] = CUT, [','] = CUT, [';'] = CUT, ['<'] = CUT, ['='] = CUT, ['>'] = CUT, ['?'] = CUT,
-    ['['] = CUT, [']'] = CUT, ['^'] = CUT, ['`'] = CUT, ['{'] = CUT, ['|'] = CUT, ['}'] = CUT, ['~'] = CUT, [0x7f] = CUT,
-    ['0' ... '9'] = VARIABLE, ['/'] = VARIABLE, ['@'] = VARIABLE, ['.'] = DOT, [0x80 ... 0xff] = HIGH,
-};
 
 void log_lines_fini(struct log_lines *l)
 {
@@ -46,42 +37,87 @@ static bool is_value(const uint8_t *begin, const uint8_t *p)
 /* a line being cut */
 struct cutting {
     struct log_lines *l;
-    const uint8_t *heap;
-    uint8_t *to; /* of its template */
-    unsigned n_parts, seen;
+    const uint8_t *heap, *limit; /* limit: bytes before it can be read */
+    const uint8_t *begin, *end, *kept; /* the line; from where it is not in the template yet */
+    uint8_t *to;                       /* its template */
+    unsigned n_parts;
+    bool has_mark, has_high;
 };
 
-/* cut - the template of the line goes to x->to, its variables to the parts (there is room). Return: where the template ends. */
-static uint8_t *cut(struct cutting *x, const uint8_t *begin, const uint8_t *end)
+/* masks_at - of the bytes at @p, those behind the line's end being between pieces. */
+static struct piece_masks masks_at(struct cutting *x, const uint8_t *p)
 {
-    const uint8_t *p = begin, *kept = begin;
-    uint8_t *to = x->to;
-    struct line_part *part = x->l->parts + x->l->n_parts;
-    for (;;) {
-        unsigned kind = 0, seen = 0;
-        for (; p < end && (kind = kinds[*p]) & CUT; p++)
-            x->seen |= kind;
-        const uint8_t *piece = p;
-        for (; p < end && !((kind = kinds[*p]) & CUT); p++)
-            seen |= kind;
-        if (p == piece)
-            break;
-        x->seen |= seen;
-        bool is_variable = seen & VARIABLE || (seen & DOT && p[-1] != '.') || is_value(begin, piece);
-        if (!is_variable)
-            continue;
-        if (x->n_parts == LINE_PARTS_MAX) {
-            x->n_parts++;
-            break;
-        }
-        memcpy(to, kept, (size_t)(piece - kept));
-        to += piece - kept;
-        *to++ = LINE_MARK;
-        part[x->n_parts++] = (struct line_part){(uint64_t)(piece - x->heap), (uint32_t)(p - piece)};
-        kept = p;
+    size_t n = (size_t)(x->end - p);
+    struct piece_masks m;
+    if (n >= BYTES_AT_ONCE || (size_t)(x->limit - p) >= BYTES_AT_ONCE)
+        m = piece_masks_of(p);
+    else {
+        uint8_t copy[BYTES_AT_ONCE] = {0};
+        memcpy(copy, p, n);
+        m = piece_masks_of(copy);
     }
-    memcpy(to, kept, (size_t)(end - kept));
-    return to + (end - kept);
+    if (n < BYTES_AT_ONCE) {
+        uint64_t inside = (UINT64_C(1) << n) - 1;
+        m.cut |= ~inside;
+        m.high &= inside;
+        m.mark &= inside;
+    }
+    x->has_high |= m.high != 0;
+    x->has_mark |= m.mark != 0;
+    return m;
+}
+
+/* piece - the bytes [@p, @p + n) are one. */
+static void piece(struct cutting *x, const uint8_t *p, size_t n, bool has_variable, bool has_dot)
+{
+    if (!has_variable && !(has_dot && p[n - 1] != '.') && !is_value(x->begin, p))
+        return;
+    if (x->n_parts == LINE_PARTS_MAX) {
+        x->has_mark = true; /* kept as it is */
+        return;
+    }
+    memcpy(x->to, x->kept, (size_t)(p - x->kept));
+    x->to += p - x->kept;
+    *x->to++ = LINE_MARK;
+    x->l->parts[x->l->n_parts + x->n_parts++] = (struct line_part){(uint64_t)(p - x->heap), (uint32_t)n};
+    x->kept = p + n;
+}
+
+/* long_piece - one that does not end within the bytes looked at. Return: where it ends. */
+static const uint8_t *long_piece(struct cutting *x, const uint8_t *p)
+{
+    const uint8_t *begin = p;
+    unsigned seen = 0;
+    for (unsigned kind; p < x->end && !((kind = piece_kind_plain(*p)) & PIECE_CUT); p++)
+        seen |= kind;
+    x->has_high |= (seen & PIECE_HIGH) != 0;
+    piece(x, begin, (size_t)(p - begin), seen & PIECE_VARIABLE, seen & PIECE_DOT);
+    return p;
+}
+
+/* cut - the line's template goes to x->to, its variables to the parts; there is room for both. */
+static void cut(struct cutting *x)
+{
+    for (const uint8_t *p = x->begin; p < x->end;) {
+        struct piece_masks m = masks_at(x, p);
+        uint64_t pieces = ~m.cut;
+        const uint8_t *next = p + BYTES_AT_ONCE;
+        while (pieces) {
+            unsigned from = (unsigned)__builtin_ctzll(pieces);
+            uint64_t rest = ~(pieces >> from); /* the piece ends at its lowest bit */
+            unsigned n = rest ? (unsigned)__builtin_ctzll(rest) : BYTES_AT_ONCE;
+            if (from + n >= BYTES_AT_ONCE && x->end - p > BYTES_AT_ONCE) {
+                next = from ? p + from : long_piece(x, p); /* looked at again from its begin */
+                break;
+            }
+            uint64_t own = (n < BYTES_AT_ONCE ? (UINT64_C(1) << n) - 1 : UINT64_MAX) << from;
+            piece(x, p + from, n, m.variable & own, m.dot & own);
+            pieces &= ~own;
+        }
+        p = next;
+    }
+    memcpy(x->to, x->kept, (size_t)(x->end - x->kept));
+    x->to += x->end - x->kept;
 }
 
 /* find_template - of the @n bytes behind the texts; a new one if needed. Return: its number, or UINT32_MAX (no memory). */
@@ -108,20 +144,21 @@ static int split_row(struct log_lines *l, const struct events *e, uint32_t row, 
 {
     const uint8_t *p = e->heap.p ? e->heap.p + e->original[row] : (const uint8_t *)"";
     uint32_t n = e->original_n[row];
-    struct cutting x = {.l = l, .heap = e->heap.p, .to = buf_room(&l->texts, (size_t)n + 1)};
-    if (!x.to || log_grow(&l->parts, &l->parts_capacity, l->n_parts + LINE_PARTS_MAX, sizeof(*l->parts)))
+    uint8_t *to = buf_room(&l->texts, (size_t)n + 1);
+    struct cutting x = {.l = l, .heap = e->heap.p, .limit = e->heap.p + e->heap.capacity, .begin = p, .end = p + n, .kept = p, .to = to};
+    if (!to || log_grow(&l->parts, &l->parts_capacity, l->n_parts + LINE_PARTS_MAX, sizeof(*l->parts)))
         return -ENOMEM;
-    uint32_t n_template = (uint32_t)(cut(&x, p, p + n) - x.to);
-    bool is_literal = x.seen & MARK || x.n_parts > LINE_PARTS_MAX;
-    if (is_literal) {
-        memcpy(x.to, p, n);
-        n_template = n;
+    if (n)
+        cut(&x);
+    uint32_t n_template = x.has_mark ? n : (uint32_t)(x.to - to);
+    if (x.has_mark) {
+        memcpy(to, p, n);
         x.n_parts = 0;
     }
-    l->is_odd[i] = (x.seen & HIGH || is_literal) && !text_is_utf8((const char *)p, n);
+    l->is_odd[i] = x.has_high && !text_is_utf8((const char *)p, n);
     l->row_part[i] = (uint32_t)l->n_parts;
     l->n_parts += x.n_parts;
-    uint32_t t = find_template(l, n_template, x.n_parts, is_literal);
+    uint32_t t = find_template(l, n_template, x.n_parts, x.has_mark);
     if (t == UINT32_MAX)
         return -ENOMEM;
     l->row_template[i] = t;

@@ -7,6 +7,7 @@
 
 #include "base/cursor.h"
 #include "watch/store/block_list.h"
+#include "watch/store/byte_masks.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -297,24 +298,32 @@ static int grow_slots(struct terms_builder *b, size_t more)
     return 0;
 }
 
-/* head_of - PADDED bytes behind @p can be read. */
-static uint64_t head_of(const uint8_t *p, unsigned n)
+/* first_bytes - of a word of @n bytes, of which @head holds eight or more than there are. */
+static uint64_t first_bytes(uint64_t head, unsigned n)
 {
-    uint64_t head = load_be64(p);
     return n >= 8 ? head : n ? head >> (64 - 8 * n) << (64 - 8 * n) : 0;
 }
 
-/* hash_of - short words, the common ones, in a few steps */
-static uint32_t hash_of(uint64_t seed, const uint8_t *p, unsigned n, uint64_t head)
+/* head_of - PADDED bytes behind @p can be read. */
+static uint64_t head_of(const uint8_t *p, unsigned n)
 {
-    if (n > 16)
-        return (uint32_t)XXH3_64bits_withSeed(p, n, seed);
+    return first_bytes(load_be64(p), n);
+}
+
+/* hash_short - words of at most RECENT_BYTES, the common ones, in a few steps; @tail: the last eight bytes, 0 if there are no more. */
+static uint32_t hash_short(uint64_t seed, unsigned n, uint64_t head, uint64_t tail)
+{
     uint64_t x = (__builtin_bswap64(head) ^ seed) * UINT64_C(0x9e3779b97f4a7c15);
     x = (x ^ x >> 32) + n;
     if (n > 8)
-        x = (x ^ load_le64(p + n - 8)) * UINT64_C(0xa24baed4963ee407), x ^= x >> 32;
+        x = (x ^ tail) * UINT64_C(0xa24baed4963ee407), x ^= x >> 32;
     x *= UINT64_C(0xd6e8feb86659fd93);
     return (uint32_t)(x ^ x >> 32);
+}
+
+static uint32_t hash_long(uint64_t seed, const uint8_t *p, unsigned n)
+{
+    return (uint32_t)XXH3_64bits_withSeed(p, n, seed);
 }
 
 static bool is_term(const struct terms_builder *b, const struct entry *e, const struct waiting *w)
@@ -392,21 +401,33 @@ static int flush(struct terms_builder *b)
     return r;
 }
 
+/* is_recent - whether this block is known to have the word of at most RECENT_BYTES; it is from now on. */
+static bool is_recent(struct terms_builder *b, uint32_t hash, uint64_t head, uint64_t tail, unsigned n)
+{
+    struct recent *recent = &b->recent[hash % RECENT];
+    if (recent->head == head && recent->tail == tail && recent->n == n && recent->block == b->block)
+        return true;
+    *recent = (struct recent){.head = head, .tail = tail, .block = b->block, .n = n};
+    return false;
+}
+
+/* wait_for - the @n bytes at the end of the text are a word, of which nothing is known. */
+static void wait_for(struct terms_builder *b, uint32_t hash, uint64_t head, unsigned n)
+{
+    memset(b->text + b->n_text + n, 0, PADDED);
+    b->waiting[b->n_waiting++] = (struct waiting){.head = head, .hash = hash, .at = b->n_text, .n = (uint8_t)n};
+    b->n_text += n;
+}
+
 /* wait - the @n bytes at the end of the text are a word: it waits, unless this block is known to have it. */
 static void wait(struct terms_builder *b, unsigned n)
 {
     uint8_t *p = b->text + b->n_text;
     memset(p + n, 0, PADDED);
     uint64_t head = head_of(p, n), tail = n > 8 ? load_le64(p + n - 8) : 0;
-    uint32_t hash = hash_of(b->seed, p, n, head);
-    struct recent *recent = &b->recent[hash % RECENT];
-    if (n <= RECENT_BYTES) {
-        if (recent->head == head && recent->tail == tail && recent->n == n && recent->block == b->block)
-            return;
-        *recent = (struct recent){.head = head, .tail = tail, .block = b->block, .n = n};
-    }
-    b->waiting[b->n_waiting++] = (struct waiting){.head = head, .hash = hash, .at = b->n_text, .n = (uint8_t)n};
-    b->n_text += n;
+    uint32_t hash = n > RECENT_BYTES ? hash_long(b->seed, p, n) : hash_short(b->seed, n, head, tail);
+    if (n > RECENT_BYTES || !is_recent(b, hash, head, tail, n))
+        wait_for(b, hash, head, n);
 }
 
 /* make_room - for one more. Return: 0 or -ENOMEM. */
@@ -440,12 +461,70 @@ static int add_address(struct terms_builder *b, const char *begin, const char *w
     return n_address ? add(b, word, n_address) : 0;
 }
 
+/* add_ascii - the word of @n letters and digits at @w, of at most TERM_MAX bytes, of which BYTES_AT_ONCE can be read. */
+static int add_ascii(struct terms_builder *b, const uint8_t *w, unsigned n)
+{
+    const uint64_t lower = UINT64_C(0x2020202020202020); /* of a letter: in lower case; of a digit: nothing new */
+    uint64_t head = first_bytes(load_be64(w) | lower, n), tail = n > 8 ? load_le64(w + n - 8) | lower : 0;
+    uint32_t hash = 0;
+    if (n <= RECENT_BYTES) {
+        hash = hash_short(b->seed, n, head, tail);
+        if (is_recent(b, hash, head, tail, n))
+            return 0;
+    }
+    int r = make_room(b);
+    uint8_t *to = b->text + b->n_text;
+    for (unsigned i = 0; i < n; i += 8) {
+        uint64_t x = load_le64(w + i) | lower;
+        memcpy(to + i, &x, 8);
+    }
+    if (n > RECENT_BYTES)
+        hash = hash_long(b->seed, to, n);
+    wait_for(b, hash, head, n);
+    return r;
+}
+
+/*
+ * add_ascii_words - as many words as can be told by 64 bytes at a time: up to a character beyond ASCII, a long word or nearly
+ * the end. Return: 0 or -ENOMEM; *p moves behind them, never into a word.
+ */
+static int add_ascii_words(struct terms_builder *b, const char *begin, const char **p, const char *end)
+{
+    const uint8_t *at = (const uint8_t *)*p, *stop = (const uint8_t *)end;
+    int r = 0;
+    while (!r && stop - at >= 2 * (ptrdiff_t)BYTES_AT_ONCE) {
+        struct word_masks m = word_masks_of(at);
+        const uint8_t *next = at + BYTES_AT_ONCE;
+        if (m.high)
+            break;
+        for (uint64_t words = m.ascii; !r && words;) {
+            unsigned from = (unsigned)__builtin_ctzll(words);
+            uint64_t rest = ~(words >> from);
+            unsigned n = rest ? (unsigned)__builtin_ctzll(rest) : BYTES_AT_ONCE;
+            if (from + n >= BYTES_AT_ONCE) { /* it may go on: looked at again from its begin */
+                next = at + from;
+                break;
+            }
+            const uint8_t *w = at + from;
+            r = add_ascii(b, w, n);
+            if (!r && n <= 3 && w[n] == '.' && *w <= '9')
+                r = add_address(b, begin, (const char *)w, n, end);
+            words &= words + (UINT64_C(1) << from);
+        }
+        if (next == at)
+            break;
+        at = next;
+    }
+    *p = (const char *)at;
+    return r;
+}
+
 /* add_words - as they stand. */
 static int add_words(struct terms_builder *b, struct text t)
 {
     const char *p = t.p, *end = t.p + t.n;
     int r = 0;
-    while (!r && (p = to_word(p, end)) < end) {
+    while (!r && (r = add_ascii_words(b, t.p, &p, end)) == 0 && (p = to_word(p, end)) < end) {
         unsigned n;
         bool is_cut;
         r = make_room(b);
