@@ -43,11 +43,12 @@ judge 'includes never point up, rooms form no circle' python3 tools/floors.py
 judge 'the style guard finds planted violations' python3 tools/style.py --self-test
 judge 'house style' python3 tools/style.py
 judge 'messages: same ids and conversions in vi and en' messages
+judge 'messages of the console: same ids and places, none missing, none unused' python3 tools/console_messages.py
 judge 'shell scripts parse and are executable' shell_scripts
 if command -v codespell >/dev/null 2>&1; then
     judge 'spelling' codespell -q 3 --ignore-words tools/spelling.txt \
         --skip '*.vi.md,vi.yaml,corpus,sample,golden,golden_logs,*.json,*.csv,LICENSE,data,build,.git' \
-        README.md ARCHITECTURE.md THREATS.md HACKING.md CHANGELOG.md NOTICE Makefile src tools tests docs packaging content/i18n/en.yaml
+        README.md ARCHITECTURE.md THREATS.md HACKING.md CHANGELOG.md NOTICE Makefile src tools tests docs packaging content/i18n/en.yaml content/i18n/console.en.yaml
 else
     echo 'skip check: spelling: codespell is not installed'
 fi

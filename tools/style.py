@@ -51,7 +51,7 @@ MAY_SPEAK = {"src/base/log.c", "src/base/log.h", "src/base/message.c", "src/base
 LEFTOVER = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 MACHINE = re.compile(r"(/work/|/root/|/home/\w|/Users/|\bhttps?://(?:registry\.|pypi\.|deb\.debian|proxy\.golang)|\.pyenv)")
 SPDX = "SPDX-License-Identifier: Apache-2.0"
-TEXT_ENDINGS = (".c", ".h", ".py", ".sh", ".md", ".yaml", ".yml", ".build", ".txt", ".csv", ".json", ".service", ".svg")
+TEXT_ENDINGS = (".c", ".h", ".py", ".sh", ".md", ".yaml", ".yml", ".build", ".txt", ".csv", ".json", ".service", ".svg", ".ts", ".tsx", ".mjs", ".css", ".html")
 SKIP_FOLDERS = {".git", "build", "node_modules", "data", "corpus", "sample", "golden", "golden_logs", "__pycache__"}
 # Words in this list are what this tool itself looks for.
 SELF = {"tools/style.py"}

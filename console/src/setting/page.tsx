@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+import type { PageProps } from '../app/lazy';
+export function SettingPage(_p: PageProps) {
+  return null;
+}
