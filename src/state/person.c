@@ -219,7 +219,8 @@ static bool has_keeper(struct db *db, const struct roles *roles, int64_t now_us)
 {
     bool has = false;
     struct db_statement *s = db_sql(db, "SELECT b.role FROM binding b JOIN person p ON p.id = b.person WHERE b.unit IS NULL"
-                                        " AND b.is_below = 1 AND b.ended_us IS NULL AND b.from_us <= ?1 AND b.to_us IS NULL AND p.is_disabled = 0"
+                                        " AND b.is_below = 1 AND b.ended_us IS NULL AND b.from_us <= ?1 AND b.to_us IS NULL"
+                                        " AND p.is_disabled = 0"
                                         " AND p.is_connector = 0");
     db_bind(s, 1, now_us);
     while (!has && db_next(s)) {
