@@ -36,7 +36,6 @@ struct web_request {
     enum web_method method;
     const char *path;
     struct text parameters[WEB_PARAMETERS]; /* of {…} in the pattern, in order, percent-decoded */
-    const char *parameter_names[WEB_PARAMETERS];
     json_t *body;                  /* NULL: none, or the route takes bytes */
     const uint8_t *bytes;          /* of an upload; in memory up to the route's limit */
     size_t n_bytes;
@@ -68,7 +67,10 @@ enum web_flag {
     WEB_NEEDS_VERSION = 8,/* If-Match demanded */
     WEB_BYTES = 16,       /* body is not JSON: an upload */
     WEB_LIST = 32,        /* takes limit, cursor, format=json|csv|xlsx; web_list_* */
-    WEB_NO_DB = 64,       /* takes no connection (hunts, long jobs) */
+    WEB_NO_DB = 64,       /* takes no connection (hunts, long jobs; or it makes its own transactions) */
+    WEB_OWN = 128,        /* a session or token is needed, but no permission: it is about the caller himself */
+    WEB_FIRST = 256,      /* also for who must change his password first */
+    WEB_COSTLY = 512,     /* of the strict class of rate limits (log-in, jobs, exports of much) */
 };
 
 struct web_route {
@@ -117,10 +119,14 @@ void web_wrong(const struct web_request *q, const char *place, enum message_id i
 bool web_check(const struct web_request *q, struct web_reply *r);
 
 /* --- answering --- */
-/* web_problem - RFC 9457; the title in the reader's language from content/i18n ("problem_" + @type). Return: 0, for return. */
+/* web_problem - RFC 9457; the title in the reader's language from content/i18n ("problem_" + @type, a literal). Return: 0, for return. */
 int web_problem(const struct web_request *q, struct web_reply *r, int status, const char *type);
 int web_not_found(const struct web_request *q, struct web_reply *r);
 int web_conflict(const struct web_request *q, struct web_reply *r); /* 412: somebody changed it first */
+/* web_detail - one more sentence for the problem that was written; in the reader's language. */
+void web_detail(struct web_reply *r, const char *text);
+/* web_text - a message in the language of the reply; static. */
+const char *web_text(const struct web_request *q, enum message_id id);
 /* web_json - hand @j over. Return: 0, or -ENOMEM when @j is NULL. */
 int web_json(struct web_reply *r, int status, json_t *j);
 json_t *web_time(int64_t us); /* RFC 3339 UTC, or null when 0 */
@@ -128,19 +134,23 @@ json_t *web_string(struct text t);
 
 /* --- lists: one query, one cursor --- */
 /*
- * web_list_begin - reads limit and cursor. The cursor holds the sort key of the last row (at most two whole numbers), signed with
- * a key of the office so that it cannot be made up, and bound to the filter.
+ * A handler asks for limit + 1 rows after `after` and adds them until web_list_add says stop. The cursor holds the sort key of the last
+ * row (at most two whole numbers), signed with a key of the office so that it cannot be made up, and bound to who asks, the operation
+ * and the filter. As CSV and XLSX the limit may be WEB_EXPORT_MAX; there a header Link names the next part.
  */
+#define WEB_EXPORT_MAX 50000
+#define WEB_EXPORT_DEFAULT 10000
 struct web_list {
     int64_t limit;
     bool has_after;
     int64_t after[2];
-    uint64_t filter;   /* digest of the filter of this list */
-    json_t *rows;
+    uint8_t filter[16]; /* digest of the filter of this list */
+    json_t *rows;       /* the request's; it goes with it */
     int64_t last[2];
     int64_t n;
     bool has_more;
 };
+/* web_list_begin - reads limit and cursor. Return: false: 400 was written. */
 bool web_list_begin(const struct web_request *q, struct web_reply *r, const struct text filter, struct web_list *l);
 /* web_list_add - a row and its key. Return: false: the page is full, stop. */
 bool web_list_add(struct web_list *l, json_t *row, int64_t key_a, int64_t key_b);
