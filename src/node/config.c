@@ -5,7 +5,7 @@
  * table: an unknown key, a doubled key or a value of the wrong form is an error
  * that names its line.
  */
-#include "node/config.h"
+#include "node/config_own.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -16,26 +16,10 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yaml.h>
 
 enum { MAX_NODES = 20000, MAX_DEPTH = 8 };
 
-struct node {
-    enum { SCALAR, SEQUENCE, MAPPING } kind;
-    const char *text; /* of a scalar */
-    size_t n_text;
-    struct node *first, *next; /* children in order; a mapping alternates key and value */
-    int line;
-};
-
-struct loader {
-    yaml_parser_t parser;
-    struct config *config;
-    struct fault *fault;
-    unsigned n_nodes;
-};
-
-static int bad(struct loader *l, int line, const char *value, const char *expected)
+int config_bad(struct config_loader *l, int line, const char *value, const char *expected)
 {
     char shown[160];
     return FAULT(l->fault, 1, config_bad_value, l->config->file, line,
@@ -44,9 +28,9 @@ static int bad(struct loader *l, int line, const char *value, const char *expect
 
 /* --- YAML to a tree ------------------------------------------------------------- */
 
-static int parse_node(struct loader *l, const yaml_event_t *event, int depth, struct node **ret);
+static int parse_node(struct config_loader *l, const yaml_event_t *event, int depth, struct config_node **ret);
 
-static int next_event(struct loader *l, yaml_event_t *event)
+static int next_event(struct config_loader *l, yaml_event_t *event)
 {
     if (yaml_parser_parse(&l->parser, event))
         return 0;
@@ -56,16 +40,16 @@ static int next_event(struct loader *l, yaml_event_t *event)
                  l->parser.problem ? l->parser.problem : "?");
 }
 
-static int parse_children(struct loader *l, struct node *parent, yaml_event_type_t end, int depth)
+static int parse_children(struct config_loader *l, struct config_node *parent, yaml_event_type_t end, int depth)
 {
-    struct node **tail = &parent->first;
+    struct config_node **tail = &parent->first;
     for (;;) {
         yaml_event_t event;
         int r = next_event(l, &event);
         if (r)
             return r;
         bool is_end = event.type == end;
-        struct node *child = NULL;
+        struct config_node *child = NULL;
         if (!is_end)
             r = parse_node(l, &event, depth + 1, &child);
         yaml_event_delete(&event);
@@ -76,15 +60,15 @@ static int parse_children(struct loader *l, struct node *parent, yaml_event_type
     }
 }
 
-static int parse_node(struct loader *l, const yaml_event_t *event, int depth, struct node **ret)
+static int parse_node(struct config_loader *l, const yaml_event_t *event, int depth, struct config_node **ret)
 {
     int line = (int)event->start_mark.line + 1;
     if (event->type != YAML_SCALAR_EVENT && event->type != YAML_SEQUENCE_START_EVENT &&
         event->type != YAML_MAPPING_START_EVENT)
-        return bad(l, line, "*", "a plain value (aliases are not read)");
+        return config_bad(l, line, "*", "a plain value (aliases are not read)");
     if (depth > MAX_DEPTH || ++l->n_nodes > MAX_NODES)
-        return bad(l, line, "...", "a smaller file");
-    struct node *n = arena_alloc(&l->config->arena, sizeof(*n));
+        return config_bad(l, line, "...", "a smaller file");
+    struct config_node *n = arena_alloc(&l->config->arena, sizeof(*n));
     if (!n)
         return FAULT(l->fault, -ENOMEM, no_memory, "config");
     n->line = line;
@@ -103,7 +87,7 @@ static int parse_node(struct loader *l, const yaml_event_t *event, int depth, st
     return n->text ? 0 : FAULT(l->fault, -ENOMEM, no_memory, "config");
 }
 
-static int parse_document(struct loader *l, struct node **ret)
+static int parse_document(struct config_loader *l, struct config_node **ret)
 {
     yaml_event_t event;
     *ret = NULL;
@@ -115,7 +99,7 @@ static int parse_document(struct loader *l, struct node **ret)
         bool is_content = type != YAML_STREAM_START_EVENT && type != YAML_DOCUMENT_START_EVENT &&
                           type != YAML_DOCUMENT_END_EVENT && type != YAML_STREAM_END_EVENT;
         if (is_content && *ret)
-            r = bad(l, (int)event.start_mark.line + 1, "---", "one document");
+            r = config_bad(l, (int)event.start_mark.line + 1, "---", "one document");
         else if (is_content)
             r = parse_node(l, &event, 0, ret);
         yaml_event_delete(&event);
@@ -126,32 +110,24 @@ static int parse_document(struct loader *l, struct node **ret)
 
 /* --- values ---------------------------------------------------------------------- */
 
-typedef int (*value_reader)(struct loader *l, const struct node *v, void *to);
-
-struct key {
-    const char *name;
-    value_reader read;
-    size_t offset;
-};
-
-static int read_text(struct loader *l, const struct node *v, void *to)
+int config_text(struct config_loader *l, const struct config_node *v, void *to)
 {
     if (v->kind != SCALAR || !v->n_text || strlen(v->text) != v->n_text)
-        return bad(l, v->line, v->text ? v->text : "", "a text");
+        return config_bad(l, v->line, v->text ? v->text : "", "a text");
     memcpy(to, &v->text, sizeof(v->text));
     return 0;
 }
 
-static int read_span(struct loader *l, const struct node *v, void *to)
+int config_span(struct config_loader *l, const struct config_node *v, void *to)
 {
     int64_t us;
     if (v->kind != SCALAR || clock_parse_span(v->text, &us))
-        return bad(l, v->line, v->text ? v->text : "", "a span: 90s, 15m, 24h, 30d, 2w");
+        return config_bad(l, v->line, v->text ? v->text : "", "a span: 90s, 15m, 24h, 30d, 2w");
     memcpy(to, &us, sizeof(us));
     return 0;
 }
 
-static int read_bytes(struct loader *l, const struct node *v, void *to)
+int config_bytes(struct config_loader *l, const struct config_node *v, void *to)
 {
     uint64_t n = 0, scale = 1;
     size_t digits = v->kind == SCALAR ? v->n_text : 0;
@@ -164,32 +140,32 @@ static int read_bytes(struct loader *l, const struct node *v, void *to)
         }
     }
     if (!digits || text_u64((struct text){v->text, digits}, UINT64_MAX / scale, &n))
-        return bad(l, v->line, v->text ? v->text : "", "bytes: 1048576, 512M, 200G, 4T");
+        return config_bad(l, v->line, v->text ? v->text : "", "bytes: 1048576, 512M, 200G, 4T");
     n *= scale;
     memcpy(to, &n, sizeof(n));
     return 0;
 }
 
-static int read_count(struct loader *l, const struct node *v, void *to)
+int config_count(struct config_loader *l, const struct config_node *v, void *to)
 {
     uint64_t n;
     if (v->kind != SCALAR || text_u64((struct text){v->text, v->n_text}, UINT64_MAX, &n) || !n)
-        return bad(l, v->line, v->text ? v->text : "", "a number above 0");
+        return config_bad(l, v->line, v->text ? v->text : "", "a number above 0");
     memcpy(to, &n, sizeof(n));
     return 0;
 }
 
-static int read_receivers(struct loader *l, const struct node *v, void *to)
+static int read_receivers(struct config_loader *l, const struct config_node *v, void *to)
 {
     uint64_t n;
     if (v->kind != SCALAR || text_u64((struct text){v->text, v->n_text}, CONFIG_MAX_RECEIVERS, &n) || !n)
-        return bad(l, v->line, v->text ? v->text : "", "1..16");
+        return config_bad(l, v->line, v->text ? v->text : "", "1..16");
     uint32_t n32 = (uint32_t)n;
     memcpy(to, &n32, sizeof(n32));
     return 0;
 }
 
-static int read_level(struct loader *l, const struct node *v, void *to)
+static int read_level(struct config_loader *l, const struct config_node *v, void *to)
 {
     static const char *const names[] = {"error", "warn", "info", "debug"};
     for (int i = 0; v->kind == SCALAR && i < 4; i++)
@@ -198,14 +174,14 @@ static int read_level(struct loader *l, const struct node *v, void *to)
             memcpy(to, &level, sizeof(level));
             return 0;
         }
-    return bad(l, v->line, v->text ? v->text : "", "error, warn, info or debug");
+    return config_bad(l, v->line, v->text ? v->text : "", "error, warn, info or debug");
 }
 
-static int read_zone(struct loader *l, const struct node *v, void *to)
+static int read_zone(struct config_loader *l, const struct config_node *v, void *to)
 {
     int zone_s;
     if (v->kind != SCALAR || clock_parse_zone(v->text, &zone_s))
-        return bad(l, v->line, v->text ? v->text : "", "a zone: +07:00, UTC, Asia/Ho_Chi_Minh");
+        return config_bad(l, v->line, v->text ? v->text : "", "a zone: +07:00, UTC, Asia/Ho_Chi_Minh");
     memcpy(to, &zone_s, sizeof(zone_s));
     return 0;
 }
@@ -215,22 +191,22 @@ struct ranges {
     size_t n;
 };
 
-static int read_ranges(struct loader *l, const struct node *v, void *to)
+static int read_ranges(struct config_loader *l, const struct config_node *v, void *to)
 {
     size_t n = 0;
     if (v->kind != SEQUENCE)
-        return bad(l, v->line, v->text ? v->text : "", "a list of addresses or prefixes: [10.0.0.1, 192.0.2.0/24]");
-    for (const struct node *c = v->first; c; c = c->next)
+        return config_bad(l, v->line, v->text ? v->text : "", "a list of addresses or prefixes: [10.0.0.1, 192.0.2.0/24]");
+    for (const struct config_node *c = v->first; c; c = c->next)
         n++;
     if (n > CONFIG_MAX_ALLOW)
-        return bad(l, v->line, "[...]", "at most 4096 addresses or prefixes");
+        return config_bad(l, v->line, "[...]", "at most 4096 addresses or prefixes");
     struct ranges r = {arena_alloc(&l->config->arena, (n + 1) * sizeof(*r.p)), n};
     if (!r.p)
         return FAULT(l->fault, -ENOMEM, no_memory, "config");
     size_t i = 0;
-    for (const struct node *c = v->first; c; c = c->next, i++)
+    for (const struct config_node *c = v->first; c; c = c->next, i++)
         if (c->kind != SCALAR || ip_range_parse(c->text, c->n_text, &r.p[i], NULL))
-            return bad(l, c->line, c->text ? c->text : "", "an address, a prefix or a range");
+            return config_bad(l, c->line, c->text ? c->text : "", "an address, a prefix or a range");
     memcpy(to, &r.p, sizeof(r.p));
     memcpy((char *)to + sizeof(r.p), &r.n, sizeof(r.n)); /* the count follows the pointer in every struct here */
     return 0;
@@ -241,30 +217,30 @@ _Static_assert(offsetof(struct config_listener, n_by_port) ==
                    offsetof(struct config_listener, by_port) + sizeof(struct ip_range *), "read_ranges");
 
 /* read_place - "0.0.0.0:2055", "[::]:2055" into ip and port. */
-static int read_place(struct loader *l, const struct node *v, struct ip *ret_ip, uint16_t *ret_port)
+static int read_place(struct config_loader *l, const struct config_node *v, struct ip *ret_ip, uint16_t *ret_port)
 {
     const char *colon = v->kind == SCALAR ? strrchr(v->text, ':') : NULL;
     uint64_t port;
     if (!colon || text_u64((struct text){colon + 1, strlen(colon + 1)}, 65535, &port) || !port)
-        return bad(l, v->line, v->text ? v->text : "", "address:port, e.g. 0.0.0.0:2055 or [::]:2055");
+        return config_bad(l, v->line, v->text ? v->text : "", "address:port, e.g. 0.0.0.0:2055 or [::]:2055");
     const char *p = v->text;
     size_t n = (size_t)(colon - p);
     if (n >= 2 && p[0] == '[' && p[n - 1] == ']')
         p++, n -= 2;
     if (ip_parse(p, n, ret_ip))
-        return bad(l, v->line, v->text, "address:port, e.g. 0.0.0.0:2055 or [::]:2055");
+        return config_bad(l, v->line, v->text, "address:port, e.g. 0.0.0.0:2055 or [::]:2055");
     *ret_port = (uint16_t)port;
     return 0;
 }
 
-static int read_endpoint(struct loader *l, const struct node *v, void *to)
+static int read_endpoint(struct config_loader *l, const struct config_node *v, void *to)
 {
     struct config_listener *listener = to;
     listener->line = v->line;
     return read_place(l, v, &listener->ip, &listener->port);
 }
 
-static int read_log_endpoint(struct loader *l, const struct node *v, void *to)
+static int read_log_endpoint(struct config_loader *l, const struct config_node *v, void *to)
 {
     struct config_log_listener *listener = to;
     listener->line = v->line;
@@ -272,7 +248,7 @@ static int read_log_endpoint(struct loader *l, const struct node *v, void *to)
 }
 
 /* read_transport - of a listener for logs. */
-static int read_transport(struct loader *l, const struct node *v, void *to)
+static int read_transport(struct config_loader *l, const struct config_node *v, void *to)
 {
     static const struct {
         const char *name;
@@ -288,10 +264,10 @@ static int read_transport(struct loader *l, const struct node *v, void *to)
             listener->has_push = all[i].has_push;
             return 0;
         }
-    return bad(l, v->line, v->text ? v->text : "", "udp, tcp, both, tls or https");
+    return config_bad(l, v->line, v->text ? v->text : "", "udp, tcp, both, tls or https");
 }
 
-static int read_frame_format(struct loader *l, const struct node *v, void *to)
+static int read_frame_format(struct config_loader *l, const struct config_node *v, void *to)
 {
     static const char *const names[] = {
         [LOG_FRAME_AUTO] = "auto", [LOG_FRAME_SYSLOG] = "syslog", [LOG_FRAME_JSON] = "json", [LOG_FRAME_XML] = "xml"};
@@ -301,7 +277,7 @@ static int read_frame_format(struct loader *l, const struct node *v, void *to)
             memcpy(to, &format, sizeof(format));
             return 0;
         }
-    return bad(l, v->line, v->text ? v->text : "", "auto, syslog, json or xml");
+    return config_bad(l, v->line, v->text ? v->text : "", "auto, syslog, json or xml");
 }
 
 _Static_assert(offsetof(struct config_log_listener, n_allow) ==
@@ -309,14 +285,14 @@ _Static_assert(offsetof(struct config_log_listener, n_allow) ==
 
 /* --- mappings against their tables -------------------------------------------------- */
 
-static int read_mapping(struct loader *l, const struct node *m, const struct key *keys, size_t n_keys, void *base)
+int config_mapping(struct config_loader *l, const struct config_node *m, const struct config_key *keys, size_t n_keys, void *base)
 {
     uint64_t seen = 0;
     if (m->kind == SCALAR && !m->n_text) /* a key whose lines are all comments */
         return 0;
     if (m->kind != MAPPING)
-        return bad(l, m->line, m->text ? m->text : "[...]", "keys and values");
-    for (const struct node *k = m->first; k; k = k->next->next) {
+        return config_bad(l, m->line, m->text ? m->text : "[...]", "keys and values");
+    for (const struct config_node *k = m->first; k; k = k->next->next) {
         size_t i = 0;
         while (i < n_keys && (k->kind != SCALAR || strcmp(k->text, keys[i].name) != 0))
             i++;
@@ -332,38 +308,36 @@ static int read_mapping(struct loader *l, const struct node *m, const struct key
     return 0;
 }
 
-#define KEYS(table) table, sizeof(table) / sizeof(*table)
-
-static int read_listener(struct loader *l, const struct node *v, enum config_protocol protocol)
+static int read_listener(struct config_loader *l, const struct config_node *v, enum config_protocol protocol)
 {
-    static const struct key keys[] = {
+    static const struct config_key keys[] = {
         {"listen", read_endpoint, 0},
         {"receivers", read_receivers, offsetof(struct config_listener, n_receivers)},
-        {"receive_buffer", read_bytes, offsetof(struct config_listener, receive_buffer_bytes)},
+        {"receive_buffer", config_bytes, offsetof(struct config_listener, receive_buffer_bytes)},
         {"allow", read_ranges, offsetof(struct config_listener, allow)},
         {"by_port", read_ranges, offsetof(struct config_listener, by_port)},
     };
     struct config *c = l->config;
     if (c->n_listeners == CONFIG_MAX_LISTENERS)
-        return bad(l, v->line, "listen", "at most 16 listeners");
+        return config_bad(l, v->line, "listen", "at most 16 listeners");
     struct config_listener *listener = &c->listeners[c->n_listeners];
     *listener = (struct config_listener){.protocol = protocol, .n_receivers = 2, .receive_buffer_bytes = 64 << 20};
-    int r = read_mapping(l, v, KEYS(keys), listener);
+    int r = config_mapping(l, v, CONFIG_KEYS(keys), listener);
     if (r)
         return r;
     if (!listener->port)
-        return bad(l, v->line, "", "listen: address:port");
+        return config_bad(l, v->line, "", "listen: address:port");
     c->n_listeners++;
     return 0;
 }
 
-static int read_listeners(struct loader *l, const struct node *v, enum config_protocol protocol)
+static int read_listeners(struct config_loader *l, const struct config_node *v, enum config_protocol protocol)
 {
     if (v->kind == SCALAR && !v->n_text)
         return 0;
     if (v->kind != SEQUENCE)
-        return bad(l, v->line, v->text ? v->text : "{...}", "a list of listeners: - listen: 0.0.0.0:2055");
-    for (const struct node *c = v->first; c; c = c->next) {
+        return config_bad(l, v->line, v->text ? v->text : "{...}", "a list of listeners: - listen: 0.0.0.0:2055");
+    for (const struct config_node *c = v->first; c; c = c->next) {
         int r = read_listener(l, c, protocol);
         if (r)
             return r;
@@ -371,109 +345,126 @@ static int read_listeners(struct loader *l, const struct node *v, enum config_pr
     return 0;
 }
 
-static int read_netflow(struct loader *l, const struct node *v, void *to)
+static int read_netflow(struct config_loader *l, const struct config_node *v, void *to)
 {
     (void)to;
     return read_listeners(l, v, CONFIG_NETFLOW);
 }
 
-static int read_sflow(struct loader *l, const struct node *v, void *to)
+static int read_sflow(struct config_loader *l, const struct config_node *v, void *to)
 {
     (void)to;
     return read_listeners(l, v, CONFIG_SFLOW);
 }
 
 /* read_path - absolute: the roles work in the data directory. */
-static int read_path(struct loader *l, const struct node *v, void *to)
+int config_path(struct config_loader *l, const struct config_node *v, void *to)
 {
     if (v->kind != SCALAR || v->text[0] != '/')
-        return bad(l, v->line, v->text ? v->text : "", "an absolute path");
-    return read_text(l, v, to);
+        return config_bad(l, v->line, v->text ? v->text : "", "an absolute path");
+    return config_text(l, v, to);
 }
 
-static int read_tls(struct loader *l, const struct node *v, void *to)
+static int read_peers(struct config_loader *l, const struct config_node *v, void *to)
 {
-    static const struct key keys[] = {
-        {"certificate", read_path, offsetof(struct config_log_listener, certificate)},
-        {"key", read_path, offsetof(struct config_log_listener, key)},
-        {"client_ca", read_path, offsetof(struct config_log_listener, client_ca)},
-        {"handshake", read_span, offsetof(struct config_log_listener, handshake_us)},
-    };
-    return read_mapping(l, v, KEYS(keys), to);
+    struct config_log_listener *x = to;
+    size_t n = 0;
+    for (const struct config_node *c = v->first; c; c = c->next)
+        n++;
+    const char **all = v->kind == SEQUENCE && n <= CONFIG_MAX_PEERS ? arena_alloc(&l->config->arena, (n + 1) * sizeof(*all)) : NULL;
+    if (!all)
+        return config_bad(l, v->line, v->text ? v->text : "[...]", "at most 1024 names of certificates: [web1.example.vn, \"sha256:4F9C...\"]");
+    x->peers = all;
+    for (const struct config_node *c = v->first; c; c = c->next, x->n_peers++)
+        if (config_text(l, c, &all[x->n_peers]))
+            return 1;
+    return 0;
 }
 
-static int read_quota(struct loader *l, const struct node *v, void *to)
+static int read_tls(struct config_loader *l, const struct config_node *v, void *to)
 {
-    static const struct key keys[] = {
-        {"messages_per_second", read_count, offsetof(struct config_log_listener, quota_messages_per_s)},
-        {"bytes_per_day", read_bytes, offsetof(struct config_log_listener, quota_bytes_per_day)},
+    static const struct config_key keys[] = {
+        {"certificate", config_path, offsetof(struct config_log_listener, certificate)},
+        {"key", config_path, offsetof(struct config_log_listener, key)},
+        {"client_ca", config_path, offsetof(struct config_log_listener, client_ca)},
+        {"peers", read_peers, 0},
+        {"handshake", config_span, offsetof(struct config_log_listener, handshake_us)},
     };
-    return read_mapping(l, v, KEYS(keys), to);
+    return config_mapping(l, v, CONFIG_KEYS(keys), to);
+}
+
+static int read_quota(struct config_loader *l, const struct config_node *v, void *to)
+{
+    static const struct config_key keys[] = {
+        {"messages_per_second", config_count, offsetof(struct config_log_listener, quota_messages_per_s)},
+        {"bytes_per_day", config_bytes, offsetof(struct config_log_listener, quota_bytes_per_day)},
+    };
+    return config_mapping(l, v, CONFIG_KEYS(keys), to);
 }
 
 /* check_log_listener - what belongs together. */
-static int check_log_listener(struct loader *l, int line, const struct config_log_listener *x)
+static int check_log_listener(struct config_loader *l, int line, const struct config_log_listener *x)
 {
     size_t n_push = x->has_push;
     for (size_t i = 0; i < l->config->n_logs; i++)
         n_push += l->config->logs[i].has_push;
     if (!x->port)
-        return bad(l, line, "", "listen: address:port");
+        return config_bad(l, line, "", "listen: address:port");
     if (x->has_tls && (!x->certificate || !x->key))
-        return bad(l, line, "tls", "tls: certificate and key of this listener");
-    if (!x->has_tls && (x->certificate || x->key || x->client_ca))
-        return bad(l, line, "tls", "transport: tls or https, which alone have a certificate");
+        return config_bad(l, line, "tls", "tls: certificate and key of this listener");
+    if (!x->has_tls && (x->certificate || x->key || x->client_ca || x->peers))
+        return config_bad(l, line, "tls", "transport: tls or https, which alone have a certificate");
     if (x->has_push && !x->tokens)
-        return bad(l, line, "https", "tokens: a file with a name and a token a line");
+        return config_bad(l, line, "https", "tokens: a file with a name and a token a line");
     if (!x->has_push && x->tokens)
-        return bad(l, line, "tokens", "transport: https, which alone has tokens");
+        return config_bad(l, line, "tokens", "transport: https, which alone has tokens");
     if (n_push > CONFIG_MAX_PUSH)
-        return bad(l, line, "https", "at most 4 listeners with transport: https");
+        return config_bad(l, line, "https", "at most 4 listeners with transport: https");
     if (!x->connections || x->connections > LOG_CONNECTIONS_MAX || !x->connections_of_one)
-        return bad(l, line, "connections", "connections: 1..1024");
+        return config_bad(l, line, "connections", "connections: 1..1024");
     if (x->body_max_bytes < 1024 || x->body_max_bytes > (UINT64_C(1) << 30))
-        return bad(l, line, "body_max", "body_max: 1K..1G");
+        return config_bad(l, line, "body_max", "body_max: 1K..1G");
     return 0;
 }
 
-static int read_log_listener(struct loader *l, const struct node *n, struct config_log_listener *x)
+static int read_log_listener(struct config_loader *l, const struct config_node *n, struct config_log_listener *x)
 {
-    static const struct key keys[] = {
+    static const struct config_key keys[] = {
         {"listen", read_log_endpoint, 0},
         {"transport", read_transport, 0},
         {"format", read_frame_format, offsetof(struct config_log_listener, format)},
         {"tls", read_tls, 0},
-        {"tokens", read_path, offsetof(struct config_log_listener, tokens)},
-        {"body_max", read_bytes, offsetof(struct config_log_listener, body_max_bytes)},
-        {"connections", read_count, offsetof(struct config_log_listener, connections)},
-        {"connections_of_one", read_count, offsetof(struct config_log_listener, connections_of_one)},
-        {"idle", read_span, offsetof(struct config_log_listener, idle_us)},
+        {"tokens", config_path, offsetof(struct config_log_listener, tokens)},
+        {"body_max", config_bytes, offsetof(struct config_log_listener, body_max_bytes)},
+        {"connections", config_count, offsetof(struct config_log_listener, connections)},
+        {"connections_of_one", config_count, offsetof(struct config_log_listener, connections_of_one)},
+        {"idle", config_span, offsetof(struct config_log_listener, idle_us)},
         {"quota", read_quota, 0},
-        {"spool", read_bytes, offsetof(struct config_log_listener, spool_bytes)},
-        {"receive_buffer", read_bytes, offsetof(struct config_log_listener, receive_buffer_bytes)},
+        {"spool", config_bytes, offsetof(struct config_log_listener, spool_bytes)},
+        {"receive_buffer", config_bytes, offsetof(struct config_log_listener, receive_buffer_bytes)},
         {"allow", read_ranges, offsetof(struct config_log_listener, allow)},
-        {"silent_after", read_span, offsetof(struct config_log_listener, silent_after_us)},
+        {"silent_after", config_span, offsetof(struct config_log_listener, silent_after_us)},
     };
     *x = (struct config_log_listener){.has_udp = true, .has_tcp = true, .receive_buffer_bytes = 16 << 20,
                                       .connections = LOG_CONNECTIONS_MAX,
                                       .connections_of_one = LOG_CONNECTIONS_OF_ONE, .handshake_us = 10 * US_PER_SECOND,
                                       .idle_us = US_PER_DAY, .body_max_bytes = 16 << 20, .silent_after_us = 3600 * US_PER_SECOND,
                                       .spool_bytes = (uint64_t)256 << 20};
-    int r = read_mapping(l, n, KEYS(keys), x);
+    int r = config_mapping(l, n, CONFIG_KEYS(keys), x);
     return r ? r : check_log_listener(l, n->line, x);
 }
 
-static int read_logs(struct loader *l, const struct node *v, void *to)
+static int read_logs(struct config_loader *l, const struct config_node *v, void *to)
 {
     struct config *c = l->config;
     (void)to;
     if (v->kind == SCALAR && !v->n_text)
         return 0;
     if (v->kind != SEQUENCE)
-        return bad(l, v->line, v->text ? v->text : "{...}", "a list of listeners: - listen: 0.0.0.0:514");
-    for (const struct node *n = v->first; n; n = n->next) {
+        return config_bad(l, v->line, v->text ? v->text : "{...}", "a list of listeners: - listen: 0.0.0.0:514");
+    for (const struct config_node *n = v->first; n; n = n->next) {
         if (c->n_logs == CONFIG_MAX_LOGS)
-            return bad(l, n->line, "logs", "at most 8 listeners");
+            return config_bad(l, n->line, "logs", "at most 8 listeners");
         int r = read_log_listener(l, n, &c->logs[c->n_logs]);
         if (r)
             return r;
@@ -482,80 +473,80 @@ static int read_logs(struct loader *l, const struct node *v, void *to)
     return 0;
 }
 
-static int read_files(struct loader *l, const struct node *v, void *to)
+static int read_files(struct config_loader *l, const struct config_node *v, void *to)
 {
-    static const struct key keys[] = {{"path", read_path, 0}};
+    static const struct config_key keys[] = {{"path", config_path, 0}};
     struct config *c = l->config;
     (void)to;
     if (v->kind == SCALAR && !v->n_text)
         return 0;
     if (v->kind != SEQUENCE)
-        return bad(l, v->line, v->text ? v->text : "{...}", "a list of files: - path: /var/log/auth.log");
-    for (const struct node *n = v->first; n; n = n->next) {
+        return config_bad(l, v->line, v->text ? v->text : "{...}", "a list of files: - path: /var/log/auth.log");
+    for (const struct config_node *n = v->first; n; n = n->next) {
         if (c->n_files == CONFIG_MAX_FILES)
-            return bad(l, n->line, "files", "at most 64 patterns");
-        int r = read_mapping(l, n, KEYS(keys), &c->files[c->n_files]);
+            return config_bad(l, n->line, "files", "at most 64 patterns");
+        int r = config_mapping(l, n, CONFIG_KEYS(keys), &c->files[c->n_files]);
         if (r)
             return r;
         if (!c->files[c->n_files])
-            return bad(l, n->line, "", "path: /var/log/auth.log");
+            return config_bad(l, n->line, "", "path: /var/log/auth.log");
         c->n_files++;
     }
     return 0;
 }
 
-static int read_captures(struct loader *l, const struct node *v, void *to)
+static int read_captures(struct config_loader *l, const struct config_node *v, void *to)
 {
-    static const struct key keys[] = {
-        {"interface", read_text, offsetof(struct config_capture, interface)},
-        {"ring", read_bytes, offsetof(struct config_capture, ring_bytes)},
-        {"active", read_span, offsetof(struct config_capture, active_us)},
-        {"idle", read_span, offsetof(struct config_capture, idle_us)},
+    static const struct config_key keys[] = {
+        {"interface", config_text, offsetof(struct config_capture, interface)},
+        {"ring", config_bytes, offsetof(struct config_capture, ring_bytes)},
+        {"active", config_span, offsetof(struct config_capture, active_us)},
+        {"idle", config_span, offsetof(struct config_capture, idle_us)},
     };
     struct config *c = l->config;
     (void)to;
     if (v->kind == SCALAR && !v->n_text)
         return 0;
     if (v->kind != SEQUENCE)
-        return bad(l, v->line, v->text ? v->text : "{...}", "a list: - interface: eth1");
-    for (const struct node *n = v->first; n; n = n->next) {
+        return config_bad(l, v->line, v->text ? v->text : "{...}", "a list: - interface: eth1");
+    for (const struct config_node *n = v->first; n; n = n->next) {
         if (c->n_captures == CONFIG_MAX_CAPTURES)
-            return bad(l, n->line, "capture", "at most 8 interfaces");
+            return config_bad(l, n->line, "capture", "at most 8 interfaces");
         struct config_capture *capture = &c->captures[c->n_captures];
         *capture = (struct config_capture){
             .ring_bytes = 64 << 20, .active_us = 300 * US_PER_SECOND, .idle_us = 30 * US_PER_SECOND, .line = n->line};
-        int r = read_mapping(l, n, KEYS(keys), capture);
+        int r = config_mapping(l, n, CONFIG_KEYS(keys), capture);
         if (r)
             return r;
         if (!capture->interface || strlen(capture->interface) > 15)
-            return bad(l, n->line, capture->interface ? capture->interface : "", "interface: a name of 1..15 letters");
+            return config_bad(l, n->line, capture->interface ? capture->interface : "", "interface: a name of 1..15 letters");
         c->n_captures++;
     }
     return 0;
 }
 
-static int read_intake(struct loader *l, const struct node *v, void *to)
+static int read_intake(struct config_loader *l, const struct config_node *v, void *to)
 {
-    static const struct key keys[] = {
+    static const struct config_key keys[] = {
         {"netflow", read_netflow, 0}, {"sflow", read_sflow, 0}, {"logs", read_logs, 0}, {"files", read_files, 0},
         {"capture", read_captures, 0}};
-    return read_mapping(l, v, KEYS(keys), to);
+    return config_mapping(l, v, CONFIG_KEYS(keys), to);
 }
 
 /* --- rules and what is excepted from them ---------------------------------------------- */
 
-static int read_rules(struct loader *l, const struct node *v, void *to)
+static int read_rules(struct config_loader *l, const struct config_node *v, void *to)
 {
     struct config *c = l->config;
     (void)to;
     if (v->kind == SCALAR && !v->n_text)
         return 0;
     if (v->kind != SEQUENCE)
-        return bad(l, v->line, v->text ? v->text : "{...}", "a list of directories: [/etc/vonggac/sigma]");
-    for (const struct node *n = v->first; n; n = n->next) {
+        return config_bad(l, v->line, v->text ? v->text : "{...}", "a list of directories: [/etc/vonggac/sigma]");
+    for (const struct config_node *n = v->first; n; n = n->next) {
         if (c->n_rules == CONFIG_MAX_RULES)
-            return bad(l, n->line, "rules", "at most 64 directories");
-        int r = read_path(l, n, &c->rules[c->n_rules]);
+            return config_bad(l, n->line, "rules", "at most 64 directories");
+        int r = config_path(l, n, &c->rules[c->n_rules]);
         if (r)
             return r;
         c->n_rules++;
@@ -563,11 +554,11 @@ static int read_rules(struct loader *l, const struct node *v, void *to)
     return 0;
 }
 
-static int read_until(struct loader *l, const struct node *v, void *to)
+static int read_until(struct config_loader *l, const struct config_node *v, void *to)
 {
     int64_t us;
     if (v->kind != SCALAR || clock_parse(v->text, v->n_text, l->config->zone_s, &us))
-        return bad(l, v->line, v->text ? v->text : "", "a date: 2026-12-31 or 31/12/2026");
+        return config_bad(l, v->line, v->text ? v->text : "", "a date: 2026-12-31 or 31/12/2026");
     memcpy(to, &us, sizeof(us));
     return 0;
 }
@@ -575,28 +566,28 @@ static int read_until(struct loader *l, const struct node *v, void *to)
 _Static_assert(offsetof(struct log_exception, n_addresses) ==
                    offsetof(struct log_exception, addresses) + sizeof(struct ip_range *), "read_ranges");
 
-static int read_exception(struct loader *l, const struct node *v, struct log_exception *x)
+static int read_exception(struct config_loader *l, const struct config_node *v, struct log_exception *x)
 {
-    static const struct key keys[] = {
-        {"rule", read_text, offsetof(struct log_exception, rule)},
-        {"host", read_text, offsetof(struct log_exception, host)},
-        {"user", read_text, offsetof(struct log_exception, user)},
+    static const struct config_key keys[] = {
+        {"rule", config_text, offsetof(struct log_exception, rule)},
+        {"host", config_text, offsetof(struct log_exception, host)},
+        {"user", config_text, offsetof(struct log_exception, user)},
         {"addresses", read_ranges, offsetof(struct log_exception, addresses)},
-        {"reason", read_text, offsetof(struct log_exception, reason)},
-        {"author", read_text, offsetof(struct log_exception, author)},
+        {"reason", config_text, offsetof(struct log_exception, reason)},
+        {"author", config_text, offsetof(struct log_exception, author)},
         {"until", read_until, offsetof(struct log_exception, until_us)},
     };
-    int r = read_mapping(l, v, KEYS(keys), x);
+    int r = config_mapping(l, v, CONFIG_KEYS(keys), x);
     if (r)
         return r;
     if (!x->rule)
-        return bad(l, v->line, "", "rule: id or title of a rule, or \"*\"");
+        return config_bad(l, v->line, "", "rule: id or title of a rule, or \"*\"");
     if (!x->reason || !x->author || !x->until_us)
-        return bad(l, v->line, x->rule, "reason, author and until of every exception");
+        return config_bad(l, v->line, x->rule, "reason, author and until of every exception");
     return 0;
 }
 
-static int read_exceptions(struct loader *l, const struct node *v, void *to)
+static int read_exceptions(struct config_loader *l, const struct config_node *v, void *to)
 {
     struct config *c = l->config;
     size_t n = 0;
@@ -604,15 +595,15 @@ static int read_exceptions(struct loader *l, const struct node *v, void *to)
     if (v->kind == SCALAR && !v->n_text)
         return 0;
     if (v->kind != SEQUENCE)
-        return bad(l, v->line, v->text ? v->text : "{...}", "a list of exceptions: - rule: ...");
-    for (const struct node *e = v->first; e; e = e->next)
+        return config_bad(l, v->line, v->text ? v->text : "{...}", "a list of exceptions: - rule: ...");
+    for (const struct config_node *e = v->first; e; e = e->next)
         n++;
     if (n > CONFIG_MAX_EXCEPTIONS)
-        return bad(l, v->line, "exceptions", "at most 1024 of them");
+        return config_bad(l, v->line, "exceptions", "at most 1024 of them");
     c->exceptions = arena_alloc(&c->arena, (n + 1) * sizeof(*c->exceptions));
     if (!c->exceptions)
         return FAULT(l->fault, -ENOMEM, no_memory, "config");
-    for (const struct node *e = v->first; e; e = e->next) {
+    for (const struct config_node *e = v->first; e; e = e->next) {
         c->exceptions[c->n_exceptions] = (struct log_exception){0};
         int r = read_exception(l, e, &c->exceptions[c->n_exceptions]);
         if (r)
@@ -623,29 +614,29 @@ static int read_exceptions(struct loader *l, const struct node *v, void *to)
 }
 
 /* read_limit - one number of a kind of behaviour. */
-static int read_limit(struct loader *l, const char *kind, const struct node *k)
+static int read_limit(struct config_loader *l, const char *kind, const struct config_node *k)
 {
-    const struct node *v = k->next;
+    const struct config_node *v = k->next;
     struct config *c = l->config;
     char name[96], expected[200];
     double least = 0, most = 0;
     struct text full = {name, (size_t)snprintf(name, sizeof(name), "%s.%s", kind, k->text ? k->text : "")};
     if (k->kind != SCALAR || v->kind != SCALAR || full.n >= sizeof(name))
-        return bad(l, k->line, k->text ? k->text : "{...}", "a limit and its number, as in content/behaviour.yaml");
+        return config_bad(l, k->line, k->text ? k->text : "{...}", "a limit and its number, as in content/behaviour.yaml");
     int i = behaviour_settings_set(&c->behaviour, full, (struct text){v->text, v->n_text});
     if (i == 1)
-        return bad(l, k->line, name, "a limit of behaviour, as in content/behaviour.yaml");
+        return config_bad(l, k->line, name, "a limit of behaviour, as in content/behaviour.yaml");
     if (i) {
         (void)behaviour_setting_bounds(full, &least, &most);
         snprintf(expected, sizeof(expected), "%s: a number between %g and %g", name, least, most);
-        return bad(l, v->line, v->text, expected);
+        return config_bad(l, v->line, v->text, expected);
     }
     for (unsigned s = 0; s < BEHAVIOUR_N_SETTINGS; s++)
         c->is_behaviour_set[s] |= !strcmp(name, behaviour_setting_name((enum behaviour_setting)s));
     return 0;
 }
 
-static int read_behaviour(struct loader *l, const struct node *v, void *to)
+static int read_behaviour(struct config_loader *l, const struct config_node *v, void *to)
 {
     (void)to;
     if (v->kind == SCALAR && (!v->n_text || !strcmp(v->text, "true") || !strcmp(v->text, "false"))) {
@@ -653,11 +644,11 @@ static int read_behaviour(struct loader *l, const struct node *v, void *to)
         return 0;
     }
     if (v->kind != MAPPING)
-        return bad(l, v->line, v->text ? v->text : "[...]", "false, or kinds of behaviour with their limits below");
-    for (const struct node *k = v->first; k; k = k->next->next) {
+        return config_bad(l, v->line, v->text ? v->text : "[...]", "false, or kinds of behaviour with their limits below");
+    for (const struct config_node *k = v->first; k; k = k->next->next) {
         if (k->kind != SCALAR || k->next->kind != MAPPING)
-            return bad(l, k->line, k->text ? k->text : "{...}", "a kind of behaviour with its limits below");
-        for (const struct node *n = k->next->first; n; n = n->next->next) {
+            return config_bad(l, k->line, k->text ? k->text : "{...}", "a kind of behaviour with its limits below");
+        for (const struct config_node *n = k->next->first; n; n = n->next->next) {
             int r = read_limit(l, k->text, n);
             if (r)
                 return r;
@@ -666,46 +657,47 @@ static int read_behaviour(struct loader *l, const struct node *v, void *to)
     return 0;
 }
 
-static int read_store(struct loader *l, const struct node *v, void *to)
+static int read_store(struct config_loader *l, const struct config_node *v, void *to)
 {
-    static const struct key keys[] = {
-        {"budget", read_bytes, offsetof(struct config, store_budget_bytes)},
-        {"keep_at_least", read_span, offsetof(struct config, store_keep_at_least_us)},
-        {"keep_logs_at_least", read_span, offsetof(struct config, store_keep_logs_at_least_us)},
-        {"seal_after", read_span, offsetof(struct config, store_seal_after_us)},
-        {"compact_every", read_span, offsetof(struct config, store_compact_every_us)},
+    static const struct config_key keys[] = {
+        {"budget", config_bytes, offsetof(struct config, store_budget_bytes)},
+        {"keep_at_least", config_span, offsetof(struct config, store_keep_at_least_us)},
+        {"keep_logs_at_least", config_span, offsetof(struct config, store_keep_logs_at_least_us)},
+        {"seal_after", config_span, offsetof(struct config, store_seal_after_us)},
+        {"compact_every", config_span, offsetof(struct config, store_compact_every_us)},
     };
-    return read_mapping(l, v, KEYS(keys), to);
+    return config_mapping(l, v, CONFIG_KEYS(keys), to);
 }
 
-static int read_findings(struct loader *l, const struct node *v, void *to)
+static int read_findings(struct config_loader *l, const struct config_node *v, void *to)
 {
-    static const struct key keys[] = {
-        {"window", read_span, offsetof(struct config, finding_window_us)},
-        {"flush", read_span, offsetof(struct config, finding_flush_us)},
-        {"max_bytes", read_bytes, offsetof(struct config, finding_max_bytes)},
-        {"max_pending", read_count, offsetof(struct config, finding_max_pending)},
+    static const struct config_key keys[] = {
+        {"window", config_span, offsetof(struct config, finding_window_us)},
+        {"flush", config_span, offsetof(struct config, finding_flush_us)},
+        {"max_bytes", config_bytes, offsetof(struct config, finding_max_bytes)},
+        {"max_pending", config_count, offsetof(struct config, finding_max_pending)},
     };
-    return read_mapping(l, v, KEYS(keys), to);
+    return config_mapping(l, v, CONFIG_KEYS(keys), to);
 }
 
-static int read_root(struct loader *l, const struct node *root)
+static int read_root(struct config_loader *l, const struct config_node *root)
 {
-    static const struct key keys[] = {
-        {"data", read_text, offsetof(struct config, data_dir)},
-        {"user", read_text, offsetof(struct config, user)},
-        {"group", read_text, offsetof(struct config, group)},
+    static const struct config_key keys[] = {
+        {"data", config_text, offsetof(struct config, data_dir)},
+        {"user", config_text, offsetof(struct config, user)},
+        {"group", config_text, offsetof(struct config, group)},
         {"log_level", read_level, offsetof(struct config, log_level)},
         {"zone", read_zone, offsetof(struct config, zone_s)},
-        {"memory", read_bytes, offsetof(struct config, memory_bytes)},
+        {"memory", config_bytes, offsetof(struct config, memory_bytes)},
         {"intake", read_intake, 0},
         {"store", read_store, 0},
         {"findings", read_findings, 0},
         {"rules", read_rules, 0},
         {"exceptions", read_exceptions, 0},
         {"behaviour", read_behaviour, 0},
+        {"leases", config_leases, 0},
     };
-    return read_mapping(l, root, KEYS(keys), l->config);
+    return config_mapping(l, root, CONFIG_KEYS(keys), l->config);
 }
 
 static void set_defaults(struct config *c)
@@ -722,11 +714,12 @@ static void set_defaults(struct config *c)
     c->finding_max_pending = 1000000;
     c->memory_bytes = (uint64_t)4 << 30;
     c->has_behaviour = true;
+    c->leases_from_flows = true;
 }
 
-static int load(struct loader *l, const char *path)
+static int load(struct config_loader *l, const char *path)
 {
-    struct node *root;
+    struct config_node *root;
     _cleanup_free_ uint8_t *content = NULL;
     size_t n;
     int r = file_read_path(path, CONFIG_MAX_BYTES, &content, &n);
@@ -748,7 +741,7 @@ int config_read(const char *path, struct config **ret, struct fault *f)
     if (!c)
         return FAULT(f, -ENOMEM, no_memory, "config");
     set_defaults(c);
-    struct loader l = {.config = c, .fault = f};
+    struct config_loader l = {.config = c, .fault = f};
     int r = 0;
     if (path) {
         c->file = arena_text(&c->arena, path, strlen(path));

@@ -16,6 +16,7 @@
 #include "watch/detect/behaviour_settings.h"
 #include "watch/detect/log_alert.h"
 #include "watch/intake/log_frame.h"
+#include "watch/lease/remote.h"
 
 #include <stdbool.h>
 
@@ -27,6 +28,7 @@
 #define CONFIG_MAX_FILES 64u
 #define CONFIG_MAX_EXCEPTIONS 1024u
 #define CONFIG_MAX_ALLOW 4096u
+#define CONFIG_MAX_PEERS 1024u
 #define CONFIG_MAX_RECEIVERS 16u
 #define CONFIG_MAX_PUSH 4u /* listeners for pushes: what they remember of keys is bounded by the store's notes */
 
@@ -52,6 +54,8 @@ struct config_log_listener {
     bool has_udp, has_tcp;         /* has_tcp also where TLS runs over it */
     bool has_tls, has_push;        /* the gate's; push: HTTPS */
     enum log_frame_format format;
+    const char *const *peers; /* senders by certificate (gate/peers.h) */
+    size_t n_peers;
     const char *certificate, *key, *client_ca, *tokens; /* absolute paths; client_ca NULL: senders need no certificate */
     uint64_t connections, connections_of_one;           /* of the gate */
     int64_t handshake_us, idle_us;
@@ -97,6 +101,9 @@ struct config {
     uint64_t store_budget_bytes;
     int64_t store_keep_at_least_us, store_seal_after_us, store_compact_every_us;
     int64_t store_keep_logs_at_least_us; /* of log events; 0: as the others */
+    int64_t leases_keep_at_least_us, leases_keep_at_most_us; /* 0: no such limit */
+    bool leases_from_flows;              /* translated flows become leases too */
+    struct remote_system lease_remote;   /* the owner's own log system; without url: none */
     int64_t finding_window_us, finding_flush_us;
     uint64_t finding_max_bytes, finding_max_pending;
     uint64_t memory_bytes; /* ceiling of the watch role's address space growth */

@@ -90,6 +90,10 @@ struct lease_account {
 /* lease_read - Return: 0 (also with refusals), LEASE_READ_REFUSED, what the sink answered, or -errno. */
 int lease_read(int fd, const struct lease_read_options *o, struct lease_account *ret, struct fault *f);
 
+/* lease_csv_meaning - what a column of this name says, as far as others need to know. */
+enum lease_csv_meaning { LEASE_CSV_UNKNOWN, LEASE_CSV_ADDRESS, LEASE_CSV_PORT, LEASE_CSV_TIME, LEASE_CSV_OTHER };
+enum lease_csv_meaning lease_csv_meaning(struct text name);
+
 /* --- words of values, for this and for log events (log_leases.h) --------------------------------------------- */
 
 enum lease_word { LEASE_WORD_NONE, LEASE_WORD_BEGIN, LEASE_WORD_END, LEASE_WORD_STILL, LEASE_WORD_BAD };

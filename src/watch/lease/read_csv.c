@@ -77,14 +77,38 @@ struct table {
 
 /* --- the header --------------------------------------------------------------------------------------------- */
 
-static void take_name(struct table *t, struct text name, uint16_t index)
+enum { PLAIN_MAX = 40 };
+
+/* plain_name - small letters and digits only. */
+static void plain_name(struct text name, char plain[PLAIN_MAX])
 {
-    char plain[40];
     size_t n = 0;
-    for (size_t i = 0; i < name.n && n + 1 < sizeof(plain); i++)
+    for (size_t i = 0; i < name.n && n + 1 < PLAIN_MAX; i++)
         if (isalnum((unsigned char)name.p[i]))
             plain[n++] = (char)tolower((unsigned char)name.p[i]);
     plain[n] = '\0';
+}
+
+enum lease_csv_meaning lease_csv_meaning(struct text name)
+{
+    char plain[PLAIN_MAX];
+    plain_name(name, plain);
+    for (size_t i = 0; i < sizeof(aliases) / sizeof(*aliases); i++) {
+        if (strcmp(plain, aliases[i].name) != 0)
+            continue;
+        uint8_t c = aliases[i].column;
+        return c == C_OUTSIDE                                             ? LEASE_CSV_ADDRESS
+               : c == C_PORT_FIRST || c == C_PORTS                        ? LEASE_CSV_PORT
+               : c == C_FROM || c == C_TO || c == C_TIME || c == C_EXPIRE ? LEASE_CSV_TIME
+                                                                          : LEASE_CSV_OTHER;
+    }
+    return LEASE_CSV_UNKNOWN;
+}
+
+static void take_name(struct table *t, struct text name, uint16_t index)
+{
+    char plain[PLAIN_MAX];
+    plain_name(name, plain);
     for (size_t i = 0; i < sizeof(aliases) / sizeof(*aliases); i++)
         if (!strcmp(plain, aliases[i].name) && !t->at[aliases[i].column])
             t->at[aliases[i].column] = (uint16_t)(index + 1);
