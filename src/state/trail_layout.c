@@ -279,6 +279,8 @@ static int watch_one(struct db *db, const struct trail_kind *k)
         [COLUMNS] = {(const char *)columns.p, columns.n}, [ID_COLUMN] = text_of(k->id ? k->id : "id"), [CHILD] = text_of(k->child),
         [CHILD_KEY] = text_of(k->child ? k->child_key : NULL), [CHILD_COLUMNS] = {children.p ? (const char *)children.p : "", children.n}};
     r = r ? r : layout_new(0, part, k->is_whole, &l);
+    if (!r && !trail_layout_fits(db, l)) /* told at the start, not with the first entry */
+        r = -ENOENT;
     const struct trail_layout *known = r ? NULL : trail_layout_newest(db, part[KIND]);
     if (!r && (!known || strcmp(known->text, l->text) != 0))
         insert_layout(db, part, k->is_whole);
@@ -298,14 +300,14 @@ int trail_watch(struct db_pool *p, const struct trail_kind *kinds, size_t n, str
         what = kinds[i].kind;
         r = watch_one(db, &kinds[i]);
     }
-    r = r ? r : trail_layouts_read(db);
-    for (size_t i = 0; i < n && !r; i++) { /* so that a column that is not there is told at the start */
-        const struct trail_layout *l = trail_layout_newest(db, text_of(kinds[i].kind));
-        what = kinds[i].kind;
-        r = l && trail_layout_fits(db, l) ? db_failed(db) : -ENOENT;
-    }
     int ended = db_end(db, !r, f);
     r = r ? r : ended;
+    if (!r) { /* only what was kept is known from now on */
+        db = db_read(p);
+        r = trail_layouts_read(db);
+        ended = db_end(db, false, f);
+        r = r ? r : ended;
+    }
     return r ? FAULT(f, r < 0 ? r : -EIO, trail_watch_failed, what, strerrordesc_np(r < 0 ? -r : EIO)) : 0;
 }
 

@@ -566,9 +566,11 @@ static void a_unit_cannot_lie_below_itself_and_one_that_does_is_seen_by_nobody(v
     db_end(db, false, NULL);
     struct access_view *v = access_take(a);
     const struct subject root = {.user = 1, .scopes = ~UINT64_C(0), .tlp_max = TLP_RED};
+    const struct subject lost = {.user = 2, .scopes = ~UINT64_C(0), .tlp_max = TLP_RED};
     for (int64_t unit = 2; unit <= 4; unit++) {
         const struct access_object o = {.unit = unit};
         assert_false(access_sees(v, &root, PERMISSION_ALERT_READ, &o, 15));
+        assert_int_equal(access_sees(v, &lost, PERMISSION_ALERT_READ, &o, 15), unit == 2); /* bound right there */
     }
     const struct access_object o = {.unit = 5};
     assert_true(access_sees(v, &root, PERMISSION_ALERT_READ, &o, 15));
