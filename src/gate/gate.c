@@ -8,7 +8,6 @@
 #include "base/clock.h"
 
 #include <errno.h>
-#include <gnutls/x509.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -53,40 +52,6 @@ void gate_watch_other(struct gate *g, int fd, uint32_t events, struct endpoint *
         (void)epoll_ctl(g->epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
-static void copy_printable(const char *p, size_t n, char *out, size_t n_out)
-{
-    size_t k = 0;
-    for (size_t i = 0; i < n && k + 1 < n_out; i++)
-        out[k++] = p[i] > ' ' && p[i] < 0x7f ? p[i] : '?';
-    out[k] = 0;
-}
-
-void gate_peer_name(gnutls_session_t s, char *out, size_t n_out)
-{
-    unsigned n_certificates = 0;
-    const gnutls_datum_t *all = gnutls_certificate_get_peers(s, &n_certificates);
-    gnutls_x509_crt_t c;
-    char name[256];
-    size_t n = sizeof(name);
-    out[0] = 0;
-    if (!all || !n_certificates || gnutls_x509_crt_init(&c))
-        return;
-    int r = gnutls_x509_crt_import(c, &all[0], GNUTLS_X509_FMT_DER), kind = -1;
-    for (unsigned i = 0; !r && kind != GNUTLS_SAN_DNSNAME && i < 64; i++) {
-        n = sizeof(name);
-        kind = gnutls_x509_crt_get_subject_alt_name(c, i, name, &n, NULL);
-        if (kind == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
-            break;
-    }
-    if (!r && kind != GNUTLS_SAN_DNSNAME) {
-        n = sizeof(name);
-        r = gnutls_x509_crt_get_dn_by_oid(c, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &n);
-    }
-    if (!r)
-        copy_printable(name, strnlen(name, n), out, n_out);
-    gnutls_x509_crt_deinit(c);
-}
-
 /* --- beginning and end ------------------------------------------------------------------------------------------- */
 
 static gnutls_datum_t datum(const struct gate_bytes *b)
@@ -102,8 +67,14 @@ static int read_credentials(struct listener *l, const struct gate_listener *o, c
     int r = gnutls_certificate_set_x509_key_mem(l->credentials, &certificate, &key, GNUTLS_X509_FMT_PEM);
     if (r < 0)
         return FAULT(f, 1, gate_bad_certificate, names->certificate, names->key, gnutls_strerror(r));
-    l->is_mutual = o->client_ca.n > 0;
-    r = l->is_mutual ? gnutls_certificate_set_x509_trust_mem(l->credentials, &ca, GNUTLS_X509_FMT_PEM) : 1;
+    for (size_t i = 0; i < o->n_peers; i++)
+        if (!gate_peer_is_valid(o->peers[i]))
+            return FAULT(f, 1, gate_bad_peer, o->peers[i]);
+        else if (!o->client_ca.n && (o->has_push || !gate_peer_is_fingerprint(o->peers[i])))
+            return FAULT(f, 1, gate_peer_needs_ca, o->peers[i]);
+    l->has_authority = o->client_ca.n > 0;
+    l->is_mutual = l->has_authority || o->n_peers;
+    r = o->client_ca.n ? gnutls_certificate_set_x509_trust_mem(l->credentials, &ca, GNUTLS_X509_FMT_PEM) : 1;
     return r > 0 ? 0 : FAULT(f, 1, gate_bad_ca, names->client_ca, r < 0 ? gnutls_strerror(r) : "no certificate in it");
 }
 

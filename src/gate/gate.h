@@ -6,7 +6,8 @@
  * Out:    for each stream or push a descriptor on the listener's link (watch/intake/log_link.h); counters on a board that
  *         others may read. Not one byte of a record is looked at.
  * Rules:  TLS 1.2 and 1.3 with forward secrecy only, no tickets, no renegotiation. A sender that must show a certificate is
- *         known by its first DNS name (subjectAltName), else its common name.
+ *         known by its first DNS name (subjectAltName), else its common name. With a list of peers it must be one of them;
+ *         where all of them are fingerprints a stream needs no authority (RFC 5425 section 4.2.2).
  * Pressure: what the watch does not take is not read either: the sender's TCP window closes.
  * Limits: connections in all and of one address, time for a handshake, idle time, bytes and time of a push: each refusal is
  *         counted by its reason. One thread, no files once it runs, no logging.
@@ -34,6 +35,7 @@
     X(handshakes_failed, "TLS handshakes that failed: no TLS, or too old")          \
     X(handshakes_late, "TLS handshakes that took too long")                         \
     X(certificates_refused, "senders without a certificate we trust")               \
+    X(peers_refused, "senders whose certificate is not among those that may send")  \
     X(idle, "closed: idle for too long")                                            \
     X(cut, "streams that ended without saying so")                                  \
     X(watch_away, "streams and pushes the watch did not take")                      \
@@ -47,11 +49,28 @@
     X(pushes_late, "pushes cut off: they took too long")                            \
     X(requests_refused, "requests refused: other paths and methods")
 
+/* a sender that was refused: the last ones of a listener, one place each; written by the gate, read by others through _read */
+#define GATE_REFUSED_MAX 16u
+enum gate_refusal { GATE_UNTRUSTED, GATE_NOT_AMONG_PEERS };
+struct gate_refused {
+    atomic_uint turn;      /* odd while it is written */
+    atomic_ullong n;       /* how often; 0: nobody */
+    atomic_llong last_us;
+    enum gate_refusal why;
+    struct ip ip;          /* where it came from the last time */
+    bool has_certificate;
+    char name[128];        /* its first DNS name, else its common name: its own words where it is untrusted; printable */
+    uint8_t sha256[32];    /* of the certificate */
+};
+/* gate_refused_read - a copy. Return: false: nobody, or it is being written all the time. */
+bool gate_refused_read(const struct gate_refused *from, struct gate_refused *ret);
+
 struct gate_board {
     struct {
 #define X(name, help) atomic_ullong name;
         GATE_COUNTERS(X)
 #undef X
+        struct gate_refused refused[GATE_REFUSED_MAX];
     } listeners[GATE_LISTENERS_MAX];
 };
 
@@ -65,6 +84,8 @@ struct gate_listener {
     bool has_push;
     bool may_be_text;    /* a push of plain text is taken too */
     struct gate_bytes certificate, key, client_ca; /* PEM; client_ca empty: senders need no certificate */
+    const char *const *peers; /* borrowed until gate_free; who may send, by certificate (gate/peers.h); none: whoever is trusted */
+    size_t n_peers;
     struct gate_tokens tokens;
     const struct ip_range *allow; /* none: everyone */
     size_t n_allow;

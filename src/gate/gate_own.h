@@ -3,6 +3,7 @@
 #pragma once
 
 #include "gate/gate.h"
+#include "gate/peers.h"
 
 #include <gnutls/gnutls.h>
 #include <netinet/in.h>
@@ -29,7 +30,7 @@ struct listener {
     struct gate_listener o; /* its PEM bytes are gone */
     __typeof__(((struct gate_board *)0)->listeners[0]) *board;
     gnutls_certificate_credentials_t credentials;
-    bool is_mutual;
+    bool is_mutual, has_authority; /* a sender must show a certificate; of an authority we trust */
     struct endpoint accept, http;
     struct stream *streams; /* list */
     uint64_t n_streams;
@@ -58,8 +59,6 @@ bool gate_allows(const struct listener *l, const struct ip *ip);
 /* gate_watch - add @fd to epoll. Return: 0 or -errno. */
 int gate_watch(struct gate *g, int fd, uint32_t events, struct endpoint *e);
 void gate_watch_other(struct gate *g, int fd, uint32_t events, struct endpoint *e);
-/* gate_peer_name - of the certificate the peer has shown, printable ASCII; "" if there is none. */
-void gate_peer_name(gnutls_session_t s, char *out, size_t n_out);
 
 /* --- streams --- */
 void stream_accept(struct listener *l);

@@ -26,24 +26,33 @@ static void refuse(struct push *p, unsigned status, const char *detail)
 
 /* --- headers ----------------------------------------------------------------------------------------------------- */
 
-/* has_certificate - shown and trusted. The library asks for one but takes connections without. */
-static bool has_certificate(const struct push *p)
+/* check_certificate - shown, trusted and among the peers. The library asks for one but takes connections without. */
+static bool check_certificate(struct push *p)
 {
+    struct listener *l = p->listener;
     unsigned status = 0;
     const union MHD_ConnectionInfo *i = MHD_get_connection_info(p->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
     gnutls_session_t s = i ? i->tls_session : NULL;
-    return s && !gnutls_certificate_verify_peers2(s, &status) && !status;
+    if (!s || gnutls_certificate_verify_peers2(s, &status) || status) {
+        COUNT(l, certificates_refused);
+        gate_peer_note(l->board->refused, s, &p->hello.ip, GATE_UNTRUSTED);
+        refuse(p, 403, "a client certificate of the configured authority is needed");
+        return false;
+    }
+    if (!l->o.n_peers || gate_peer_may_pass(s, l->o.peers, l->o.n_peers))
+        return true;
+    COUNT(l, peers_refused);
+    gate_peer_note(l->board->refused, s, &p->hello.ip, GATE_NOT_AMONG_PEERS);
+    refuse(p, 403, "this client certificate is not among those that may send here");
+    return false;
 }
 
 static bool check_sender(struct push *p)
 {
     struct listener *l = p->listener;
     const char *given = header(p, "Authorization");
-    if (l->is_mutual && !has_certificate(p)) {
-        COUNT(l, certificates_refused);
-        refuse(p, 403, "a client certificate of the configured authority is needed");
+    if (l->is_mutual && !check_certificate(p))
         return false;
-    }
     const char *token = given && !strncasecmp(given, "Bearer ", 7) ? given + 7 : "";
     while (*token == ' ')
         token++;

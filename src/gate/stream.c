@@ -88,7 +88,7 @@ static int open_session(struct stream *s)
         return -ENOMEM;
     }
     gnutls_certificate_server_set_request(s->session, l->is_mutual ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_IGNORE);
-    if (l->is_mutual)
+    if (l->has_authority)
         gnutls_session_set_verify_cert(s->session, NULL, 0);
     gnutls_handshake_set_timeout(s->session, GNUTLS_INDEFINITE_TIMEOUT); /* ours counts */
     gnutls_transport_set_int(s->session, s->fd);
@@ -176,15 +176,24 @@ static void shake_hands(struct stream *s)
     if (r < 0) {
         bool is_certificate = r == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR || r == GNUTLS_E_CERTIFICATE_ERROR ||
                               r == GNUTLS_E_NO_CERTIFICATE_FOUND || r == GNUTLS_E_CERTIFICATE_REQUIRED;
-        if (is_certificate)
+        if (is_certificate) {
             COUNT(l, certificates_refused);
-        else
+            gate_peer_note(l->board->refused, s->session, &s->ip, GATE_UNTRUSTED);
+        } else {
             COUNT(l, handshakes_failed);
+        }
         (void)gnutls_alert_send_appropriate(s->session, r);
         bury(s);
         return;
     }
     COUNT(l, handshakes);
+    if (l->o.n_peers && !gate_peer_may_pass(s->session, l->o.peers, l->o.n_peers)) {
+        COUNT(l, peers_refused);
+        gate_peer_note(l->board->refused, s->session, &s->ip, GATE_NOT_AMONG_PEERS);
+        (void)gnutls_alert_send(s->session, GNUTLS_AL_FATAL, GNUTLS_A_ACCESS_DENIED);
+        bury(s);
+        return;
+    }
     s->state = STREAM_OPEN;
     s->active_us = clock_steady_us();
     if (!hand_over(s)) {

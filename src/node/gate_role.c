@@ -38,6 +38,8 @@ static int set_listener(const struct config *c, size_t i, const struct gate_keys
     l->certificate = k->listeners[i].certificate;
     l->key = k->listeners[i].key;
     l->client_ca = k->listeners[i].client_ca;
+    l->peers = x->peers;
+    l->n_peers = x->n_peers;
     l->allow = x->allow;
     l->n_allow = x->n_allow;
     l->connections = x->connections;

@@ -400,6 +400,26 @@ static const char *transport_name(const struct config_log_listener *l)
     return l->has_push ? "https" : l->has_tls ? "tls" : l->has_udp && l->has_tcp ? "both" : l->has_udp ? "udp" : "tcp";
 }
 
+/* gate_refused - the last senders whose certificate did not do. */
+static json_t *gate_refused(const struct watch *w, size_t i)
+{
+    json_t *all = json_array();
+    for (size_t k = 0; k < GATE_REFUSED_MAX; k++) {
+        struct gate_refused r;
+        char ip[IP_TEXT_MAX], time[TIME_TEXT_MAX], hex[2 * sizeof(r.sha256) + 1] = "";
+        if (!gate_refused_read(&w->board->listeners[i].refused[k], &r))
+            continue;
+        ip_format(&r.ip, ip);
+        clock_format_utc(atomic_load(&r.last_us), time);
+        for (size_t b = 0; r.has_certificate && b < sizeof(r.sha256); b++)
+            snprintf(hex + 2 * b, 3, "%02x", r.sha256[b]);
+        json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "name", r.name, "sha256", hex, "address", ip, "reason",
+                                             r.why == GATE_UNTRUSTED ? "untrusted" : "not among peers", "last", time, "n",
+                                             (json_int_t)atomic_load(&r.n)));
+    }
+    return all;
+}
+
 /* gate_status - what the gate counted for a listener. */
 static json_t *gate_status(const struct watch *w, size_t i)
 {
@@ -407,6 +427,7 @@ static json_t *gate_status(const struct watch *w, size_t i)
 #define X(name, help) put(o, #name, atomic_load_explicit(&w->board->listeners[i].name, memory_order_relaxed));
     GATE_COUNTERS(X)
 #undef X
+    json_object_set_new(o, "refused", gate_refused(w, i));
     return o;
 }
 
