@@ -12,6 +12,7 @@
 #include "watch/lease/formula.h"
 #include "watch/lease/gateways.h"
 #include "watch/lease/gather.h"
+#include "watch/lease/retention.h"
 #include "watch/lease/store.h"
 
 #include <errno.h>
@@ -228,8 +229,8 @@ int cli_lease_gather(const struct cli_args *a)
     int rc = lease_gather(cli_become_owner(a->data_dir), NULL, &g, &f);
     if (rc)
         return cli_fail(&f);
-    SAY(stderr, lease_gathered, message_count(g.n_segments), message_count(g.n_events + g.n_flows), message_count(g.n_rows), message_count(g.n_joined),
-        message_count(g.n_refused));
+    SAY(stderr, lease_gathered, message_count(g.n_segments), message_count(g.n_events + g.n_flows), message_count(g.n_rows),
+        message_count(g.n_joined), message_count(g.n_refused));
     return g.n_refused ? EXIT_REFUSED : EXIT_DONE;
 }
 
@@ -312,51 +313,32 @@ int cli_lease_status(const struct cli_args *a)
 
 /* --- purge ------------------------------------------------------------------------------------------------------ */
 
-struct oldest {
-    int64_t before_us;
-    uint64_t n;
-};
-
-/* count_older - reads every row that is left: the proof that none of before the limit is. */
-static int count_older(const struct lease_view *v, struct oldest *o)
+/* is_allowed - nothing that must be kept: the node's configuration says how long. */
+static bool is_allowed(const char *data_dir, int64_t before_us)
 {
-    static struct lease rows[LEASE_BLOCK_ROWS];
-    for (size_t i = 0; i < lease_view_n_segments(v); i++) {
-        const struct lease_segment *s = lease_view_segment(v, i);
-        for (uint32_t b = 0; b < lease_segment_n_blocks(s); b++) {
-            uint32_t n;
-            int rc = lease_segment_block(s, b, rows, &n);
-            if (rc)
-                return rc;
-            for (uint32_t k = 0; k < n; k++)
-                o->n += (rows[k].to_us != LEASE_UNKNOWN ? rows[k].to_us : rows[k].from_us) < o->before_us;
-        }
+    struct lease_retention keep;
+    struct fault f = {0};
+    char least[TIME_TEXT_MAX];
+    if (lease_retention_load(data_dir, &keep, &f)) {
+        (void)cli_fail(&f);
+        return false;
     }
-    return 0;
-}
-
-static int prove(const char *data_dir, int64_t before_us, uint64_t *ret_left, struct fault *f)
-{
-    struct lease_view *v;
-    struct oldest o = {.before_us = before_us};
-    int rc = lease_view_open(data_dir, &v, f);
-    if (rc)
-        return rc;
-    rc = count_older(v, &o);
-    lease_view_close(v);
-    *ret_left = o.n;
-    return rc ? FAULT(f, rc, store_read_failed, "leases", strerrordesc_np(-rc)) : 0;
+    int64_t latest_us = clock_now_us() - keep.keep_at_least_us;
+    if (!keep.keep_at_least_us || before_us <= latest_us)
+        return true;
+    clock_format_utc(latest_us, least);
+    SAY(stderr, lease_must_be_kept, least);
+    return false;
 }
 
 int cli_lease_purge(const struct cli_args *a)
 {
-    struct lease_store *s;
     struct lease_compaction c;
+    struct lease_proof proof;
     struct fault f = {0};
     int64_t before_us = LEASE_UNKNOWN;
-    uint64_t n_left = 0;
     int zone_s;
-    char when[TIME_TEXT_MAX], result[64];
+    char when[TIME_TEXT_MAX], result[128];
     if (read_zone(a, &zone_s) || read_time(a, CLI_UNTIL, zone_s, &before_us))
         return EXIT_FAILED;
     if (before_us == LEASE_UNKNOWN) {
@@ -364,18 +346,19 @@ int cli_lease_purge(const struct cli_args *a)
         return EXIT_FAILED;
     }
     const char *data_dir = cli_become_owner(a->data_dir);
-    if (lease_store_open(data_dir, &(struct lease_store_options){.wait_us = LOCK_WAIT_US}, &s, &f))
-        return cli_fail(&f);
-    int rc = lease_store_purge(s, before_us, &c, &f);
-    lease_store_close(s);
-    if (!rc)
-        rc = prove(data_dir, before_us, &n_left, &f);
+    if (!is_allowed(data_dir, before_us))
+        return EXIT_FAILED;
+    int rc = lease_purge(data_dir, before_us, LOCK_WAIT_US, &c, &proof, &f);
+    if (rc == LEASE_EMPTY)
+        (void)FAULT(&f, rc, lease_none_yet, data_dir);
     if (rc)
         return cli_fail(&f);
     clock_format_utc(before_us, when);
-    snprintf(result, sizeof(result), "%llu rows purged, %llu left", (unsigned long long)c.n_purged, (unsigned long long)n_left);
+    snprintf(result, sizeof(result), "%llu rows purged, %llu left of before, %llu names without a row",
+             (unsigned long long)c.n_purged, (unsigned long long)proof.n_older, (unsigned long long)proof.n_unused_texts);
     const struct audit_entry entry = {.action = "lease.purge", .object = when, .why = a->value[CLI_PURPOSE], .result = result};
     rc = audit_add(data_dir, &entry, &f);
-    SAY(stdout, lease_purged, message_count(c.n_purged), when, message_count(n_left));
-    return rc ? cli_fail(&f) : n_left ? EXIT_FAILED : EXIT_DONE;
+    SAY(stdout, lease_purged, message_count(c.n_purged), when, message_count(proof.n_older), message_count(proof.n_rows),
+        message_count(proof.n_unused_texts));
+    return rc ? cli_fail(&f) : proof.n_older || proof.n_unused_texts ? EXIT_FAILED : EXIT_DONE;
 }

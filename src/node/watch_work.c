@@ -10,7 +10,9 @@
 #include "base/clock.h"
 #include "watch/detect/log_live.h"
 #include "watch/hunt/hunt.h"
+#include "state/audit.h"
 #include "watch/lease/gather.h"
+#include "watch/lease/retention.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -280,7 +282,10 @@ static void gather_leases(struct watch *w)
 {
     struct lease_gathered done = {0};
     struct fault f = {0};
-    const struct lease_gather_options o = {.must_stop = is_ending, .context = w};
+    const struct lease_retention keep = {w->config->leases_keep_at_least_us, w->config->leases_keep_at_most_us};
+    int64_t oldest_us = lease_retention_limit(&keep, clock_now_us());
+    const struct lease_gather_options o = {.no_flows = !w->config->leases_from_flows, .oldest_us = oldest_us > 0 ? oldest_us : 0,
+                                           .must_stop = is_ending, .context = w};
     int r = lease_gather(w->data_dir, &o, &done, &f);
     if (r < 0) {
         log_line(LOG_ERROR, "leases_failed", "reason", f.text, NULL);
@@ -293,14 +298,55 @@ static void gather_leases(struct watch *w)
         log_line(LOG_INFO, "leases_gathered", "rows", n, "refused", refused, NULL);
 }
 
+/* note_purge - into the audit trail, whatever the proof says; and said when it does not hold. */
+static void note_purge(struct watch *w, int64_t before_us, const struct lease_compaction *c, const struct lease_proof *p)
+{
+    char when[TIME_TEXT_MAX], result[128];
+    struct fault f = {0};
+    clock_format_utc(before_us, when);
+    snprintf(result, sizeof(result), "%llu rows purged, %llu left of before, %llu names without a row", (unsigned long long)c->n_purged,
+             (unsigned long long)p->n_older, (unsigned long long)p->n_unused_texts);
+    const struct audit_entry entry = {.who = "node", .action = "lease.purge", .object = when,
+                                      .why = "leases.keep_at_most of the configuration", .result = result};
+    if (audit_add(w->data_dir, &entry, &f) < 0)
+        log_line(LOG_ERROR, "audit_failed", "reason", f.text, NULL);
+    log_line(p->n_older || p->n_unused_texts ? LOG_ERROR : LOG_INFO, "leases_purged", "before", when, "result", result, NULL);
+}
+
+/* purge_leases - what may not be kept any longer goes, often enough that nothing grows older than allowed. */
+static void purge_leases(struct watch *w, int64_t *next_us)
+{
+    const struct lease_retention keep = {w->config->leases_keep_at_least_us, w->config->leases_keep_at_most_us};
+    int64_t now_us = clock_now_us(), before_us = lease_retention_limit(&keep, now_us);
+    struct lease_compaction done;
+    struct lease_proof proof;
+    struct fault f = {0};
+    int r = lease_retention_save(w->data_dir, &keep, &f);
+    if (!r && (before_us == INT64_MIN || (now_us < *next_us && *next_us - now_us <= US_PER_DAY)))
+        return;
+    if (!r)
+        r = lease_purge(w->data_dir, before_us, 0, &done, &proof, &f);
+    if (r == LEASE_EMPTY || r == LEASE_BUSY)
+        return;
+    if (r) {
+        log_line(LOG_ERROR, "leases_not_purged", "reason", f.text, NULL);
+        return;
+    }
+    *next_us = now_us + lease_retention_every_us(&keep) / 2;
+    if (done.n_purged)
+        note_purge(w, before_us, &done, &proof);
+}
+
 void *watch_upkeep(void *argument)
 {
+    int64_t next_purge_us = 0;
     struct watch *w = argument;
     be_humble();
     while (wait_for_upkeep(w)) {
         struct store_compaction done = {0};
         struct fault f = {0};
         gather_leases(w); /* before segments are merged: what was taken is told by their ids */
+        purge_leases(w, &next_purge_us);
         int r = store_compact(w->store, &done, stop_when_ending, w, &f);
         if (r >= 0)
             r = store_retain(w->store, clock_now_us(), &f);

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "watch/lease/flow_leases.h"
 #include "watch/lease/log_leases.h"
+#include "watch/lease/overlay.h"
 #include "watch/lease/pair.h"
 #include "watch/lease/taken.h"
 #include "watch/store/log_segment.h"
@@ -15,8 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
+
+#define GATHER_LEFT_OUT 1
 
 /* one segment of the event store: of flows or of log events */
 struct source {
@@ -30,7 +32,7 @@ struct source {
 struct reading {
     struct pairs *pairs;
     struct lease_gathered *account;
-    int (*keep)(void *context, const struct lease_row *r); /* 0 or <0 */
+    int (*keep)(void *context, const struct lease_row *r); /* 0, GATHER_LEFT_OUT or <0 */
     void *context;
 };
 
@@ -39,7 +41,7 @@ static int keep_row(void *context, const struct lease_row *r)
     struct reading *x = context;
     int rc = x->keep(x->context, r);
     x->account->n_rows += !rc;
-    return rc;
+    return rc == GATHER_LEFT_OUT ? 0 : rc;
 }
 
 static int take_row(void *context, const struct lease_row *r, enum lease_word word)
@@ -141,7 +143,7 @@ static int open_dir(const char *data_dir, const char *folder)
     return fd < 0 ? -errno : fd;
 }
 
-/* walk_open - what was taken is read first: what is taken meanwhile is read twice rather than not at all. Return: 0, STORE_EMPTY, -errno. */
+/* walk_open - what was taken is read first: what is taken meanwhile is read twice, not left out. Return: 0, STORE_EMPTY, -errno. */
 static int walk_open(struct walk *w, const char *data_dir, bool no_flows, struct fault *f)
 {
     *w = (struct walk){.no_flows = no_flows};
@@ -191,6 +193,10 @@ struct gathering {
 static int import_row(void *context, const struct lease_row *r)
 {
     struct gathering *g = context;
+    if (g->o && lease_told_us(&r->l) < g->o->oldest_us) {
+        g->account->n_too_old++;
+        return GATHER_LEFT_OUT;
+    }
     return lease_import_row(g->import, r, g->fault);
 }
 
@@ -295,96 +301,41 @@ int lease_gather(const char *data_dir, const struct lease_gather_options *o, str
 
 /* --- fresh views ------------------------------------------------------------------------------------------------- */
 
-struct fresh {
-    struct lease_view *view;
-    struct lease_builder *builder;
-    struct lease_fresh *account;
-    struct fault *fault;
-    unsigned n_builds;
-    bool is_full;
-};
-
-/* build - what the builder holds becomes a segment in memory. */
-static int build(struct fresh *x)
-{
-    struct lease_segment_info info;
-    struct lease_segment *s;
-    if (!lease_builder_n(x->builder))
-        return 0;
-    _cleanup_close_ int fd = memfd_create("leases", MFD_CLOEXEC);
-    if (fd < 0)
-        return FAULT(x->fault, -errno, store_write_failed, "leases", strerrordesc_np(errno));
-    uint64_t id = UINT64_MAX - x->n_builds++;
-    int r = lease_builder_write_fd(x->builder, fd, "leases", id, &info, x->fault);
-    if (!r)
-        r = lease_segment_open_fd(fd, "leases", id, &s, x->fault);
-    if (r)
-        return r;
-    x->account->n_rows += info.n_rows;
-    r = lease_view_add(x->view, s);
-    if (r)
-        lease_segment_close(s);
-    return r ? FAULT(x->fault, r, store_no_memory, "leases") : 0;
-}
-
-static int number_texts(struct lease_builder *b, const struct lease_row *r, struct lease *l)
-{
-    const struct text texts[] = {r->gateway, r->realm, r->source, r->subscriber, r->host};
-    uint32_t *const numbers[] = {&l->gateway, &l->realm, &l->source, &l->subscriber, &l->host};
-    *l = r->l;
-    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-        int rc = lease_builder_text(b, texts[i], numbers[i]);
-        if (rc)
-            return rc;
-    }
-    return 0;
-}
-
-static int fresh_row(void *context, const struct lease_row *r)
-{
-    struct fresh *x = context;
-    struct lease l;
-    int rc = LEASE_FULL;
-    while (rc == LEASE_FULL && !x->is_full) {
-        rc = number_texts(x->builder, r, &l);
-        if (!rc)
-            rc = lease_builder_add(x->builder, &l);
-        x->is_full = rc == LEASE_FULL && x->n_builds == FRESH_BUILDS;
-        int e = rc == LEASE_FULL && !x->is_full ? build(x) : 0;
-        if (e)
-            return e;
-    }
-    return x->is_full ? 0 : rc;
-}
-
-static int read_fresh(struct fresh *x, const struct walk *w)
+static int read_fresh(struct lease_overlay *x, const struct walk *w, struct lease_fresh *account)
 {
     struct source s;
     struct lease_gathered ignored = {0};
-    struct reading reading = {.account = &ignored, .keep = fresh_row, .context = x};
+    struct reading reading = {.account = &ignored, .keep = lease_overlay_row, .context = x};
     int r = 0;
     for (size_t i = 0; !r && source_at(w, i, &s); i++) {
         const struct manifest_segment *m = s.is_unsealed ? NULL : manifest_find_segment(&w->manifest, s.id);
         if (!has_leases(&s) || (m && taken_has(&w->taken, m, &w->manifest)))
             continue;
-        if (x->account->n_segments == FRESH_SEGMENTS || x->is_full) {
-            x->account->n_left++;
+        if (account->n_segments == FRESH_SEGMENTS || x->is_full) {
+            account->n_left++;
             continue;
         }
-        x->account->n_segments++;
+        account->n_segments++;
         r = read_source(&reading, &s);
-        x->account->n_left += x->is_full;
+        account->n_left += x->is_full;
         if (r && !x->fault->code)
             r = FAULT(x->fault, r, store_read_failed, "store", strerrordesc_np(-r));
     }
-    return r ? r : build(x);
+    return r;
 }
 
 static int add_fresh(struct lease_view *v, const struct walk *w, struct lease_fresh *account, struct fault *f)
 {
-    struct fresh x = {.view = v, .builder = lease_builder_new(0), .account = account, .fault = f};
-    int r = x.builder ? read_fresh(&x, w) : FAULT(f, -ENOMEM, store_no_memory, "leases");
-    lease_builder_free(x.builder);
+    struct lease_overlay x;
+    int r = lease_overlay_begin(&x, v, f);
+    if (r)
+        return r;
+    r = read_fresh(&x, w, account);
+    if (r)
+        lease_overlay_abort(&x);
+    else
+        r = lease_overlay_end(&x);
+    account->n_rows = x.n_rows;
     return r;
 }
 

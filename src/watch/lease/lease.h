@@ -75,6 +75,17 @@ static inline int64_t lease_begin_us(const struct lease *l)
     return l->from_us != LEASE_UNKNOWN ? l->from_us : l->to_us;
 }
 
+/*
+ * lease_told_us - the last time anybody told of it: its age for retention. An assignment that holds until somebody ends it
+ * (static, without end) is told of now.
+ */
+static inline int64_t lease_told_us(const struct lease *l)
+{
+    if (l->to_us != LEASE_UNKNOWN)
+        return l->to_us;
+    return l->kind == LEASE_STATIC ? INT64_MAX : l->from_us;
+}
+
 /* lease_is_sane - what the store takes. */
 bool lease_is_sane(const struct lease *l);
 /* lease_mask - @a with all bits behind the first @prefix cleared. */

@@ -90,11 +90,9 @@ static int give_texts(struct merge *m, struct input *in, struct lease *l)
     return 0;
 }
 
-/* is_too_old - the last time anybody told of it lies before the limit. */
 static bool is_too_old(const struct merge *m, const struct lease *l)
 {
-    int64_t last = l->to_us != LEASE_UNKNOWN ? l->to_us : l->from_us;
-    return last < m->purge_before_us;
+    return lease_told_us(l) < m->purge_before_us;
 }
 
 static int write_rows(struct merge *m)
@@ -248,6 +246,22 @@ int lease_store_compact(struct lease_store *s, struct lease_compaction *ret, str
     }
 }
 
+/* has_too_old - whether segment @id holds a row that is; it is only read. Return: 0, or -errno with the fault. */
+static int has_too_old(const struct lease_store *s, uint64_t id, int64_t before_us, bool *ret, struct fault *f)
+{
+    struct lease_segment *segment;
+    char name[LEASE_NAME_MAX];
+    uint64_t n = 0;
+    lease_file_name(id, name);
+    int r = lease_segment_open(s->segments_fd, name, id, &segment, f);
+    if (r)
+        return r;
+    r = lease_segment_count_older(segment, before_us, true, &n);
+    lease_segment_close(segment);
+    *ret = n != 0;
+    return r ? FAULT(f, r, store_read_failed, name, strerrordesc_np(-r)) : 0;
+}
+
 int lease_store_purge(struct lease_store *s, int64_t before_us, struct lease_compaction *ret, struct fault *f)
 {
     struct manifest_segment *live;
@@ -256,9 +270,12 @@ int lease_store_purge(struct lease_store *s, int64_t before_us, struct lease_com
     int r = manifest_live(&s->manifest, &live, &n);
     if (r)
         return FAULT(f, r, store_no_memory, LEASE_FOLDER);
-    for (size_t i = 0; !r && i < n; i++)
-        if (live[i].event_min_us < before_us) /* a row without begin counts by its end: then the file is read in vain */
+    for (size_t i = 0; !r && i < n; i++) {
+        bool has = false;
+        r = has_too_old(s, live[i].id, before_us, &has, f);
+        if (!r && has)
             r = merge_parts(s, &live[i], 1, before_us, ret, f);
+    }
     free(live);
     return r;
 }

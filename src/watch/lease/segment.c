@@ -269,6 +269,25 @@ int lease_segment_block(const struct lease_segment *s, uint32_t i, struct lease 
     return r;
 }
 
+int lease_segment_count_older(const struct lease_segment *s, int64_t before_us, bool is_any, uint64_t *ret_n)
+{
+    int r = 0;
+    *ret_n = 0;
+    struct lease *rows = malloc(LEASE_BLOCK_ROWS * sizeof(*rows));
+    if (!rows)
+        return -ENOMEM;
+    for (uint32_t b = 0; !r && b < s->header.n_blocks && !(is_any && *ret_n); b++) {
+        uint32_t n = 0;
+        if (s->blocks[b].begin_min_us >= before_us) /* INT64_MIN where a row has no begin */
+            continue;
+        r = lease_segment_block(s, b, rows, &n);
+        for (uint32_t i = 0; i < n; i++)
+            *ret_n += lease_told_us(&rows[i]) < before_us;
+    }
+    free(rows);
+    return r;
+}
+
 /* --- finding ------------------------------------------------------------------------------------------------ */
 
 /* first_block - the first that may hold rows of @a: the one before the first that begins at or behind it. */

@@ -75,6 +75,12 @@ uint32_t lease_segment_n_blocks(const struct lease_segment *s);
 /* lease_segment_block - all rows of block @i, in order. @ret_n: 1..LEASE_BLOCK_ROWS. Return: 0 or -EBADMSG. */
 int lease_segment_block(const struct lease_segment *s, uint32_t i, struct lease rows[LEASE_BLOCK_ROWS], uint32_t *ret_n);
 
+/*
+ * lease_segment_count_older - rows last told of before @before_us (lease_told_us); @is_any: the first is enough. Blocks that
+ * can hold none are not read. Return: 0 or -EBADMSG.
+ */
+int lease_segment_count_older(const struct lease_segment *s, int64_t before_us, bool is_any, uint64_t *ret_n);
+
 /* the block a thread looked at last */
 struct lease_reader {
     const struct lease_segment *segment;

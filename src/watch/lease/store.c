@@ -235,7 +235,9 @@ static int number_texts(struct lease_import *i, const struct lease_row *r, struc
 int lease_import_row(struct lease_import *i, const struct lease_row *r, struct fault *f)
 {
     struct lease l;
-    int rc;
+    int rc = lease_is_sane(&r->l) ? 0 : -EINVAL; /* before its texts get numbers: no name stays without a row */
+    if (rc)
+        return rc;
     do {
         rc = number_texts(i, r, &l);
         if (!rc)
