@@ -39,6 +39,7 @@ void log_scratch_free(struct log_scratch *s)
     free(s->order);
     free(s->order_row);
     free(s->known);
+    free(s->keys);
     free(s->numbers);
     free(s->table);
     free(s->values);
@@ -235,9 +236,40 @@ static int order_values(struct packing *p)
 
 /* --- packing: values -------------------------------------------------------------------------------------- */
 
+/* key_of - a value of @n bytes: up to 16 by themselves (the first and the last eight), longer ones by their hash. */
+static struct value_key key_of(const struct buf *heap, uint64_t at, uint32_t n)
+{
+    struct value_key k = {.n = n};
+    uint8_t copy[8] = {0};
+    const uint8_t *p = heap->p + at;
+    if (n > 16) {
+        k.first = XXH3_64bits(p, n);
+        return k;
+    }
+    if (n < 8 && heap->capacity - at < 8)
+        p = n ? memcpy(copy, p, n) : copy;
+    k.first = n >= 8 ? load_le64(p) : n ? load_le64(p) << (64 - 8 * n) : 0;
+    k.last = n > 8 ? load_le64(p + n - 8) : 0;
+    return k;
+}
+
+/* key_slot - @seed: whoever sends values cannot make them alike. */
+static size_t key_slot(const struct value_key *k, uint64_t seed)
+{
+    uint64_t x = (k->first ^ k->n ^ seed) * UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ x >> 32 ^ k->last) * UINT64_C(0xd6e8feb86659fd93);
+    return (size_t)(x ^ x >> 32);
+}
+
+/* is_value - whether @v is the value that the key @w stands for, whose bytes lie at @at. */
+static bool is_value(const struct value_key *k, const struct value_key *w, const uint8_t *heap, uint64_t k_at, uint64_t at)
+{
+    return k->first == w->first && k->last == w->last && k->n == w->n && (k->n <= 16 || !memcmp(heap + k_at, heap + at, k->n));
+}
+
 /*
  * distinct - codes of values in order of first appearance into numbers[]; which values are new into numbers + n.
- * @bytes: their content. Return: how many are distinct, or UINT32_MAX as soon as there are more than @limit.
+ * Return: how many are distinct, or UINT32_MAX as soon as there are more than @limit (or memory is out).
  */
 static uint32_t distinct(struct packing *p, const struct column *c, uint32_t limit)
 {
@@ -245,34 +277,32 @@ static uint32_t distinct(struct packing *p, const struct column *c, uint32_t lim
     size_t slots = 16;
     while (slots < 2 * ((size_t)limit + 1))
         slots *= 2;
-    if (table_clear(s, slots))
+    if (table_clear(s, slots) || log_grow(&s->keys, &s->keys_capacity, (size_t)limit + 1, sizeof(*s->keys)))
         return UINT32_MAX;
     uint64_t *codes = s->numbers, *first = s->numbers + c->n;
     const uint8_t *heap = p->e->heap.p;
-    uint32_t n = 0;
+    uint32_t n = 0, code = 0;
     for (uint32_t i = 0; i < c->n; i++) {
         const struct event_value *v = &p->e->values[s->order[c->first + i]];
-        size_t bytes = v->type == EVENT_IP ? sizeof(struct ip) : v->n;
-        if (i) { /* often the same as before */
-            const struct event_value *w = &p->e->values[s->order[c->first + first[codes[i - 1]]]];
-            if (w->n == v->n && !memcmp(heap + w->at, heap + v->at, bytes)) {
-                codes[i] = codes[i - 1];
-                continue;
-            }
+        struct value_key k = key_of(&p->e->heap, v->at, v->type == EVENT_IP ? (uint32_t)sizeof(struct ip) : v->n);
+        if (i && is_value(&k, &s->keys[code], heap, v->at, p->e->values[s->order[c->first + first[code]]].at)) {
+            codes[i] = code; /* often the same as before */
+            continue;
         }
-        size_t slot = XXH3_64bits(heap + v->at, bytes) & (slots - 1);
+        size_t slot = key_slot(&k, s->lines.seed) & (slots - 1);
         for (; s->table[slot] != UINT32_MAX; slot = (slot + 1) & (slots - 1)) {
-            const struct event_value *w = &p->e->values[s->order[c->first + first[s->table[slot]]]];
-            if (w->n == v->n && !memcmp(heap + w->at, heap + v->at, bytes))
+            code = s->table[slot];
+            if (is_value(&k, &s->keys[code], heap, v->at, p->e->values[s->order[c->first + first[code]]].at))
                 break;
         }
         if (s->table[slot] == UINT32_MAX) {
             if (n == limit)
                 return UINT32_MAX;
             first[n] = i;
-            s->table[slot] = n++;
+            s->keys[n] = k;
+            s->table[slot] = code = n++;
         }
-        codes[i] = s->table[slot];
+        codes[i] = code;
     }
     return n;
 }

@@ -45,6 +45,12 @@ struct shape {
     uint32_t row;      /* that has it, packing */
 };
 
+/* a value as distinct values are told apart by */
+struct value_key {
+    uint64_t first, last;
+    uint32_t n;
+};
+
 struct log_scratch {
     struct buf columns, text, packed;
     struct column *column;
@@ -57,6 +63,8 @@ struct log_scratch {
     uint32_t *order; /* values of the columns one after the other: number in the batch */
     uint16_t *order_row;
     size_t order_capacity, order_row_capacity;
+    struct value_key *keys; /* of the distinct values of a column */
+    size_t keys_capacity;
     uint32_t *known; /* distinct values of the columns that have dictionaries: number in the batch */
     size_t n_known, known_capacity;
     uint64_t *numbers;
