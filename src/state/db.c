@@ -525,3 +525,39 @@ const char *db_path(const struct db_pool *p)
 {
     return p->path;
 }
+
+/* --- a file at rest ---------------------------------------------------------------------------------------------- */
+
+int db_settle(const char *path, struct fault *f)
+{
+    sqlite3 *c = NULL;
+    sqlite3_stmt *s = NULL;
+    int r = sqlite3_open_v2(path, &c, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    /* leaving WAL needs the file alone; a refusal is the answer "wal", or busy */
+    r = r ? r : sqlite3_prepare_v2(c, "PRAGMA journal_mode=DELETE", -1, &s, NULL);
+    int step = r ? r : sqlite3_step(s);
+    bool is_alone = step == SQLITE_ROW && !strcmp((const char *)sqlite3_column_text(s, 0), "delete");
+    sqlite3_finalize(s);
+    sqlite3_close(c);
+    int code = is_alone ? sync_path(path) : r ? code_of(r) : step == SQLITE_ROW ? -EBUSY : code_of(step);
+    return code ? FAULT(f, code, db_failed, path, strerrordesc_np(code < 0 ? -code : EIO)) : 0;
+}
+
+int db_check(struct db *db, struct fault *f)
+{
+    struct db_statement *s = db_sql(db, "PRAGMA integrity_check(1)");
+    bool is_read = db_next(s);
+    struct text said = is_read ? db_text(s, 0) : (struct text){"", 0};
+    if (is_read && !text_is(said, "ok")) {
+        FAULT(f, -EBADMSG, db_failed, db->pool->path, said.p);
+        db_reset(s);
+        return -EBADMSG;
+    }
+    db_reset(s);
+    s = db_sql(db, "PRAGMA foreign_key_check");
+    bool is_broken = db_next(s);
+    db_reset(s);
+    if (db->code)
+        return FAULT(f, db->code < 0 ? db->code : -EIO, db_failed, db->pool->path, db->reason);
+    return is_broken ? FAULT(f, -EBADMSG, db_failed, db->pool->path, "foreign keys") : 0;
+}

@@ -103,3 +103,11 @@ void db_set_context(struct db *db, void *context);
 void db_attach(struct db_pool *p, void *what, void (*release)(void *what));
 void *db_attached(const struct db *db);
 const char *db_path(const struct db_pool *p);
+
+/*
+ * db_settle - the database at @path as one file, without its -wal and -shm, and nobody else has it open.
+ * Return: 0; -ENOENT; -EBUSY; -EBADMSG; -errno.
+ */
+int db_settle(const char *path, struct fault *f);
+/* db_check - integrity and foreign keys. Return: 0, -EBADMSG with the first complaint, -errno. */
+int db_check(struct db *db, struct fault *f);
