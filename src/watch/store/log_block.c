@@ -269,7 +269,7 @@ static bool is_value(const struct value_key *k, const struct value_key *w, const
 
 /*
  * distinct - codes of values in order of first appearance into numbers[]; which values are new into numbers + n.
- * Return: how many are distinct, or UINT32_MAX as soon as there are more than @limit (or memory is out).
+ * Return: how many are distinct, or UINT32_MAX as soon as there are more than @limit (or memory is out: the columns are bad then).
  */
 static uint32_t distinct(struct packing *p, const struct column *c, uint32_t limit)
 {
@@ -277,8 +277,10 @@ static uint32_t distinct(struct packing *p, const struct column *c, uint32_t lim
     size_t slots = 16;
     while (slots < 2 * ((size_t)limit + 1))
         slots *= 2;
-    if (table_clear(s, slots) || log_grow(&s->keys, &s->keys_capacity, (size_t)limit + 1, sizeof(*s->keys)))
+    if (table_clear(s, slots) || log_grow(&s->keys, &s->keys_capacity, (size_t)limit + 1, sizeof(*s->keys))) {
+        s->columns.is_bad = true;
         return UINT32_MAX;
+    }
     uint64_t *codes = s->numbers, *first = s->numbers + c->n;
     const uint8_t *heap = p->e->heap.p;
     uint32_t n = 0, code = 0;
