@@ -35,6 +35,7 @@ Architecture: $arch
 Maintainer: the Vọng Gác authors <vonggac@localhost>
 Installed-Size: $size
 Depends: $depends, adduser
+Recommends: publicsuffix
 Section: net
 Priority: optional
 Description: network watch: flows, botnet lists, hunts over all that was stored

@@ -13,7 +13,7 @@ table() {
 build    gcc libc6-dev make meson ninja-build pkg-config python3
 build    libyaml-dev libzstd-dev libxxhash-dev libsodium-dev libseccomp-dev libcap-ng-dev
 build    libexpat1-dev zlib1g-dev libjansson-dev liblzma-dev libcmocka-dev
-build    libvectorscan-dev libpcre2-dev libgnutls28-dev libmicrohttpd-dev libbz2-dev libsqlite3-dev libcurl4-gnutls-dev libxlsxwriter-dev
+build    libvectorscan-dev libpcre2-dev libgnutls28-dev libidn2-dev libmicrohttpd-dev libbz2-dev libsqlite3-dev libcurl4-gnutls-dev libxlsxwriter-dev
 run      +build
 test     +build openssl curl bzip2 xz-utils codespell procps iproute2 nfdump
 fuzz     +build clang libclang-rt-14-dev llvm-14 xz-utils

@@ -36,6 +36,14 @@ static void names_have_one_form(void **state)
         {"http://evil.example:80?x", NAME_URL, "evil.example/?x"},
         {"http://203.0.113.7/x", NAME_URL, "203.0.113.7/x"},
         {"http://[2001:db8::1]:8080/x", NAME_URL, "2001:db8::1:8080/x"},
+        /* beyond ASCII: as Python's codec "idna" (RFC 3490, 3492) has them; 0xff is no UTF-8 */
+        {"\u0110\u1ea1i-H\u1ecdc.Example", NAME_DOMAIN, "xn--i-hc-zua2256b5ia.example"},
+        {"\u0111a\u0323i-ho\u0323c.example", NAME_DOMAIN, "xn--i-hc-zua2256b5ia.example"},
+        {"XN--I-HC-ZUA2256B5IA.example", NAME_DOMAIN, "xn--i-hc-zua2256b5ia.example"},
+        {"vi\u1ec7tnam.com.vn", NAME_DOMAIN, "xn--vitnam-jk8b.com.vn"},
+        {"hxxp://th\u1ee7\u0111\u00f4[.]vn/\u0110", NAME_URL, "xn--th-9ja9i637n.vn/\u0110"},
+        {"th\u1ee7\u0111\u00f4\u3002vn", NAME_DOMAIN, "xn--th-9ja9i637n.vn"},
+        {"a\xff.vn", NAME_NONE, ""},
         {"203.0.113.7", NAME_NONE, ""},
         {"203.0.113.0/24", NAME_NONE, ""},
         {"http://203.0.113.7/", NAME_NONE, ""},
@@ -243,6 +251,53 @@ static void long_and_foreign_names_are_not_passed_over_by_the_index(void **state
     list_close(l);
 }
 
+/* the two forms of a name are one: whichever the list has, whichever the event has, also below it and in the word index */
+static void both_forms_of_a_foreign_name_are_one(void **state)
+{
+    static const char *const forms[] = {"th\u1ee7\u0111\u00f4.vn", "xn--th-9ja9i637n.vn", "TH\u1ee6\u0110\u00d4.VN"};
+    static const char *const before[] = {"", "www.", "m\u00e1y.", "http://", "http://www."};
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        char text[200];
+        snprintf(text, sizeof(text), "%s\nhttp://%s/gate.php\n", forms[i], forms[i]);
+        struct list *l = compile("x", text);
+        struct names *x = names_new(&l, 1);
+        for (size_t k = 0; k < 3 * 5; k++) {
+            char value[200], term[TERM_VALUE_MAX];
+            struct name_match out[4];
+            snprintf(value, sizeof(value), "%s%s", before[k / 3], forms[k % 3]);
+            unsigned n_term = term_value(text_of(value), term);
+            assert_true(names_may_hold(x, (struct text){term + 1, n_term - 1}, TERM_VALUE_MAX - 1));
+            char canonical[LIST_NAME_BYTES];
+            size_t n;
+            assert_int_equal(name_parse(text_of(value), canonical, &n), NAME_DOMAIN);
+            assert_int_equal(names_find(x, NAME_DOMAIN, (struct text){canonical, n}, out, 4), 1);
+            snprintf(value, sizeof(value), "http://%s/gate.php", forms[k % 3]);
+            n_term = term_value(text_of(value), term);
+            assert_true(names_may_hold(x, (struct text){term + 1, n_term - 1}, TERM_VALUE_MAX - 1));
+        }
+        names_free(x);
+        list_close(l);
+    }
+}
+
+static void a_public_suffix_as_an_entry_is_warned_about(void **state)
+{
+    static const char text[] = "evil.com.vn\ncom.vn\nx.gov.vn\nGOV.VN.\n*.gov.vn\nhttp://edu.vn/x\nhttp://edu.vn/\n192.0.2.1\n";
+    struct list_report report = {0};
+    struct list_add add = {.name = "x", .file_name = "x"};
+    struct fault f = {0};
+    struct list *l = NULL;
+    int fd = memfd_create("x", MFD_CLOEXEC);
+    (void)state;
+    assert_true(fd >= 0 && write(fd, text, sizeof(text) - 1) == (ssize_t)sizeof(text) - 1 && !lseek(fd, 0, SEEK_SET));
+    assert_int_equal(lists_compile(fd, &add, &report, &l, &f), 0);
+    close(fd);
+    assert_int_equal(report.kept, 8);
+    assert_int_equal(report.warned[LIST_WARNED_public_suffix], 4); /* com.vn, gov.vn twice, the host edu.vn alone */
+    list_close(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +305,8 @@ int main(void)
         cmocka_unit_test(every_field_that_holds_a_name_is_looked_at),
         cmocka_unit_test(many_lists_answer_as_the_naive_way),
         cmocka_unit_test(long_and_foreign_names_are_not_passed_over_by_the_index),
+        cmocka_unit_test(both_forms_of_a_foreign_name_are_one),
+        cmocka_unit_test(a_public_suffix_as_an_entry_is_warned_about),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/content.h"
 #include "base/file.h"
+#include "watch/indicator/suffixes.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -15,7 +16,6 @@
 #include <xxhash.h>
 
 #define CONTENT_MAX ((size_t)16 << 20)
-#define DEBIAN_SUFFIXES "/usr/share/publicsuffix/public_suffix_list.dat"
 #define ASKED_WITHIN_US (30 * US_PER_SECOND)
 #define HORIZON_US (2 * 3600 * US_PER_SECOND)
 
@@ -46,21 +46,6 @@ static int read_rules(const char *name, struct domain_rules **rules, parse_fn *p
     return r < 0 ? FAULT(f, r, no_memory, name) : 0;
 }
 
-/* read_debian - without it ours alone is the smaller list, nothing else. Return: 0 or -ENOMEM. */
-static int read_debian(struct names_knowledge *k, struct fault *f)
-{
-    uint8_t *p = NULL;
-    size_t n = 0;
-    struct domain_rules_read more = {0};
-    int r = k->suffixes ? file_read_path(DEBIAN_SUFFIXES, CONTENT_MAX, &p, &n) : -ENOENT;
-    if (!r)
-        r = domain_suffixes_read(k->suffixes, (struct text){(const char *)p, n}, &more);
-    k->n_suffixes.rules += more.rules;
-    k->n_suffixes.passed_over += more.passed_over;
-    free(p);
-    return r == -ENOMEM ? FAULT(f, r, no_memory, DEBIAN_SUFFIXES) : 0;
-}
-
 static int read_model(struct names_knowledge *k, struct fault *f)
 {
     uint8_t *p = NULL;
@@ -85,11 +70,10 @@ int names_knowledge_read(struct names_knowledge *ret, struct fault *f)
 {
     *ret = (struct names_knowledge){0};
     int result = 0;
-    for (unsigned step = 0; step < 4 && result != -ENOMEM; step++) {
+    for (unsigned step = 0; step < 3 && result != -ENOMEM; step++) {
         struct fault one = {0};
-        int r = step == 0   ? read_rules("names/suffixes.txt", &ret->suffixes, domain_suffixes_read, &ret->n_suffixes, &one)
-                : step == 1 ? read_debian(ret, &one)
-                : step == 2 ? read_rules("names/exceptions.txt", &ret->exceptions, domain_exceptions_read, &ret->n_exceptions, &one)
+        int r = step == 0   ? suffixes_load(&ret->suffixes, &ret->n_suffixes, &one)
+                : step == 1 ? read_rules("names/exceptions.txt", &ret->exceptions, domain_exceptions_read, &ret->n_exceptions, &one)
                             : read_model(ret, &one);
         if (r < 0 && (!result || r == -ENOMEM)) {
             result = r;

@@ -26,7 +26,7 @@
     X(too_long, "a row of at most 64 KiB")
 
 /* warnings: the row is kept */
-#define LIST_WARNINGS(X) X(bogon) X(private_address) X(own_address) X(duplicate) X(host_bits) X(bad_encoding)
+#define LIST_WARNINGS(X) X(bogon) X(private_address) X(own_address) X(duplicate) X(host_bits) X(bad_encoding) X(public_suffix)
 
 enum list_refusal {
 #define X(id, expected) LIST_REFUSED_##id,
@@ -81,6 +81,7 @@ struct list_read_options {
     int (*put)(void *context, const struct list_row *row);
     /* is_own - whether the range touches the own space; NULL: no own space known */
     bool (*is_own)(void *context, const struct ip_range *range);
+    const struct domain_rules *suffixes; /* below what names are registered; NULL: not known */
     void *context;
 };
 

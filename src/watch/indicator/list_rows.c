@@ -4,6 +4,7 @@
  * (rows = kept + refused) and the warnings are the same for all.
  */
 #include "base/clock.h"
+#include "format/domain_name.h"
 #include "watch/indicator/list_parse.h"
 
 #include <errno.h>
@@ -64,6 +65,13 @@ static void warn(struct list_parse *p, uint64_t row, enum list_warning why, stru
         p->report->warned_row(p->report->context, row, why, value);
 }
 
+/* is_public_suffix - whether others register their names below it: listing it lists them all. */
+static bool is_public_suffix(const struct domain_rules *suffixes, struct text domain)
+{
+    struct domain_name n;
+    return suffixes && !domain_name_read(suffixes, domain, &n) && !n.registered.n;
+}
+
 void list_row_put(struct list_parse *p, struct list_row *row, bool had_host_bits, struct text value)
 {
     if (p->rc)
@@ -78,6 +86,8 @@ void list_row_put(struct list_parse *p, struct list_row *row, bool had_host_bits
         if (p->o->is_own && p->o->is_own(p->o->context, &row->range))
             warn(p, row->row, LIST_WARNED_own_address, value);
     }
+    if (row->kind == NAME_DOMAIN && is_public_suffix(p->o->suffixes, row->name))
+        warn(p, row->row, LIST_WARNED_public_suffix, value);
     p->report->entries++;
     p->rc = p->o->put(p->o->context, row);
 }

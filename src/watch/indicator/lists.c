@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "watch/indicator/registry.h"
+#include "watch/indicator/suffixes.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -70,8 +71,17 @@ static int read_rows(struct intake *in, int fd, bool is_space, struct fault *f)
 {
     struct list_read_options o = {.zone_s = ZONE_VIETNAM_S, .is_space = is_space, .put = take_row, .context = in,
                                   .is_own = in->own ? is_own : NULL};
+    struct domain_rules *suffixes = NULL;
+    struct domain_rules_read unused;
+    struct fault none = {0};
+    if (!is_space && suffixes_load(&suffixes, &unused, &none) == -ENOMEM) {
+        domain_rules_free(suffixes);
+        return FAULT(f, -ENOMEM, no_memory, "list_add");
+    }
+    o.suffixes = suffixes; /* without the content nobody is warned */
     f->code = 0;
     int r = list_read(fd, &o, in->report, f);
+    domain_rules_free(suffixes);
     if (r == -ENOMEM && !f->code)
         return FAULT(f, r, no_memory, "list_add");
     if (r)

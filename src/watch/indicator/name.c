@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "watch/indicator/name.h"
 
+#include "format/domain_idn.h"
 #include "watch/indicator/list_parse.h"
 
 #include <string.h>
@@ -28,7 +29,8 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-size_t name_domain(struct text t, char out[LIST_DOMAIN_BYTES])
+/* put_domain - @is_ascii: as it stands; else what is beyond ASCII is written as the DNS has it, if it can be. */
+static size_t put_domain(struct text t, bool is_ascii, char out[LIST_DOMAIN_BYTES])
 {
     while (t.n && t.p[t.n - 1] == '.')
         t.n--;
@@ -47,6 +49,11 @@ size_t name_domain(struct text t, char out[LIST_DOMAIN_BYTES])
             out[i] = '.';
             continue;
         }
+        if (c >= 0x80 && !is_ascii) {
+            char ascii[DOMAIN_ASCII_BYTES];
+            size_t n = domain_to_ascii(t, ascii);
+            return put_domain(n ? (struct text){ascii, n} : t, true, out);
+        }
         uint8_t folded = c >= 0x80 ? c : host_bytes[c];
         if (!folded || ++label > 63)
             return 0;
@@ -54,6 +61,23 @@ size_t name_domain(struct text t, char out[LIST_DOMAIN_BYTES])
         out[i] = (char)folded;
     }
     return n_labels >= 2 && label && has_letter ? t.n : 0;
+}
+
+size_t name_domain(struct text t, char out[LIST_DOMAIN_BYTES])
+{
+    return put_domain(t, false, out);
+}
+
+size_t name_unicode(struct text canonical, char out[LIST_NAME_BYTES])
+{
+    struct text host = name_host(canonical);
+    char unicode[DOMAIN_UNICODE_BYTES];
+    size_t n = domain_to_unicode(host, unicode), n_rest = canonical.n - host.n;
+    if (!n || n + n_rest > LIST_NAME_BYTES)
+        return 0;
+    memcpy(out, unicode, n);
+    memcpy(out + n, host.p + host.n, n_rest);
+    return n + n_rest;
 }
 
 size_t name_hash(struct text t, char out[64])

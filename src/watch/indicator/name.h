@@ -3,14 +3,15 @@
  * watch/indicator/name - indicators that are no addresses: domains, URLs and hashes of files, in the one form in which
  * lists, events and the store's word index are compared.
  *
- *   domain  lower case, no dot at either end, two labels or more, the last not all digits
+ *   domain  lower case, no dot at either end, two labels or more, the last not all digits; labels beyond ASCII as the DNS
+ *           carries them (xn--, format/domain_idn)
  *   URL     host[:port]/path[?query]: without scheme, user and fragment; the host as a domain or an address, the ports 80
  *           and 443 dropped; path and query byte for byte
  *   hash    MD5, SHA-1 or SHA-256 in lower-case hexadecimal
  *
  * A listed domain matches itself and every name below it; a URL and a hash only themselves.
  *
- * In:     text, untrusted. No I/O, no allocation.
+ * In:     text, untrusted. No I/O; no allocation but by what is beyond ASCII.
  */
 #pragma once
 
@@ -35,6 +36,8 @@ size_t name_hash(struct text t, char out[64]);
  * without a path is its host. A bare address or a URL of one without a path is none.
  */
 enum name_kind name_parse(struct text t, char out[LIST_NAME_BYTES], size_t *ret_n);
+/* name_unicode - a canonical domain or URL with its xn-- labels as they are read. Return: bytes, 0: it has none. */
+size_t name_unicode(struct text canonical, char out[LIST_NAME_BYTES]);
 /* name_host - of a canonical URL, without its port. */
 struct text name_host(struct text url);
 /*

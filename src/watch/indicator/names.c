@@ -39,13 +39,29 @@ static void put_key(struct names *x, uint64_t key)
     x->words[key >> x->shift] |= bits_of(key);
 }
 
+/* put_unicode - events may write the name as it is read: so it stands in the word index, and before bare paths. */
+static void put_unicode(struct names *x, enum name_kind k, struct text canonical)
+{
+    char out[LIST_NAME_BYTES];
+    size_t n = name_unicode(canonical, out);
+    if (!n)
+        return;
+    put_key(x, name_key(k, (struct text){out, n}));
+    if (k == NAME_URL)
+        put_key(x, name_key((enum name_kind)URL_HOST, name_host((struct text){out, n})));
+}
+
 static void put_list(struct names *x, const struct image *im)
 {
     const struct image_name *all = im->section[IMAGE_NAMES];
     for (size_t i = 0; i < im->count[IMAGE_NAMES]; i++) {
         put_key(x, all[i].key);
+        if (all[i].kind == NAME_HASH)
+            continue;
+        struct text listed = image_text(im, all[i].text);
         if (all[i].kind == NAME_URL)
-            put_key(x, name_key((enum name_kind)URL_HOST, name_host(image_text(im, all[i].text))));
+            put_key(x, name_key((enum name_kind)URL_HOST, name_host(listed)));
+        put_unicode(x, (enum name_kind)all[i].kind, listed);
     }
 }
 
