@@ -217,6 +217,105 @@ static void an_existing_file_is_never_overwritten(void **state)
     assert_int_equal(walk(x, &r).n, N_FRAMES);
 }
 
+/* --- a file used again --------------------------------------------------------------------------- */
+
+static void append_one(struct journal *j, uint64_t sequence, size_t n)
+{
+    uint8_t batch[64];
+    struct fault f;
+    memset(batch, 0x5a, sizeof(batch));
+    struct journal_frame frame = {.sequence = sequence, .n_rows = 1, .batch = batch, .n_batch = n};
+    assert_int_equal(journal_append(j, &frame, &f), 0);
+}
+
+static struct journal_report walk_of(int fd, uint64_t id, size_t expected)
+{
+    struct seen s = {0};
+    struct fault f = {0};
+    struct journal_report r;
+    assert_int_equal(journal_walk(fd, id, 4, see, &s, &r, &f), 0);
+    assert_int_equal(s.n, expected);
+    return r;
+}
+
+static void a_file_used_again_holds_only_what_came_since(void **state)
+{
+    struct fixture *x = *state;
+    struct journal j;
+    struct fault f = {0};
+    struct stat st;
+    assert_int_equal(journal_reuse(x->fd, 9, 12, 4, &j, &f), 0);
+    assert_int_equal(faccessat(x->fd, "9.wal", F_OK, 0), -1);
+    assert_int_equal(faccessat(x->fd, "12.wal", F_OK, 0), 0);
+    assert_int_equal(fstat(j.fd, &st), 0);
+    assert_true((uint64_t)st.st_size > x->j.n_bytes); /* nothing was cut off */
+    struct journal_report r = walk_of(j.fd, 12, 0);
+    assert_int_equal(r.n_torn_bytes, 0);
+    assert_int_equal(r.n_bytes, JOURNAL_HEADER_BYTES);
+    for (size_t i = 0; i < 12; i++) { /* also past the end of what was there, and with every padding */
+        append_one(&j, 1 + i, i * 3);
+        r = walk_of(j.fd, 12, i + 1);
+        assert_int_equal(r.n_torn_bytes, 0);
+        assert_int_equal(r.n_damaged_bytes, 0);
+        assert_int_equal(r.n_bytes, j.n_bytes);
+        assert_int_equal(r.sequence, 1 + i);
+    }
+    assert_int_equal(journal_walk(x->j.fd, 9, 4, NULL, NULL, &r, &f), -EBADMSG); /* who came by the old name */
+    journal_close(&j);
+}
+
+static void a_torn_frame_in_a_file_used_again_ends_it(void **state)
+{
+    struct fixture *x = *state;
+    struct journal j;
+    struct fault f = {0};
+    assert_int_equal(journal_reuse(x->fd, 9, 12, 4, &j, &f), 0);
+    append_one(&j, 1, 20);
+    uint64_t first = j.n_bytes;
+    append_one(&j, 2, 21);
+    uint64_t second = j.n_bytes;
+    for (uint64_t at = first; at < second - 3; at++) { /* all but the last zeros count */
+        uint8_t was, other;
+        assert_int_equal(pread(j.fd, &was, 1, (off_t)at), 1);
+        other = was ^ 0x40;
+        assert_int_equal(pwrite(j.fd, &other, 1, (off_t)at), 1);
+        struct journal_report r = walk_of(j.fd, 12, 1);
+        assert_int_equal(r.n_bytes, first);
+        assert_true(at < first + 4 ? r.n_torn_bytes == 0 : r.n_torn_bytes > 0);
+        assert_int_equal(pwrite(j.fd, &was, 1, (off_t)at), 1);
+    }
+    (void)walk_of(j.fd, 12, 2);
+    journal_close(&j);
+}
+
+static void a_file_that_is_read_is_not_used_again(void **state)
+{
+    struct fixture *x = *state;
+    struct journal j;
+    struct fault f = {0};
+    int reader = openat(x->fd, "9.wal", O_RDONLY | O_CLOEXEC), late = openat(x->fd, "9.wal", O_RDONLY | O_CLOEXEC);
+    assert_true(reader >= 0 && late >= 0);
+    assert_int_equal(journal_share(reader), 0);
+    assert_int_equal(journal_reuse(x->fd, 9, 12, 4, &j, &f), JOURNAL_SHARED);
+    (void)walk_of(reader, 9, N_FRAMES);
+    close(reader);
+    assert_int_equal(journal_reuse(x->fd, 9, 12, 4, &j, &f), 0);
+    assert_int_equal(journal_share(late), 0); /* too late: the header says so */
+    assert_int_equal(journal_walk(late, 9, 4, NULL, NULL, &(struct journal_report){0}, &f), -EBADMSG);
+    close(late);
+    journal_close(&j);
+    assert_int_equal(journal_reuse(x->fd, 77, 78, 4, &j, &f), -ENOENT);
+}
+
+static void an_older_id_in_the_header_is_a_journal_that_never_began(void **state)
+{
+    struct fixture *x = *state;
+    struct journal_report r = walk_of(x->j.fd, 20, 0);
+    assert_int_equal(r.n_rows, 0);
+    assert_int_equal(r.n_damaged_bytes, 0);
+    assert_int_equal(r.n_torn_bytes, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -230,6 +329,10 @@ int main(void)
         TEST(a_stale_frame_behind_a_shorter_new_one_is_not_read),
         cmocka_unit_test(notes_come_back_with_their_frame),
         TEST(an_existing_file_is_never_overwritten),
+        TEST(a_file_used_again_holds_only_what_came_since),
+        TEST(a_torn_frame_in_a_file_used_again_ends_it),
+        TEST(a_file_that_is_read_is_not_used_again),
+        TEST(an_older_id_in_the_header_is_a_journal_that_never_began),
     };
     return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
 }

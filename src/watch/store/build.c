@@ -84,6 +84,8 @@ static int build_file(struct store *s, struct segment_builder *flows, struct log
     close(fd);
     if (r) {
         store_unlink(s, STORE_SEGMENT, segment->id);
+        if (r == -ENOSPC)
+            store_drop_spares(s);
         return r;
     }
     STORE_COUNT(s, segment_bytes, segment->n_bytes);
@@ -129,7 +131,7 @@ int build_publish(struct store *s, const struct manifest_segment *segments, size
         store_unlink(s, STORE_SEGMENT, segments[i].id);
     if (r)
         return r;
-    store_unlink(s, STORE_JOURNAL, journal_id);
+    store_leave_journal(s, journal_id);
     store_seal_chain(s, segments, n);
     STORE_COUNT(s, segments_sealed, n);
     return 0;

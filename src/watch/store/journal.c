@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 
 #define HEADER_MAGIC "VONGGACJ"
 #define FRAME_MAGIC UINT32_C(0x4a464756) /* VGFJ */
+#define END_MAGIC UINT32_C(0x454a4756)   /* VGJE */
 #define BYTE_ORDER_MARK UINT32_C(0x01020304)
 #define PAYLOAD_MAX (BATCH_PACK_MAX + JOURNAL_NOTES_MAX)
 #define RESYNC_TRIES 65536u /* candidates looked at after damage, in all */
@@ -32,7 +34,8 @@ struct header {
     uint64_t id;
     uint64_t family;
     int64_t created_us;
-    uint64_t reserved[2];
+    uint64_t n_before; /* length of the file when it was used again: what lies within may be of the journal before */
+    uint64_t reserved;
     uint64_t hash; /* of the 56 bytes before */
 };
 _Static_assert(sizeof(struct header) == JOURNAL_HEADER_BYTES, "as in the file");
@@ -46,6 +49,12 @@ struct frame_head {
     uint64_t hash; /* of the 40 bytes before and the payload */
 };
 _Static_assert(sizeof(struct frame_head) == JOURNAL_FRAME_BYTES, "as in the file");
+
+/* behind the last frame; the next one takes its place */
+struct end_mark {
+    uint32_t magic, id; /* the lower half of the journal's */
+};
+_Static_assert(sizeof(struct end_mark) == 8, "as in the file");
 
 static uint64_t padded(uint64_t n)
 {
@@ -67,12 +76,28 @@ static int write_failed(struct fault *f, uint64_t id, int r)
 
 /* --- writing ------------------------------------------------------------------------ */
 
+/* begin - header and mark, not synced. */
+static int begin(int fd, uint64_t id, int family, uint64_t n_before)
+{
+    struct {
+        struct header header;
+        struct end_mark end;
+    } w = {.header = {.magic = HEADER_MAGIC, .major = JOURNAL_MAJOR, .minor = JOURNAL_MINOR, .byte_order = BYTE_ORDER_MARK,
+                      .id = id, .family = (uint64_t)family, .created_us = clock_now_us(), .n_before = n_before},
+           .end = {END_MAGIC, (uint32_t)id}};
+    w.header.hash = XXH3_64bits(&w.header, offsetof(struct header, hash));
+    int r = file_step("write");
+    return r ? r : file_pwrite_full(fd, &w, sizeof(w), 0);
+}
+
+static struct journal journal_of(int fd, uint64_t id, int family)
+{
+    return (struct journal){.fd = fd, .family = family, .id = id, .n_bytes = JOURNAL_HEADER_BYTES,
+                            .arrived_min_us = INT64_MAX, .arrived_max_us = INT64_MIN};
+}
+
 int journal_create(int dir_fd, uint64_t id, int family, struct journal *ret, struct fault *f)
 {
-    struct header h = {.magic = HEADER_MAGIC, .major = JOURNAL_MAJOR, .minor = JOURNAL_MINOR,
-                       .byte_order = BYTE_ORDER_MARK, .id = id, .family = (uint64_t)family,
-                       .created_us = clock_now_us()};
-    h.hash = XXH3_64bits(&h, offsetof(struct header, hash));
     char name[JOURNAL_NAME_MAX];
     journal_name(id, name);
     int r = file_step("journal-create");
@@ -81,7 +106,7 @@ int journal_create(int dir_fd, uint64_t id, int family, struct journal *ret, str
     int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (fd < 0)
         return write_failed(f, id, -errno);
-    r = file_write_full(fd, &h, sizeof(h));
+    r = begin(fd, id, family, 0);
     if (!r)
         r = file_step("journal-sync");
     if (!r && fdatasync(fd))
@@ -93,9 +118,54 @@ int journal_create(int dir_fd, uint64_t id, int family, struct journal *ret, str
         unlinkat(dir_fd, name, 0);
         return write_failed(f, id, r);
     }
-    *ret = (struct journal){.fd = fd, .family = family, .id = id, .n_bytes = sizeof(h),
-                            .arrived_min_us = INT64_MAX, .arrived_max_us = INT64_MIN};
+    *ret = journal_of(fd, id, family);
     return 0;
+}
+
+/*
+ * reuse - the header first: a reader who comes by the old name then sees that it is too late. It is not synced: that would
+ * wait for all that the journal before left to be written. If the power goes before the first sync, an older id tells so.
+ */
+static int reuse(int dir_fd, int fd, const char *old_name, const char *name, uint64_t id, int family)
+{
+    struct stat st;
+    int r = file_step("journal-create");
+    if (!r)
+        r = fstat(fd, &st) ? -errno : begin(fd, id, family, (uint64_t)st.st_size);
+    if (!r)
+        r = file_step("journal-rename");
+    if (!r && renameat(dir_fd, old_name, dir_fd, name))
+        r = -errno;
+    return r ? r : file_sync_dir(dir_fd);
+}
+
+int journal_reuse(int dir_fd, uint64_t old, uint64_t id, int family, struct journal *ret, struct fault *f)
+{
+    char old_name[JOURNAL_NAME_MAX], name[JOURNAL_NAME_MAX];
+    journal_name(old, old_name);
+    journal_name(id, name);
+    int fd = openat(dir_fd, old_name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return write_failed(f, old, -errno);
+    if (flock(fd, LOCK_EX | LOCK_NB)) {
+        close(fd);
+        return JOURNAL_SHARED;
+    }
+    int r = reuse(dir_fd, fd, old_name, name, id, family);
+    if (r) {
+        close(fd);
+        unlinkat(dir_fd, old_name, 0);
+        unlinkat(dir_fd, name, 0);
+        return write_failed(f, id, r);
+    }
+    (void)flock(fd, LOCK_UN);
+    *ret = journal_of(fd, id, family);
+    return 0;
+}
+
+int journal_share(int fd)
+{
+    return flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK ? JOURNAL_SHARED : 0; /* no locks here: none there either */
 }
 
 /* frame_hash - of the head and a payload of two pieces. */
@@ -136,7 +206,8 @@ static void *unconst(const void *p)
 
 int journal_append(struct journal *j, const struct journal_frame *frame, struct fault *f)
 {
-    static uint8_t zeros[8];
+    uint8_t rest[8 + sizeof(struct end_mark)] = {0}; /* zeros, then the mark */
+    const struct end_mark end = {END_MAGIC, (uint32_t)j->id};
     size_t n_payload = frame->n_notes + frame->n_batch;
     if (frame->n_notes > JOURNAL_NOTES_MAX || frame->n_batch > BATCH_PACK_MAX)
         return write_failed(f, j->id, -EMSGSIZE);
@@ -146,7 +217,8 @@ int journal_append(struct journal *j, const struct journal_frame *frame, struct 
     struct iovec parts[4] = {{&h, sizeof(h)},
                              {unconst(frame->notes), frame->n_notes},
                              {unconst(frame->batch), frame->n_batch},
-                             {zeros, padded(n_payload) - n_payload}};
+                             {rest, padded(n_payload) - n_payload + sizeof(end)}};
+    memcpy(rest + (padded(n_payload) - n_payload), &end, sizeof(end));
     h.hash = frame_hash(j->id, &h, (struct checksum_part){frame->notes, frame->n_notes},
                         (struct checksum_part){frame->batch, frame->n_batch});
     int r = file_step("journal-write");
@@ -217,7 +289,7 @@ bool journal_note_next(const uint8_t **p, const uint8_t *end, const uint8_t **re
 
 struct walk {
     int fd;
-    uint64_t id, n_file;
+    uint64_t id, n_file, n_before; /* n_before: see struct header */
     uint32_t n_tries;
     struct buf payload;
     int (*each)(void *context, const struct journal_frame *frame);
@@ -302,13 +374,42 @@ static int hand_frame(struct walk *w, const struct frame_head *h, uint64_t at)
     return e;
 }
 
+/* is_end - whether the mark stands at @at. Return: 1, 0 or -errno. */
+static int is_end(const struct walk *w, uint64_t at)
+{
+    struct end_mark end;
+    int r = w->n_file - at < sizeof(end) ? -EIO : file_pread_full(w->fd, &end, sizeof(end), at);
+    return r == -EIO ? 0 : r ? r : end.magic == END_MAGIC && end.id == (uint32_t)w->id;
+}
+
+/* count_torn - @at: behind the last whole frame. Where a journal stood before, only what begins like a frame is of this one. */
+static void count_torn(struct walk *w, uint64_t at)
+{
+    struct frame_head h;
+    uint64_t n = w->n_file > at ? w->n_file - at : 0;
+    if (n && w->n_before) {
+        bool is_frame = n >= sizeof(h) && !file_pread_full(w->fd, &h, sizeof(h), at) && h.magic == FRAME_MAGIC;
+        uint64_t claimed = is_frame ? sizeof(h) + padded(h.n_payload) : 0;
+        n = claimed < n ? claimed : n;
+    }
+    w->report->n_torn_bytes = n;
+}
+
 static int walk_frames(struct walk *w)
 {
     uint64_t at = JOURNAL_HEADER_BYTES;
     while (at < w->n_file) {
         struct frame_head h;
         uint64_t found = at;
-        int r = read_frame(w, at, &h);
+        int r = is_end(w, at);
+        if (r < 0)
+            return r;
+        if (r) {
+            if (!w->n_before) /* nothing can be there */
+                w->report->n_torn_bytes = w->n_file - at - sizeof(struct end_mark);
+            return 0;
+        }
+        r = read_frame(w, at, &h);
         if (r == NOT_WHOLE)
             r = find_frame(w, at + 8, &h, &found);
         if (r == NOT_WHOLE)
@@ -321,11 +422,13 @@ static int walk_frames(struct walk *w)
             return r;
         at = w->report->n_bytes;
     }
-    w->report->n_torn_bytes = w->n_file > at ? w->n_file - at : 0;
+    count_torn(w, at);
     return 0;
 }
 
-static int check_header(int fd, uint64_t id, int family, uint64_t n_file, struct fault *f)
+#define NEVER_BEGUN UINT64_MAX
+
+static int check_header(int fd, uint64_t id, int family, uint64_t n_file, uint64_t *ret_n_before, struct fault *f)
 {
     struct header h;
     int r = n_file < sizeof(h) ? -EIO : file_pread_full(fd, &h, sizeof(h), 0);
@@ -338,8 +441,13 @@ static int check_header(int fd, uint64_t id, int family, uint64_t n_file, struct
         return FAULT(f, -EBADMSG, store_journal_foreign);
     if (h.major > JOURNAL_MAJOR)
         return FAULT(f, -EPROTO, store_newer_format, "store/journals", (unsigned)h.major, (unsigned)JOURNAL_MAJOR);
+    if (h.id < id) { /* used again, and the power went before anything of it was synced */
+        *ret_n_before = NEVER_BEGUN;
+        return 0;
+    }
     if (h.id != id || h.family != (uint64_t)family)
         return FAULT(f, -EBADMSG, store_journal_foreign);
+    *ret_n_before = h.n_before;
     return 0;
 }
 
@@ -353,11 +461,12 @@ int journal_walk(int fd, uint64_t id, int family, int (*each)(void *context, con
         int e = -errno;
         return FAULT(f, e, store_read_failed, "store/journals", strerrordesc_np(-e));
     }
-    int r = check_header(fd, id, family, (uint64_t)st.st_size, f);
-    if (r)
+    uint64_t n_before = 0;
+    int r = check_header(fd, id, family, (uint64_t)st.st_size, &n_before, f);
+    if (r || n_before == NEVER_BEGUN)
         return r;
-    struct walk w = {.fd = fd, .id = id, .n_file = (uint64_t)st.st_size, .payload = {.max = PAYLOAD_MAX + 16},
-                     .each = each, .context = context, .report = ret};
+    struct walk w = {.fd = fd, .id = id, .n_file = (uint64_t)st.st_size, .n_before = n_before,
+                     .payload = {.max = PAYLOAD_MAX + 16}, .each = each, .context = context, .report = ret};
     r = walk_frames(&w);
     buf_fini(&w.payload);
     if (r == 0 || w.is_ended)

@@ -4,7 +4,10 @@
  *
  * A header of 64 bytes, then frames: a head of 48 bytes, notes, one packed batch, zeros up to a multiple of 8.
  * A frame counts only whole: its XXH3 (seeded with the journal's id) covers head and payload, its sequence
- * is higher than the one before.
+ * is higher than the one before. Behind the last frame stands a mark of eight bytes (since version 2).
+ * A sealed journal's file may be used again for a later one: writing where the page cache and the disk have room already
+ * costs a third less. What stood there stays behind the mark; its frames have another seed. Readers say that they are there
+ * by journal_share; one that came too late finds another id in the header.
  * What write(2) took survives kill -9; journal_sync makes it survive a power cut.
  * Limits: one thread writes; any number read beside it (they see a prefix).
  * Reading: hostile bytes are refused frame by frame; damage in the middle costs the damaged frames only.
@@ -17,7 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define JOURNAL_MAJOR 2 /* 1: no batches in the second form */
+#define JOURNAL_MAJOR 2 /* 1: no batches in the second form, no mark at the end, no file used again */
 #define JOURNAL_MINOR 0
 #define JOURNAL_HEADER_BYTES 64u
 #define JOURNAL_FRAME_BYTES 48u
@@ -49,6 +52,17 @@ void journal_name(uint64_t id, char out[JOURNAL_NAME_MAX]);
 
 /* journal_create - a new file with its header, synced, and its name synced; the manifest names it afterwards. */
 int journal_create(int dir_fd, uint64_t id, int family, struct journal *ret, struct fault *f);
+/*
+ * journal_reuse - the same in the file of journal @old, which the manifest names no more.
+ * Return: 0, JOURNAL_SHARED (somebody reads it; nothing was done) or <0 with the fault; then the file is gone or of no use.
+ */
+#define JOURNAL_SHARED 1
+int journal_reuse(int dir_fd, uint64_t old, uint64_t id, int family, struct journal *ret, struct fault *f);
+/*
+ * journal_share - keep a journal that has been opened for reading from being used again until @fd is closed.
+ * Return: 0, or JOURNAL_SHARED: it is being used again right now, what it held is in a segment.
+ */
+int journal_share(int fd);
 /* journal_append - one frame in one write. On failure the file is as before (or its torn end is overwritten next). */
 int journal_append(struct journal *j, const struct journal_frame *frame, struct fault *f);
 int journal_sync(struct journal *j, struct fault *f);

@@ -17,6 +17,8 @@
 static uint64_t journal_bytes(const struct store *s)
 {
     uint64_t n = 0;
+    for (unsigned i = 0; i < s->n_spares; i++)
+        n += s->spares[i].n_bytes;
     for (size_t i = 0; i < s->manifest.n_journals; i++) {
         char name[STORE_NAME_MAX];
         struct stat st;

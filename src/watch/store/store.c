@@ -114,11 +114,57 @@ int store_commit(struct store *s, struct manifest_change *c, bool *ret_is_uncert
     return r;
 }
 
+void store_leave_journal(struct store *s, uint64_t id)
+{
+    char name[STORE_NAME_MAX];
+    struct stat st;
+    store_file_name(STORE_JOURNAL, id, name);
+    uint64_t least_bytes = (uint64_t)store_segment_rows(s) * STORE_SPARE_ROW_BYTES;
+    bool is_kept = !fstatat(s->journals_fd, name, &st, AT_SYMLINK_NOFOLLOW) && (uint64_t)st.st_size >= least_bytes;
+    pthread_mutex_lock(&s->lock);
+    is_kept = is_kept && s->n_spares < STORE_SPARES_MAX;
+    if (is_kept)
+        s->spares[s->n_spares++] = (struct store_spare){id, (uint64_t)st.st_size};
+    pthread_mutex_unlock(&s->lock);
+    if (!is_kept)
+        store_unlink(s, STORE_JOURNAL, id);
+}
+
+static bool take_spare(struct store *s, uint64_t *ret)
+{
+    pthread_mutex_lock(&s->lock);
+    bool is = s->n_spares > 0;
+    if (is) {
+        *ret = s->spares[0].id;
+        memmove(s->spares, s->spares + 1, --s->n_spares * sizeof(*s->spares));
+    }
+    pthread_mutex_unlock(&s->lock);
+    return is;
+}
+
+void store_drop_spares(struct store *s)
+{
+    for (uint64_t id; take_spare(s, &id);)
+        store_unlink(s, STORE_JOURNAL, id);
+}
+
+/* make_journal - in the file of a spare, or a new one. */
+static int make_journal(struct store *s, int family, struct journal *ret, struct fault *f)
+{
+    uint64_t old;
+    if (take_spare(s, &old)) {
+        if (!journal_reuse(s->journals_fd, old, store_new_id(s), family, ret, NULL))
+            return 0;
+        store_unlink(s, STORE_JOURNAL, old);
+    }
+    return journal_create(s->journals_fd, store_new_id(s), family, ret, f);
+}
+
 int store_open_journal(struct store *s, int family, struct journal *ret, struct fault *f)
 {
     struct manifest_change c = {0};
     bool is_uncertain = false;
-    int r = journal_create(s->journals_fd, store_new_id(s), family, ret, f);
+    int r = make_journal(s, family, ret, f);
     if (r)
         return r;
     manifest_add_journal(&c, ret->id, family);
@@ -506,5 +552,6 @@ void store_close(struct store *s)
     if (!s)
         return;
     build_stop(s);
+    store_drop_spares(s);
     free_store(s);
 }

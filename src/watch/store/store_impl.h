@@ -2,7 +2,7 @@
 /*
  * watch/store/store_impl - what the files behind store.h share. Nobody else includes this.
  *
- * Locks: `lock` guards manifest, log, pending and the id counter; `notes_lock` the notes; `build_lock` the
+ * Locks: `lock` guards manifest, log, pending, spares and the id counter; `notes_lock` the notes; `build_lock` the
  * build queue; `upkeep_lock` keeps compaction, retention and verify from removing the same file, `import_lock`
  * two imports of one content apart. `lock` nests inside those two, notes_lock inside `lock`; none is held while a segment is built.
  */
@@ -46,6 +46,13 @@ struct build_job {
     struct store_import *import;     /* takes the segment, or NULL: published at once */
 };
 
+/* a large journal that has been sealed: its file is kept for the next one; large: that many bytes by row of a full segment */
+#define STORE_SPARES_MAX 2
+#define STORE_SPARE_ROW_BYTES 4u
+struct store_spare {
+    uint64_t id, n_bytes;
+};
+
 struct store {
     char *data_dir;
     struct store_options options;
@@ -58,6 +65,8 @@ struct store {
     struct manifest_journal *pending; /* closed journals still to be sealed */
     size_t n_pending, room_pending;
     int64_t retry_us;
+    struct store_spare spares[STORE_SPARES_MAX]; /* the oldest first: whoever reads one has time to finish */
+    unsigned n_spares;
 
     pthread_mutex_t upkeep_lock; /* held from "these files still exist" to the commit that removes them */
 
@@ -119,6 +128,9 @@ int store_chain_merged(struct store *s, const struct manifest_segment *m, size_t
                        const struct log_digest *rows, struct fault *f);
 /* store_commit - manifest_commit under the lock; the notes that changed go with it. */
 int store_commit(struct store *s, struct manifest_change *c, bool *ret_is_uncertain, struct fault *f);
+/* store_leave_journal - one that no transaction names any more: kept as a spare, or gone. store_drop_spares - all gone. */
+void store_leave_journal(struct store *s, uint64_t id);
+void store_drop_spares(struct store *s);
 /* store_open_journal - a new one, named by the manifest. Return: 0 or <0 with the fault; then there is none. */
 int store_open_journal(struct store *s, int family, struct journal *ret, struct fault *f);
 

@@ -161,7 +161,11 @@ static int verify_journal(struct verification *v, const struct manifest_journal 
     if (fd < 0)
         return FAULT(v->fault, fd, store_read_failed, store_file_shown(STORE_JOURNAL, j->id, shown),
                      strerrordesc_np(-fd));
+    if (journal_share(fd) == JOURNAL_SHARED)
+        return 0; /* sealed meanwhile, and used again */
     int r = journal_walk(fd, j->id, j->family, NULL, NULL, &found, &why);
+    if (r == -EBADMSG && !is_still_named(v, STORE_JOURNAL, j->id))
+        return 0;
     if (r == -EBADMSG || r == -EPROTO)
         return report(v, STORE_JOURNAL, j->id, 0, why.text);
     if (r) {

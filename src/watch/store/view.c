@@ -229,6 +229,10 @@ static int open_journals(struct opening *o)
         }
         if (fd < 0)
             return FAULT(o->fault, fd, store_read_failed, shown, strerrordesc_np(-fd));
+        if (journal_share(fd) == JOURNAL_SHARED) {
+            close(fd);
+            return MOVED;
+        }
         o->view->n_bytes += n_bytes;
         o->journals[o->n_journals++] = (struct open_journal){.id = j->id, .fd = fd, .family = j->family};
     }
@@ -298,6 +302,8 @@ static int read_journals(struct opening *o)
         o->n_of_journal = 0;
         int r = replay_one(o, j, &report, &why);
         store_file_shown(STORE_JOURNAL, j->id, shown);
+        if (r == -EBADMSG && has_moved(o)) /* its file was used again before we shared it */
+            return MOVED;
         if (r == -EBADMSG || r == -EPROTO)
             view_add_damage(o->view, shown, 0, why.text);
         else if (r) {

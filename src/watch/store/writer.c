@@ -112,6 +112,8 @@ static int write_frame(struct store_writer *w, struct open_segment *o, uint32_t 
                                   .notes = w->notes.p, .n_notes = w->notes.n,
                                   .batch = w->packed.p, .n_batch = w->packed.n};
     int r = journal_append(&o->journal, &frame, f);
+    if (r == -ENOSPC)
+        store_drop_spares(w->store);
     if (r)
         return r;
     STORE_COUNT(w->store, journal_bytes, o->journal.n_bytes - before);
