@@ -47,7 +47,7 @@ judge 'messages of the console: same ids and places, none missing, none unused' 
 judge 'shell scripts parse and are executable' shell_scripts
 if command -v codespell >/dev/null 2>&1; then
     judge 'spelling' codespell -q 3 --ignore-words tools/spelling.txt \
-        --skip '*.vi.md,vi.yaml,corpus,sample,golden,golden_logs,*.json,*.csv,LICENSE,data,build,.git' \
+        --skip '*.vi.md,vi.yaml,corpus,sample,golden,golden_logs,*.json,*.csv,*.mjs,LICENSE,data,build,.git' \
         README.md ARCHITECTURE.md THREATS.md HACKING.md CHANGELOG.md NOTICE Makefile src tools tests docs packaging content/i18n/en.yaml content/i18n/console.en.yaml
 else
     echo 'skip check: spelling: codespell is not installed'

@@ -280,7 +280,7 @@ export const machines = Array.from({ length: 24 }, (_, i) => ({
   system: i % 3 ? null : { id: 1, name: 'Một cửa điện tử' },
   exposure: i % 5 ? 'internal' : 'internet',
   level: i % 3 ? null : 3,
-  protection: i % 4 ? { state: i % 7 ? 'ok' : 'stale', product: 'Antivirus mẫu', last_contact_at: at(i * 300) } : null,
+  protection: i % 4 ? { state: i % 7 ? 'protected' : 'outdated', product: 'Antivirus mẫu', last_contact_at: at(i * 300) } : null,
   list_hits: i % 6 ? 0 : 3,
   open_vulnerabilities: i % 4,
   last_seen_at: at(4 + i),
@@ -289,153 +289,45 @@ export const machines = Array.from({ length: 24 }, (_, i) => ({
 }));
 
 export const sources = [
-  {
-    id: 'netflow:192.0.2.1',
-    kind: 'netflow',
-    address: '192.0.2.1',
-    name: 'Bộ định tuyến biên UBND tỉnh',
-    state: 'ok',
-    last_at: at(0),
-    received: 184_220_113,
-    kept: 184_220_113,
-    dropped: {},
-  },
-  {
-    id: 'netflow:192.0.2.3',
-    kind: 'netflow',
-    address: '192.0.2.3',
-    name: 'Bộ định tuyến biên Sở Y tế',
-    state: 'silent',
-    last_at: at(47),
-    received: 9_120_004,
-    kept: 9_120_004,
-    dropped: {},
-  },
-  {
-    id: 'netflow:192.0.2.9',
-    kind: 'ipfix',
-    address: '192.0.2.9',
-    name: null,
-    state: 'loss',
-    last_at: at(1),
-    received: 960_000,
-    kept: 947_520,
-    dropped: { sequence_gap: 12_000, no_template: 480 },
-  },
-  {
-    id: 'syslog:192.0.2.20',
-    kind: 'syslog',
-    address: '192.0.2.20',
-    name: 'Máy chủ thư',
-    state: 'ok',
-    last_at: at(2),
-    received: 2_140_876,
-    kept: 2_140_871,
-    dropped: { too_long: 5 },
-  },
+  { kind: 'flows', address: '192.0.2.1', name: '192.0.2.1/0', state: 'ok', last_at: at(0), received: 6_140_670, kept: 184_220_113, kept_unit: 'flow', dropped: { lost: 0, refused: 0, records_refused: 0 } },
+  { kind: 'flows', address: '192.0.2.3', name: '192.0.2.3/0', state: 'silent', last_at: at(47), received: 304_000, kept: 9_120_004, kept_unit: 'flow', dropped: { lost: 0, refused: 0, records_refused: 0 } },
+  { kind: 'flows', address: '192.0.2.9', name: '192.0.2.9/256', state: 'loss', last_at: at(1), received: 31_900, kept: 947_520, kept_unit: 'flow', dropped: { lost: 12_000, refused: 0, records_refused: 480 } },
+  { kind: 'logs', address: '192.0.2.20', name: '192.0.2.20', state: 'refused', last_at: at(2), received: 2_140_876, kept: 2_140_871, kept_unit: 'message', dropped: { store: 0, quota: 0, spool: 0, refused: 5 } },
+];
+export const blindSpots = [
+  { kind: 'silent_source', what: '192.0.2.3/0', since: at(47), n: 1 },
+  { kind: 'loss', what: '192.0.2.9/256', since: null, n: 12_480 },
+  { kind: 'rules_without_source', what: '', since: null, n: 31 },
 ];
 
-export const lists = [
-  {
-    name: 'botnet',
-    kind: 'windowed',
-    source: 'Cục A05',
-    letter: '1943/CATTT-NCSC',
-    version: 3,
-    versions: 3,
-    entries: 468_796,
-    refused: 214,
-    dated: '2026-02-01',
-    added_at: at(8000),
-    hits: 18,
-  },
-  {
-    name: 'c2',
-    kind: 'standing',
-    source: 'Trung tâm ANM quốc gia',
-    letter: null,
-    version: 12,
-    versions: 12,
-    entries: 20_412,
-    refused: 0,
-    dated: '2026-02-14',
-    added_at: at(900),
-    hits: 2,
-  },
-];
-export const listVersions = [3, 2, 1].map((v) => ({
-  version: v,
-  dated: `2026-0${v === 3 ? 2 : 1}-0${v}`,
-  added_at: at(8000 + (3 - v) * 40_000),
-  added_by: 'Nguyễn Thị Trực',
-  letter: `194${v}/CATTT-NCSC`,
-  entries: 460_000 + v * 2932,
-  refused: 200 + v,
-  sha256: `${'9f3a'.repeat(15)}000${v}`,
-}));
+const listOf = (name, version, more) => ({
+  name, version, kind: 'windowed', letter: `194${version}/CATTT-NCSC`, source: 'Cục A05', family: '', file: `${name}-${version}.xlsx`, date: `2026-0${Math.max(1, version - 1)}-01T00:00:00+07:00`, valid_until: null,
+  added_at: at(8000 + (3 - version) * 40_000), entries: 460_000 + version * 2932, addresses: 460_000 + version * 2932, names: 0, ...more,
+});
+export const listVersions = [3, 2, 1].map((v) => listOf('botnet', v, {}));
+export const lists = [{ ...listVersions[0], versions: 3 }, { ...listOf('c2', 2, { kind: 'cumulative', source: 'Trung tâm ANM quốc gia', letter: '', entries: 20_412 }), versions: 2 }];
+export const listEntries = Array.from({ length: 40 }, (_, i) => ({ value: `203.0.113.${i + 17}`, kind: 'address', role: i % 9 ? 'bot' : 'c2', port: i % 4 ? null : 6667, first_at: at(90_000), last_at: at(9000 + i), family: i % 3 ? 'Rbot' : '', unit: i % 5 ? '' : 'Sở Y tế', row: i + 2, count: 3, asn: 64500 }));
+export const listReport = {
+  rows: 468_900, kept: 468_684, entries: 468_602, refused: 214, warned_rows: [{ row: 90, reason: 'private_address', value: '01/01/2031' }],
+  refused_rows: [{ row: 17, reason: 'bad_time', expected: 'a time', value: '31/02/2026' }, { row: 202, reason: 'bad_address', expected: 'an address', value: '203.0.113.' }, { row: 640, reason: 'bad_address', expected: 'an address', value: '<script>alert(1)</script>' }],
+};
 
-export const users = Object.values(people).map((p) => ({
-  id: p.id,
-  version: 1,
-  login: p.login,
-  name: p.name,
-  unit: p.roles[0].unit,
-  unit_name: p.roles[0].unit_name,
-  email: `${p.login}@mau.example`,
-  phone: null,
-  language: 'vi',
-  is_locked: p.login === 'xa',
-  is_disabled: false,
-  has_totp: p.totp !== null,
-  must_change_password: p.must,
-  last_login_at: at(p.id * 30),
-  roles: p.roles,
-}));
+const person = (p) => ({
+  id: p.id, version: 1, login: p.login, name: p.name, email: `${p.login}@mau.example`, phone: '', language: 'vi', unit: p.roles[0].unit, unit_name: p.roles[0].unit_name, is_disabled: false, is_connector: false,
+  must_change_password: p.must, has_totp: p.totp !== null, created_at: at(300_000), last_login_at: p.must ? null : at(p.id * 30),
+});
+export const users = Object.values(people).map(person);
+export const bindings = Object.values(people).map((p, i) => ({ id: 50 + i, version: 1, person: p.id, ...p.roles[0], from: at(90_000), to: null, ended_at: null, by_name: 'Nguyễn Thị Trực' }));
 export const grants = [
-  {
-    id: 1,
-    version: 1,
-    person: { id: 9, name: 'Lê Hai Bước' },
-    unit: { id: 3, name: 'Sở Y tế' },
-    object: null,
-    permissions: ['alert.read', 'event.search'],
-    reason: 'Hỗ trợ xử lý sự cố máy chủ thư',
-    valid_from: at(4000),
-    valid_to: at(-1500),
-    granted_by: { id: 7, name: 'Nguyễn Thị Trực' },
-    revoked_at: null,
-  },
-  {
-    id: 2,
-    version: 1,
-    person: { id: 10, name: 'Phạm Thị Xã' },
-    unit: { id: 5, name: 'UBND xã Đông Hòa' },
-    object: null,
-    permissions: ['asset.write'],
-    reason: 'Kiểm kê máy tính đầu năm',
-    valid_from: at(90_000),
-    valid_to: at(2000),
-    granted_by: { id: 7, name: 'Nguyễn Thị Trực' },
-    revoked_at: null,
-  },
+  { id: 1, version: 1, person: 9, person_name: 'Lê Hai Bước', permissions: ['alert.read', 'event.search'], targets: [{ unit: 3, unit_name: 'Sở Y tế', is_below: false }], reason: 'Hỗ trợ xử lý sự cố máy chủ thư', from: at(4000), to: at(-1500), ended_at: null, by_name: 'Nguyễn Thị Trực', is_active: true },
+  { id: 2, version: 1, person: 10, person_name: 'Phạm Thị Xã', permissions: ['asset.write'], targets: [{ unit: 5, unit_name: 'UBND xã Đông Hòa', is_below: true }], reason: 'Kiểm kê máy tính đầu năm', from: at(90_000), to: at(2000), ended_at: null, by_name: 'Nguyễn Thị Trực', is_active: false },
 ];
-export const roles = ['administrator', 'leader', 'duty_officer', 'analyst', 'system_owner', 'auditor'].map((name, i) => ({
-  name,
-  title: name,
-  permissions: permissions.slice(0, 21 - i * 3),
-}));
+const titlesOf = { administrator: 'Quản trị hệ thống', leader: 'Lãnh đạo', duty_officer: 'Cán bộ trực', analyst: 'Chuyên viên phân tích', system_owner: 'Cán bộ CNTT của đơn vị', auditor: 'Kiểm tra viên' };
+export const roles = Object.entries(titlesOf).map(([name, title], i) => ({ name, title, permissions: permissions.slice(0, 21 - i * 3) }));
 
 export const audit = Array.from({ length: 30 }, (_, i) => ({
-  seq: 5000 - i,
-  at: at(i * 7),
-  who: i % 3 ? 'Nguyễn Thị Trực' : 'Đỗ Văn Ẩn',
-  action: ['alert.decide', 'session.open', 'alert.read', 'list.add', 'grant.add'][i % 5],
-  kind: ['alert', 'session', 'alert', 'list', 'grant'][i % 5],
-  object: 101 + i,
-  unit_name: 'Sở Y tế',
-  why: i % 5 === 4 ? 'Hỗ trợ xử lý sự cố' : null,
-  detail: { state: ['new', 'assigned'] },
-  hash: `${(i + 10).toString(16)}${'a7c4'.repeat(15)}`.slice(0, 64),
+  n: 5000 - i, at: at(i * 7), who: i % 3 ? 'user:7' : 'user:11', action: ['alert.decide', 'session.opened', 'alert.read', 'list.publish', 'grant.add'][i % 5], kind: ['alert', '', 'alert', 'list', 'grant'][i % 5], object: i % 5 === 1 ? null : 101 + i,
+  why: i % 5 === 4 ? 'Hỗ trợ xử lý sự cố' : '', detail: { state: ['new', 'assigned'] }, address: '192.0.2.77', link: `${(i + 16).toString(16)}${'a7c4'.repeat(16)}`.slice(0, 64),
 }));
 
 export const unitNames = [
@@ -496,6 +388,7 @@ export const prefixes = [
     valid_to: null,
   },
 ];
+export const systems = [{ id: 1, version: 1, unit: 2, unit_name: 'Sở Khoa học và Công nghệ', name: 'Một cửa điện tử', level: 3, decision: { number: '12/QĐ-UBND', date: '2025-09-01', body: 'UBND tỉnh Mẫu' } }];
 export const rows = Array.from({ length: 60 }, (_, i) => ({
   'event.start': at(i * 11),
   'source.ip': '203.0.113.17',

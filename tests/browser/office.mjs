@@ -31,10 +31,10 @@ export async function start({ root }) {
     views: [],
     jobs: new Map(),
     users: structuredClone(f.users),
-    grants: structuredClone(f.grants),
+    grants: structuredClone(f.grants), bindings: structuredClone(f.bindings), tokens: [], jobMs: 150,
     units: structuredClone(f.units),
     unitNames: structuredClone(f.unitNames),
-    hunts: [],
+    records: [],
     suppressions: [],
     next: 9000,
     answers: [],
@@ -247,467 +247,165 @@ function bulk(q) {
   q.reply(200, { items });
 }
 
-function job(q, kind, result) {
+function job(q, kind, text, rows, columns) {
   const id = q.state.next++;
   const j = {
-    id,
-    kind,
-    state: 'running',
-    progress: { done: 1, total: 3, unit: 'segment' },
-    coverage: {
-      since: '2026-02-01T00:00:00Z',
-      until: '2026-02-15T08:30:00Z',
-      segments: 3,
-      records: 107_248,
-      gaps: [{ since: '2026-02-13T19:10:00Z', until: '2026-02-13T20:25:00Z', what: 'Nhật ký máy chủ thư' }],
-    },
-    result: null,
+    id, kind, state: 'running', progress: { done: 1, total: 3, unit: 'segment' }, n_rows: 0, bytes: 0, is_cut: false, columns: null, coverage: null, warnings: null, fault: '',
+    created_at: new Date(f.NOW).toISOString(), started_at: null, ended_at: null, text,
   };
-  q.state.jobs.set(id, j);
+  q.state.jobs.set(id, { j, rows });
   setTimeout(() => {
     if (j.state !== 'running') return;
-    Object.assign(j, { state: 'done', progress: { done: 3, total: 3, unit: 'segment' }, result });
+    const coverage = { segments: 3, rows: 107_248, rows_matched: rows.length, damaged_blocks: 0, damaged_segments: text.includes('hong') ? 1 : 0, damaged_files: 0 };
+    Object.assign(j, { state: 'done', progress: { done: 3, total: 3, unit: 'segment' }, n_rows: rows.length, columns, coverage });
     q.state.say('job', { id, state: 'done' });
-  }, 150);
+  }, q.state.jobMs);
   q.reply(202, j);
-  return j;
 }
 
 function query(q) {
-  if (/\(\s*$/.test(q.body.query))
-    return q.problem(422, 'Câu truy vấn chưa đúng', { errors: [{ pointer: '/query', detail: 'Thiếu dấu đóng ngoặc ở ký tự 12' }] });
-  if (q.body.query.includes('timeline')) {
-    return job(q, 'query', {
-      columns: ['time', 'count'],
-      rows: Array.from({ length: 48 }, (_, i) => [new Date(f.NOW - (48 - i) * 1_800_000).toISOString(), 200 + ((i * 37) % 190)]),
-      next: null,
-    });
+  const text = q.body.query;
+  if (/\(\s*$/.test(text)) return q.problem(422, 'Câu truy vấn chưa đúng', { errors: [{ pointer: '/query', detail: 'Thiếu dấu đóng ngoặc ở ký tự 12' }] });
+  if (/\| timeline/.test(text)) {
+    return job(q, 'query', text, Array.from({ length: 48 }, (_, i) => ({ time: new Date(f.NOW - (48 - i) * 1_800_000).toISOString(), count: 200 + ((i * 37) % 190) })), ['time', 'count']);
   }
-  job(q, 'query', { items: f.rows.slice(0, 50), next: '50', total: 8867 });
+  job(q, 'query', text, text.includes('192.0.2.254') ? [] : f.rows, Object.keys(f.rows[0]));
 }
 
 function hunt(q) {
-  const j = job(q, 'hunt', {
-    items: [
-      {
-        own: '203.0.113.17',
-        unit: 'Sở Khoa học và Công nghệ',
-        remote: '198.51.100.10',
-        list: 'botnet',
-        family: 'Rbot',
-        direction: 'outbound',
-        first_seen: '2026-02-15T01:50:00Z',
-        last_seen: '2026-02-15T08:27:00Z',
-        flows: 4465,
-        bytes: 46693379,
-        listed: 'both',
-      },
-      {
-        own: '203.0.113.90',
-        unit: 'Sở Y tế',
-        remote: '198.51.100.13',
-        list: 'c2',
-        family: null,
-        direction: 'outbound',
-        first_seen: '2026-02-12T22:05:00Z',
-        last_seen: '2026-02-12T22:41:00Z',
-        flows: 2,
-        bytes: 11443,
-        listed: 'remote',
-      },
-    ],
-    next: null,
-    total: 2,
-  });
-  q.state.hunts.unshift({
-    id: j.id,
-    version: 1,
-    job: j.id,
-    state: 'done',
-    hypothesis: q.body.hypothesis ?? null,
-    lists: q.body.lists ?? [],
-    since: q.body.since ?? null,
-    until: q.body.until ?? null,
-    coverage: j.coverage,
-    found: { own: 2, remote: 2, flows: 4467 },
-    conclusion: null,
-    started_at: new Date(f.NOW).toISOString(),
-    started_by: q.who.person.name,
-    signed_by: null,
-    signed_at: null,
-  });
+  const hit = (own, unit, remote, list, family, first_seen, flows, listed) => ({ own, unit, remote, list, family, direction: 'outbound', first_seen, last_seen: '2026-02-15T08:27:00Z', flows, bytes: flows * 10_461, listed });
+  job(q, 'hunt', q.body.addresses ?? null ?? 'lists', [
+    hit('203.0.113.17', 'Sở Khoa học và Công nghệ', '198.51.100.10', 'botnet', 'Rbot', '2026-02-15T01:50:00Z', 4465, 'both'),
+    hit('203.0.113.90', 'Sở Y tế', '198.51.100.13', 'c2', null, '2026-02-12T22:05:00Z', 2, 'remote'),
+  ], ['own', 'unit', 'remote', 'list', 'family', 'direction', 'first_seen', 'last_seen', 'flows', 'bytes', 'listed']);
+}
+
+function rowsOf(q, id) {
+  const x = q.state.jobs.get(Number(id));
+  if (!x) return q.problem(404, 'Không tìm thấy');
+  const from = Number(q.query.get('from') ?? 0);
+  const limit = Number(q.query.get('limit') ?? 100);
+  q.reply(200, { items: x.rows.slice(from, from + limit), next: from + limit < x.rows.length ? from + limit : null });
+}
+
+function addRecord(q) {
+  const x = q.state.jobs.get(q.body.job);
+  if (!x || x.j.state !== 'done') return q.problem(422, 'Có chỗ cần sửa', { errors: [{ pointer: '/job', detail: 'Chưa dò xong' }] });
+  const r = {
+    id: q.state.next++, version: 1, unit: 1, unit_name: 'UBND tỉnh Mẫu', tlp: 2, at: new Date(f.NOW).toISOString(), n_rows: x.rows.length, title: q.body.title, hypothesis: q.body.hypothesis,
+    conclusion: q.body.conclusion ?? '', job: x.j, person: { id: q.who.person.id, name: q.who.person.name }, signed_by: null, signed_at: null,
+  };
+  q.state.records.unshift(r);
+  q.reply(201, { id: r.id, version: 1 });
 }
 
 const find = (list, id) => list.find((x) => String(x.id) === String(id));
 
+/* change - a write to one object: there, at the version that was read, and then one version on. */
+function change(q, list, id, apply) {
+  const o = find(list, id);
+  if (!o) return q.problem(404, 'Không tìm thấy');
+  if (!q.req.headers['if-match']) return q.problem(428, 'Cần If-Match');
+  if (q.req.headers['if-match'] !== `"${o.version}"`) return q.problem(412, 'Có người vừa thay đổi đối tượng này');
+  apply(o);
+  o.version++;
+  q.reply(200, o, { ETag: `"${o.version}"` });
+}
+
+const now = () => new Date(f.NOW).toISOString();
+const me = (q) => ({ id: q.who.person.id, name: q.who.person.name });
+const storyOf = (q, id) => (q.state.stories[id] ??= structuredClone(q.state.stories.default));
+const hasText = (o, text) => !text || JSON.stringify(o).toLowerCase().includes(text.toLowerCase());
+const none = (q) => q.reply(204, null);
+
+// prettier-ignore
 const routes = [
   ['GET', '/session', null, (q) => q.reply(200, sessionOf(q.who.person, q.who.csrf))],
-  [
-    'DELETE',
-    '/session',
-    null,
-    (q) => {
-      for (const [k, v] of q.state.sessions) if (v === q.who) q.state.sessions.delete(k);
-      q.reply(204, null);
-    },
-  ],
-  [
-    'POST',
-    '/session/password',
-    null,
-    (q) => {
-      if (q.body.old_password !== q.who.person.password)
-        return q.problem(422, 'Có chỗ cần sửa', { errors: [{ pointer: '/old_password', detail: 'Mật khẩu hiện tại không đúng' }] });
-      q.who.person = { ...q.who.person, must: false };
-      q.reply(200, sessionOf(q.who.person, q.who.csrf));
-    },
-  ],
-  [
-    'GET',
-    '/overview',
-    null,
-    (q) => q.reply(200, q.state.isEmpty ? { ...f.overview(), needs_person: [], not_observed: [], numbers: [], duty: [] } : f.overview()),
-  ],
+  ['DELETE', '/session', null, (q) => { for (const [k, v] of q.state.sessions) if (v === q.who) q.state.sessions.delete(k); none(q); }],
+  ['PATCH', '/settings/own', null, (q) => q.reply(200, { id: q.who.person.id, version: 1, language: q.body.language })],
+  ['POST', '/settings/password', null, (q) => {
+    if (q.body.before !== q.who.person.password) return q.problem(422, 'Có chỗ cần sửa', { errors: [{ pointer: '/before', detail: 'Mật khẩu hiện tại không đúng' }] });
+    q.who.person = { ...q.who.person, must: false };
+    none(q);
+  }],
+  ['POST', '/settings/totp', null, (q) => q.reply(200, { secret: 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP', uri: 'otpauth://totp/Vong%20Gac:truc?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP' })],
+  ['POST', '/settings/totp/confirm', null, (q) => q.reply(200, { recovery_codes: ['khoi-phuc-1', 'khoi-phuc-2'] })],
+  ['GET', '/overview', null, (q) => q.reply(200, q.state.isEmpty ? { ...f.overview(), needs_person: [], not_observed: [], numbers: [], duty: [] } : f.overview())],
   ['GET', '/alerts', 'alert.read', listAlerts],
   ['POST', '/alerts/bulk', 'alert.write', bulk],
-  [
-    'GET',
-    '/alerts/{alert}',
-    'alert.read',
-    (q, id) =>
-      one(
-        q,
-        q.state.alerts.map((a) => ({ ...a, ...f.alertDetail, ...(a.id % 2 ? {} : { series: null, numbers: null }) })),
-        id,
-      ),
-  ],
+  ['GET', '/alerts/{alert}', 'alert.read', (q, id) => one(q, q.state.alerts.map((a) => ({ ...a, ...f.alertDetail, ...(a.id % 2 ? {} : { series: null, numbers: null }) })), id)],
   ['PATCH', '/alerts/{alert}', 'alert.write', patchAlert],
   ['GET', '/alerts/{alert}/story', 'alert.read', (q, id) => q.reply(200, { items: q.state.stories[id] ?? q.state.stories.default })],
   ['GET', '/alerts/{alert}/findings', 'alert.read', (q) => q.reply(200, { items: f.findings, total: 6 })],
-  [
-    'POST',
-    '/alerts/{alert}/notes',
-    'alert.read',
-    (q, id) => {
-      (q.state.stories[id] ??= structuredClone(q.state.stories.default)).push({
-        at: new Date(f.NOW).toISOString(),
-        kind: 'note',
-        person: { id: q.who.person.id, name: q.who.person.name },
-        text: q.body.text,
-      });
-      q.reply(201, { id: q.state.next++ });
-    },
-  ],
-  [
-    'POST',
-    '/alerts/{alert}/answer',
-    'portal.answer',
-    (q, id) => {
-      (q.state.stories[id] ??= structuredClone(q.state.stories.default)).push({
-        at: new Date(f.NOW).toISOString(),
-        kind: 'answer',
-        person: { id: q.who.person.id, name: q.who.person.name },
-        text: q.body.text,
-      });
-      q.state.answers.push({ id, ...q.body });
-      q.reply(201, { id: q.state.next++ });
-    },
-  ],
+  ['POST', '/alerts/{alert}/notes', 'alert.write', (q, id) => { storyOf(q, id).push({ at: now(), kind: 'note', person: me(q), text: q.body.text }); q.reply(201, { id: q.state.next++ }); }],
+  ['POST', '/alerts/{alert}/answer', 'portal.answer', (q, id) => { storyOf(q, id).push({ at: now(), kind: 'answer', person: me(q), text: q.body.text }); q.state.answers.push({ id, ...q.body }); q.reply(201, { id: q.state.next++ }); }],
   ['GET', '/views', 'alert.read', (q) => q.reply(200, { items: q.state.views, next: null })],
-  [
-    'PUT',
-    '/views/{view}',
-    'alert.read',
-    (q, name) => {
-      q.state.views = q.state.views.filter((v) => v.name !== name);
-      q.state.views.push({
-        id: q.state.next++,
-        name,
-        filter: q.body.filter,
-        is_shared: q.body.is_shared,
-        is_mine: true,
-        person_name: q.who.person.name,
-      });
-      q.reply(200, { id: 1 });
-    },
-  ],
-  [
-    'DELETE',
-    '/views/{view}',
-    'alert.read',
-    (q, name) => {
-      q.state.views = q.state.views.filter((v) => v.name !== name);
-      q.reply(204, null);
-    },
-  ],
-  [
-    'POST',
-    '/suppressions',
-    'alert.suppress',
-    (q) => {
-      q.state.suppressions.push(q.body);
-      q.reply(201, { id: 1, alerts: 1 });
-    },
-  ],
+  ['PUT', '/views/{view}', 'alert.read', (q, name) => {
+    q.state.views = q.state.views.filter((v) => v.name !== name);
+    q.state.views.push({ id: q.state.next++, name, filter: q.body.filter, is_shared: q.body.is_shared, is_mine: true, person_name: q.who.person.name });
+    q.reply(200, { id: 1 });
+  }],
+  ['DELETE', '/views/{view}', 'alert.read', (q, name) => { q.state.views = q.state.views.filter((v) => v.name !== name); none(q); }],
+  ['POST', '/suppressions', 'alert.suppress', (q) => { q.state.suppressions.push(q.body); q.reply(201, { id: 1, alerts: 1 }); }],
   ['POST', '/queries', 'event.search', query],
   ['POST', '/hunts', 'event.search', hunt],
-  ['GET', '/hunts', 'event.search', (q) => page(q, q.state.hunts)],
-  ['GET', '/hunts/{hunt}', 'event.search', (q, id) => one(q, q.state.hunts, id)],
-  [
-    'PATCH',
-    '/hunts/{hunt}',
-    'event.search',
-    (q, id) => {
-      const h = find(q.state.hunts, id);
-      Object.assign(h, q.body, { version: h.version + 1 });
-      q.reply(200, h, { ETag: `"${h.version}"` });
-    },
-  ],
-  [
-    'POST',
-    '/hunts/{hunt}/sign',
-    'event.search',
-    (q, id) => {
-      const h = find(q.state.hunts, id);
-      Object.assign(h, { signed_by: q.who.person.name, signed_at: new Date(f.NOW).toISOString(), version: h.version + 1 });
-      q.reply(200, h, { ETag: `"${h.version}"` });
-    },
-  ],
-  [
-    'GET',
-    '/jobs/{job}',
-    null,
-    (q, id) => {
-      const j = q.state.jobs.get(Number(id));
-      return j ? q.reply(200, j) : q.problem(404, 'Không tìm thấy');
-    },
-  ],
-  ['GET', '/jobs/{job}/rows', null, (q) => page(q, f.rows)],
-  [
-    'DELETE',
-    '/jobs/{job}',
-    null,
-    (q, id) => {
-      const j = q.state.jobs.get(Number(id));
-      if (j) j.state = 'cancelled';
-      q.reply(204, null);
-    },
-  ],
+  ['GET', '/jobs/{job}', 'event.search', (q, id) => { const x = q.state.jobs.get(Number(id)); return x ? q.reply(200, x.j) : q.problem(404, 'Không tìm thấy'); }],
+  ['GET', '/jobs/{job}/rows', 'event.search', rowsOf],
+  ['DELETE', '/jobs/{job}', 'event.search', (q, id) => { const x = q.state.jobs.get(Number(id)); if (x) x.j.state = 'cancelled'; none(q); }],
+  ['GET', '/hunt-records', 'event.search', (q) => page(q, q.state.records)],
+  ['POST', '/hunt-records', 'event.search', addRecord],
+  ['GET', '/hunt-records/{record}', 'event.search', (q, id) => one(q, q.state.records, id)],
+  ['PATCH', '/hunt-records/{record}', 'event.search', (q, id) => change(q, q.state.records, id, (r) => Object.assign(r, q.body))],
+  ['POST', '/hunt-records/{record}/sign', 'report.sign', (q, id) => change(q, q.state.records, id, (r) => Object.assign(r, { signed_by: me(q), signed_at: now() }))],
   ['GET', '/lists', 'list.read', (q) => page(q, f.lists)],
-  [
-    'POST',
-    '/lists/preview',
-    'list.write',
-    (q) =>
-      q.reply(200, {
-        rows: 468_900,
-        kept: 468_686,
-        refused_by_reason: { 'không phải địa chỉ': 120, 'địa chỉ riêng': 94 },
-        refused: [
-          { row: 17, value: '10.0.0.5', reason: 'địa chỉ riêng' },
-          { row: 202, value: '203.0.113.', reason: 'không phải địa chỉ' },
-        ],
-        is_refused_cut: true,
-        new: 12_004,
-        persistent: 456_682,
-        gone: 12_114,
-        preview: 'p1',
-      }),
-  ],
-  ['POST', '/lists', 'list.write', (q) => q.reply(201, { name: q.query.get('name') ?? q.body?.name, version: 4 })],
-  [
-    'GET',
-    '/lists/{list}',
-    'list.read',
-    (q, name) => {
-      const l = f.lists.find((x) => x.name === name);
-      return l ? q.reply(200, l) : q.problem(404, 'Không tìm thấy');
-    },
-  ],
   ['GET', '/lists/{list}/versions', 'list.read', (q) => page(q, f.listVersions)],
-  [
-    'GET',
-    '/lists/{list}/diff',
-    'list.read',
-    (q) =>
-      q.reply(200, { new: ['203.0.113.17', '203.0.113.90'], gone: ['198.51.100.7'], persistent: 456_682, n_new: 12_004, n_gone: 12_114 }),
-  ],
-  [
-    'GET',
-    '/units',
-    'unit.read',
-    (q) =>
-      page(
-        q,
-        q.state.units.filter((u) => !q.query.get('q') || u.name.toLowerCase().includes(q.query.get('q').toLowerCase())),
-      ),
-  ],
-  [
-    'GET',
-    '/units/tree',
-    'unit.read',
-    (q) =>
-      q.reply(200, {
-        items: q.state.units.map(({ id, name, short_name, kind, parent, valid_to, counts }) => ({
-          id,
-          name,
-          short_name,
-          kind,
-          parent,
-          valid_to,
-          counts,
-        })),
-      }),
-  ],
+  ['GET', '/lists/{list}/entries', 'list.read', (q) => page(q, f.listEntries)],
+  ['GET', '/lists/{list}/diff', 'list.read', (q) => q.reply(200, { from: f.listVersions[1], to: f.listVersions[0], new: 12_004, persistent: 456_682, gone: 12_114, is_cut: true, items: f.listEntries.map((e, i) => ({ ...e, change: i % 3 ? 'new' : 'gone' })) })],
+  ['GET', '/list-check', 'list.read', (q) => { const hits = f.listEntries.filter((e) => e.value === q.query.get('address')).map((e) => ({ ...e, list: 'botnet', version: 3 })); q.reply(200, { address: q.query.get('address'), is_listed: hits.length > 0, items: hits, lists_asked: 2 }); }],
+  ['POST', '/list-preview', 'list.write', (q) => q.reply(200, { ...f.listReport, list: f.lists[0] })],
+  ['POST', '/lists/{list}/versions', 'list.write', (q) => q.reply(201, { ...f.listReport, version: 4 })],
+  ['GET', '/units', 'unit.read', (q) => page(q, q.state.units.filter((u) => hasText(u.name, q.query.get('q'))))],
+  ['GET', '/units/tree', 'unit.read', (q) => q.reply(200, { items: q.state.isEmpty ? [] : q.state.units.map(({ id, name, short_name, kind, parent, valid_to, counts }) => ({ id, name, short_name, kind, parent, valid_to, counts })), next: null })],
+  ['POST', '/units/import', 'unit.write', (q) => {
+    const report = { rows: 131, kept: 129, new: 3, changed: 4, same: 122, queued: 0, refused: 2, reasons: { unknown_parent: 2 }, unknown_columns: ['ghi_chu_2'], refused_rows: [{ row: 40, column: 'parent', reason: 'unknown_parent', text: 'Không có đơn vị cấp trên này', value: 'So XYZ', is_kept: false }] };
+    return q.query.get('dry_run') ? q.problem(409, 'Chỉ là thử', { report }) : q.reply(200, report);
+  }],
   ['GET', '/units/{unit}', 'unit.read', (q, id) => one(q, q.state.units, id)],
-  [
-    'PATCH',
-    '/units/{unit}',
-    'unit.write',
-    (q, id) => {
-      const u = find(q.state.units, id);
-      Object.assign(u, q.body, { version: u.version + 1 });
-      q.reply(200, u, { ETag: `"${u.version}"` });
-    },
-  ],
-  [
-    'GET',
-    '/prefixes',
-    'unit.read',
-    (q) =>
-      page(
-        q,
-        f.prefixes.filter((p) => !q.query.get('unit') || p.unit === Number(q.query.get('unit'))),
-      ),
-  ],
-  [
-    'GET',
-    '/systems',
-    'unit.read',
-    (q) =>
-      page(q, [
-        {
-          id: 1,
-          version: 1,
-          unit: 2,
-          unit_name: 'Sở Khoa học và Công nghệ',
-          name: 'Một cửa điện tử',
-          level: 3,
-          decision: { number: '12/QĐ-UBND', date: '2025-09-01', body: 'UBND tỉnh Mẫu' },
-        },
-      ]),
-  ],
+  ['PATCH', '/units/{unit}', 'unit.write', (q, id) => change(q, q.state.units, id, (u) => Object.assign(u, q.body))],
+  ['GET', '/prefixes', 'unit.read', (q) => page(q, f.prefixes.filter((p) => !q.query.get('unit') || p.unit === Number(q.query.get('unit'))))],
+  ['GET', '/systems', 'unit.read', (q) => page(q, f.systems.filter((s) => !q.query.get('unit') || s.unit === Number(q.query.get('unit'))))],
   ['GET', '/unit-names', 'unit.read', (q) => page(q, q.state.unitNames)],
-  [
-    'POST',
-    '/unit-names/{name}',
-    'unit.write',
-    (q, id) => {
-      q.state.unitNames = q.state.unitNames.filter((n) => String(n.id) !== id);
-      q.reply(200, {});
-    },
-  ],
-  [
-    'GET',
-    '/machines',
-    'asset.read',
-    (q) =>
-      page(
-        q,
-        f.machines.filter(
-          (m) =>
-            (!q.query.get('q') || JSON.stringify(m).toLowerCase().includes(q.query.get('q').toLowerCase())) &&
-            (q.query.get('is_managed') !== 'false' || !m.is_managed),
-        ),
-      ),
-  ],
+  ['POST', '/unit-names/{name}', 'unit.write', (q, id) => { q.state.unitNames = q.state.unitNames.filter((n) => String(n.id) !== id); q.reply(200, {}); }],
+  ['GET', '/machines', 'asset.read', (q) => page(q, f.machines.filter((m) => hasText(m, q.query.get('q')) && (q.query.get('is_managed') !== 'false' || !m.is_managed) && (!q.query.get('kind') || m.kind === q.query.get('kind'))))],
   ['GET', '/machines/{machine}', 'asset.read', (q, id) => one(q, f.machines, id)],
-  ['GET', '/sources', 'source.read', (q) => page(q, f.sources)],
-  ['GET', '/blind-spots', 'source.read', (q) => page(q, f.overview().not_observed)],
+  ['GET', '/sources', 'source.read', (q) => q.reply(200, { items: q.state.isEmpty ? [] : f.sources, is_watch_up: !q.state.isEmpty, next: null })],
+  ['GET', '/blind-spots', 'source.read', (q) => q.reply(200, { items: f.blindSpots, next: null })],
   ['GET', '/users', 'user.read', (q) => page(q, q.state.users)],
-  [
-    'POST',
-    '/users',
-    'user.write',
-    (q) => {
-      if (q.state.users.some((u) => u.login === q.body.login))
-        return q.problem(422, 'Có chỗ cần sửa', { errors: [{ pointer: '/login', detail: 'Tên đăng nhập này đã có' }] });
-      const u = {
-        ...q.state.users[0],
-        ...q.body,
-        id: q.state.next++,
-        version: 1,
-        roles: q.body.roles ?? [],
-        last_login_at: null,
-        must_change_password: true,
-      };
-      q.state.users.push(u);
-      q.reply(201, { ...u, password: 'cam-4821-nui-xanh' });
-    },
-  ],
+  ['POST', '/users', 'user.write', (q) => {
+    if (q.state.users.some((u) => u.login === q.body.login)) return q.problem(422, 'Có chỗ cần sửa', { errors: [{ pointer: '/login', detail: 'Tên đăng nhập này đã có' }] });
+    const u = { ...q.state.users[0], email: '', phone: '', unit: null, unit_name: '', ...q.body, id: q.state.next++, version: 1, has_totp: false, last_login_at: null, must_change_password: true };
+    q.state.users.push(u);
+    q.reply(201, { ...u, first_password: 'cam-4821-nui-xanh' });
+  }],
   ['GET', '/users/{user}', 'user.read', (q, id) => one(q, q.state.users, id)],
-  [
-    'PATCH',
-    '/users/{user}',
-    'user.write',
-    (q, id) => {
-      const u = find(q.state.users, id);
-      Object.assign(u, q.body, { version: u.version + 1 });
-      q.reply(200, u, { ETag: `"${u.version}"` });
-    },
-  ],
-  ['POST', '/users/{user}/password', 'user.write', (q) => q.reply(200, { password: 'mua-7730-song-dai' })],
-  ['GET', '/roles', null, (q) => page(q, f.roles)],
-  ['GET', '/grants', 'user.read', (q) => page(q, q.state.grants)],
-  [
-    'POST',
-    '/grants',
-    'grant.write',
-    (q) => {
-      const g = {
-        id: q.state.next++,
-        version: 1,
-        granted_by: { id: q.who.person.id, name: q.who.person.name },
-        revoked_at: null,
-        person: { id: q.body.person, name: find(q.state.users, q.body.person)?.name },
-        unit: q.body.unit ? { id: q.body.unit, name: find(q.state.units, q.body.unit)?.name } : null,
-        permissions: q.body.permissions,
-        reason: q.body.reason,
-        valid_from: q.body.valid_from,
-        valid_to: q.body.valid_to,
-      };
-      q.state.grants.unshift(g);
-      q.reply(201, g);
-    },
-  ],
-  [
-    'DELETE',
-    '/grants/{grant}',
-    'grant.write',
-    (q, id) => {
-      find(q.state.grants, id).revoked_at = new Date(f.NOW).toISOString();
-      q.reply(204, null);
-    },
-  ],
-  ['GET', '/audit', 'audit.read', (q) => page(q, f.audit, { head: { seq: 5000, hash: f.audit[0].hash, at: f.audit[0].at } })],
-  [
-    'GET',
-    '/sessions',
-    null,
-    (q) =>
-      page(q, [
-        {
-          id: 1,
-          created_at: new Date(f.NOW - 3600_000).toISOString(),
-          last_at: new Date(f.NOW).toISOString(),
-          expires_at: new Date(f.NOW + 8 * 3600_000).toISOString(),
-          client: '127.0.0.1',
-          agent: 'Chromium',
-          is_current: true,
-        },
-      ]),
-  ],
-  ['GET', '/tokens', null, (q) => page(q, [])],
-  ['GET', '/settings', 'setting.read', (q) => page(q, [{ name: 'session_hours', value: 8 }])],
-  ['GET', '/health', null, (q) => q.reply(200, { state: 'ok' })],
+  ['PATCH', '/users/{user}', 'user.write', (q, id) => change(q, q.state.users, id, (u) => Object.assign(u, q.body))],
+  ['POST', '/users/{user}/disable', 'user.write', (q, id) => { const u = find(q.state.users, id); u.is_disabled = q.body.is_disabled; u.version++; q.reply(200, u); }],
+  ['POST', '/users/{user}/reset-password', 'user.write', (q) => q.reply(200, { first_password: 'mua-7730-song-dai' })],
+  ['GET', '/users/{user}/roles', 'user.read', (q, id) => q.reply(200, { items: q.state.bindings.filter((b) => b.person === Number(id)), next: null })],
+  ['POST', '/users/{user}/roles', 'user.write', (q, id) => { const b = { id: q.state.next++, version: 1, person: Number(id), role: q.body.role, unit: q.body.unit ?? null, unit_name: find(q.state.units, q.body.unit)?.name ?? '', is_below: q.body.is_below, from: now(), to: q.body.to ?? null, ended_at: null, by_name: q.who.person.name }; q.state.bindings.push(b); q.reply(201, b); }],
+  ['DELETE', '/user-roles/{binding}', 'user.write', (q, id) => { find(q.state.bindings, id).ended_at = now(); none(q); }],
+  ['GET', '/roles', 'user.read', (q) => q.reply(200, { items: f.roles, next: null })],
+  ['GET', '/grants', 'grant.write', (q) => page(q, q.state.grants)],
+  ['POST', '/grants', 'grant.write', (q) => {
+    const g = { id: q.state.next++, version: 1, person_name: find(q.state.users, q.body.person)?.name, from: now(), ended_at: null, by_name: q.who.person.name, is_active: true, ...q.body, targets: q.body.targets.map((t) => ({ ...t, unit_name: find(q.state.units, t.unit)?.name })) };
+    q.state.grants.unshift(g);
+    q.reply(201, g);
+  }],
+  ['DELETE', '/grants/{grant}', 'grant.write', (q, id) => { Object.assign(find(q.state.grants, id), { ended_at: now(), is_active: false }); none(q); }],
+  ['GET', '/audit', 'audit.read', (q) => page(q, f.audit)],
+  ['GET', '/audit/head', 'audit.read', (q) => q.reply(200, { n: 5000, head: f.audit[0].link, at: now() })],
+  ['GET', '/audit/verify', 'audit.read', (q) => q.reply(200, { is_whole: true, entries: 5000, first_wrong: 0, objects: 812, objects_wrong: 0, wrong_object: '', head: f.audit[0].link, has_head: q.query.get('head') ? q.query.get('head') === f.audit[0].link : null })],
+  ['GET', '/sessions', null, (q) => q.reply(200, { items: [{ id: 1, address: '192.0.2.77', agent: 'Mozilla/5.0 Chromium', created_at: now(), seen_at: now(), expires_at: now(), ended_at: null, end_reason: null, is_this: true }], next: null })],
+  ['GET', '/tokens', null, (q) => q.reply(200, { items: q.state.tokens, next: null })],
+  ['POST', '/tokens', null, (q) => { q.state.tokens.push({ id: q.state.next++, version: 1, name: q.body.name, scopes: q.body.scopes, tlp_max: 'green', is_wall: q.body.is_wall, expires_at: q.body.expires_at, ended_at: null, last_used_at: null, is_valid: true }); q.reply(201, { id: 1, name: q.body.name, token: 'man-hinh-truc' }); }],
 ];

@@ -128,11 +128,39 @@ export interface Contact {
   id: number;
   version?: number;
   name: string;
-  role: string;
-  phone: string | null;
-  email: string | null;
+  purpose?: string;
+  role?: string;
+  channel?: string;
+  value?: string;
+  phone?: string | null;
+  email?: string | null;
+  is_24_7?: boolean;
   is_24x7?: boolean;
-  verified_on: string | null;
+  verified_at?: string | null;
+  verified_on?: string | null;
+}
+
+export interface System {
+  id: number;
+  version: number;
+  unit: number;
+  unit_name: string;
+  name: string;
+  level: number | null;
+  decision?: { number: string; date: string; body: string } | null;
+}
+
+export interface ImportReport {
+  rows: number;
+  kept: number;
+  new: number;
+  changed: number;
+  same: number;
+  queued: number;
+  refused: number;
+  reasons: Record<string, number>;
+  refused_rows: { row: number; column: string; reason: string; text: string; value: string; is_kept: boolean }[];
+  unknown_columns: string[];
 }
 
 export interface Unit {
@@ -170,7 +198,8 @@ export interface Prefix {
   version: number;
   unit: number;
   unit_name: string;
-  prefix: string;
+  prefix?: string;
+  range?: string;
   kind: string;
   note: string | null;
   valid_from: string | null;
@@ -210,97 +239,133 @@ export interface Machine {
 export type JobState = 'waiting' | 'running' | 'done' | 'failed' | 'cancelled';
 
 export interface Coverage {
-  since: string | null;
-  until: string | null;
+  since?: string | null;
+  until?: string | null;
   segments?: number;
-  records?: number;
+  rows?: number;
+  rows_matched?: number;
+  damaged_blocks?: number;
+  damaged_segments?: number;
+  damaged_files?: number;
   gaps?: { since: string; until: string; what: string }[];
 }
 
 export interface Job {
-  id: number | string;
+  id: number;
   kind: string;
   state: JobState;
   progress: { done: number; total: number; unit: string } | null;
+  n_rows?: number;
+  is_cut?: boolean;
+  columns: string[] | null;
   coverage: Coverage | null;
-  result: { columns?: string[]; rows?: unknown[][]; items?: EvidenceRow[]; next: string | null; total?: number } | null;
-  problem?: { title: string; detail: string } | null;
+  warnings: { line: number; reason: string; value: string }[] | null;
+  fault: string;
+  created_at?: string | null;
+  ended_at?: string | null;
+  text?: string | null;
 }
 
-export interface Hunt {
+export type Row = EvidenceRow | (string | number | boolean | null)[];
+
+export interface HuntRecord {
   id: number;
   version: number;
-  job: number | string;
-  state: JobState;
-  hypothesis: string | null;
-  lists: string[];
-  since: string | null;
-  until: string | null;
-  coverage: Coverage | null;
-  found: { own: number; remote: number; flows: number } | null;
-  conclusion: string | null;
-  started_at: string;
-  started_by: string;
-  signed_by: string | null;
+  unit: number;
+  unit_name: string;
+  tlp: number;
+  at: string;
+  n_rows: number;
+  title: string;
+  person: Ref;
+  signed_by: Ref | null;
   signed_at: string | null;
+  // of one record only
+  hypothesis?: string;
+  conclusion?: string;
+  job?: Job | null;
 }
 
 export interface List {
   name: string;
+  fault?: string;
+  version: number;
+  versions?: number;
+  kind: string; // unknown, windowed, cumulative
+  letter: string;
+  source: string;
+  family: string;
+  file: string;
+  date: string | null;
+  valid_until: string | null;
+  added_at: string;
+  entries: number;
+  addresses: number;
+  names: number;
+}
+
+export interface ListEntry {
+  value: string;
   kind: string;
-  title?: string | null;
-  source: string | null;
-  letter: string | null;
-  version: number;
-  versions: number;
-  entries: number;
-  refused: number;
-  dated: string | null;
-  added_at: string;
-  hits?: number;
+  role: string;
+  port: number | null;
+  first_at: string | null;
+  last_at: string | null;
+  family: string;
+  unit: string;
+  row: number;
+  count: number;
+  change?: 'new' | 'gone';
+  list?: string;
+  version?: number;
 }
 
-export interface ListVersion {
-  version: number;
-  dated: string | null;
-  added_at: string;
-  added_by: string | null;
-  letter: string | null;
-  entries: number;
-  refused: number;
-  sha256: string;
-}
-
-export interface ListPreview {
+export interface ListReport {
   rows: number;
   kept: number;
-  refused: { row: number; value: string; reason: string }[];
-  refused_by_reason: Record<string, number>;
-  is_refused_cut?: boolean;
-  new: number;
-  persistent: number;
-  gone: number;
-  preview?: string; // what POST /lists takes to import exactly these bytes
+  entries: number;
+  refused: number;
+  refused_rows: { row: number; reason: string; expected: string; value: string }[];
+  warned_rows: { row: number; reason: string; value: string }[];
+  list?: List;
+  version?: number;
 }
 
 export interface ListDiff {
-  new: string[];
-  gone: string[];
+  from: List;
+  to: List;
+  new: number;
   persistent: number;
-  n_new: number;
-  n_gone: number;
+  gone: number;
+  is_cut: boolean;
+  items: ListEntry[];
+}
+
+export interface ListCheck {
+  address: string;
+  is_listed: boolean;
+  items: ListEntry[];
+  lists_asked: number;
 }
 
 export interface Source {
-  id: number | string;
-  kind: string;
+  id?: number | string;
+  kind: string; // flows, logs, capture, file
   address: string;
   name: string | null;
-  state: string;
+  state: string; // ok, silent, loss, refused
   last_at: string | null;
   received: number;
   kept: number;
+  kept_unit?: string;
   dropped: Record<string, number>;
+}
+
+export interface BlindSpot {
+  kind: string;
+  what: string;
+  since: string | null;
+  n?: number;
 }
 
 export interface User {
@@ -308,17 +373,32 @@ export interface User {
   version: number;
   login: string;
   name: string;
+  email: string;
+  phone: string;
+  language: string;
   unit: number | null;
-  unit_name: string | null;
-  email?: string | null;
-  phone?: string | null;
-  language?: string;
-  is_locked?: boolean;
-  is_disabled?: boolean;
+  unit_name: string;
+  is_disabled: boolean;
+  is_connector: boolean;
+  must_change_password: boolean;
   has_totp: boolean;
-  must_change_password?: boolean;
+  created_at: string;
   last_login_at: string | null;
-  roles: { role: string; unit: number | null; unit_name: string | null; is_below: boolean }[];
+  first_password?: string; // of a new one, once
+}
+
+export interface Binding {
+  id: number;
+  version: number;
+  person: number;
+  role: string;
+  unit: number | null;
+  unit_name: string;
+  is_below: boolean;
+  from: string | null;
+  to: string | null;
+  ended_at: string | null;
+  by_name: string;
 }
 
 export interface Role {
@@ -330,45 +410,68 @@ export interface Role {
 export interface Grant {
   id: number;
   version: number;
-  person: Ref;
-  unit: Ref | null;
-  object?: string | null;
+  person: number;
+  person_name: string;
   permissions: string[];
+  targets: { unit?: number; unit_name?: string; is_below?: boolean; kind?: string; object?: number }[];
   reason: string;
-  valid_from: string;
-  valid_to: string;
-  granted_by: Ref | null;
-  revoked_at: string | null;
+  from: string;
+  to: string;
+  ended_at: string | null;
+  by_name: string;
+  is_active: boolean;
 }
 
 export interface AuditEntry {
-  seq: number;
+  n: number;
   at: string;
   who: string;
   action: string;
   kind: string;
   object: number | null;
-  unit_name?: string | null;
-  why: string | null;
+  why: string;
   detail: unknown;
-  hash: string;
+  address: string;
+  link: string | null;
+}
+
+export interface AuditHead {
+  n: number;
+  head: string | null;
+  at: string;
+}
+
+export interface AuditVerified {
+  is_whole: boolean;
+  entries: number;
+  first_wrong: number;
+  objects: number;
+  objects_wrong: number;
+  wrong_object: string;
+  head: string;
+  has_head: boolean | null;
 }
 
 export interface SessionRow {
-  id: number | string;
+  id: number;
+  address: string;
+  agent: string;
   created_at: string;
-  last_at: string;
+  seen_at: string;
   expires_at: string;
-  client: string;
-  agent: string | null;
-  is_current: boolean;
+  ended_at: string | null;
+  is_this: boolean;
 }
 
 export interface TokenRow {
   id: number;
-  version?: number;
+  version: number;
   name: string;
   scopes: string[];
+  tlp_max: string;
+  is_wall: boolean;
   expires_at: string;
+  ended_at: string | null;
   last_used_at: string | null;
+  is_valid: boolean;
 }

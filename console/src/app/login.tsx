@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* app/login - the door: password, the second factor, and the first password of one's own. */
 import { useEffect, useState } from 'preact/hooks';
-import { Problem, post, session } from '../api/client';
+import { Problem, get, post, session } from '../api/client';
 import type { Session } from '../api/types';
 import { tr } from '../text/catalogue';
 import { FaultSummary, Submit, TextField, useSend } from '../ui/form';
@@ -131,12 +131,15 @@ export function NewPassword(props: { isFirst: boolean; onDone: (s: Session) => v
   const submit = async (e: Event) => {
     e.preventDefault();
     const errors = [
-      ...(old ? [] : [{ pointer: '/old_password', detail: tr('password_old_missing') }]),
-      ...(fresh.length >= PASSWORD_MIN ? [] : [{ pointer: '/new_password', detail: tr('password_short', { n: PASSWORD_MIN }) }]),
+      ...(old ? [] : [{ pointer: '/before', detail: tr('password_old_missing') }]),
+      ...(fresh.length >= PASSWORD_MIN ? [] : [{ pointer: '/after', detail: tr('password_short', { n: PASSWORD_MIN }) }]),
       ...(fresh === again ? [] : [{ pointer: '/again', detail: tr('password_differs') }]),
     ];
     if (errors.length) return setProblem(new Problem(422, '', tr('form_wrong'), '', errors));
-    const done = await send(async () => (await post<Session>('/session/password', { old_password: old, new_password: fresh })).data);
+    const done = await send(async () => {
+      await post('/settings/password', { before: old, after: fresh });
+      return (await get<Session>('/session')).data;
+    });
     if (done !== undefined) props.onDone(done);
   };
   return (
@@ -144,23 +147,23 @@ export function NewPassword(props: { isFirst: boolean; onDone: (s: Session) => v
       <FaultSummary problem={problem} />
       <TextField
         label={props.isFirst ? tr('password_given') : tr('password_old')}
-        name="old_password"
+        name="before"
         type="password"
         value={old}
         onValue={setOld}
-        fault={faults.old_password}
+        fault={faults.before}
         autoComplete="current-password"
         autoFocus={props.isFirst}
         required
       />
       <TextField
         label={tr('password_new')}
-        name="new_password"
+        name="after"
         type="password"
         hint={tr('password_hint', { n: PASSWORD_MIN })}
         value={fresh}
         onValue={setFresh}
-        fault={faults.new_password}
+        fault={faults.after}
         autoComplete="new-password"
         required
       />
@@ -187,10 +190,6 @@ export function Login() {
   useEffect(() => {
     document.title = `${title} · Vọng Gác`;
   }, [title]);
-  const done = (s: Session | null) => {
-    if (s && 'person' in s) enter(s);
-    else if (who) session.set({ ...who, person: { ...who.person, must_change_password: false } });
-  };
   return (
     <main class="door" id="main">
       <div class="door-top">
@@ -205,7 +204,7 @@ export function Login() {
         <h1>{title}</h1>
         {mustChange && <p class="muted">{tr('password_first_hint')}</p>}
         {mustChange ? (
-          <NewPassword isFirst onDone={done} />
+          <NewPassword isFirst onDone={enter} />
         ) : challenge ? (
           <SecondFactor challenge={challenge} onBack={() => setChallenge(null)} />
         ) : (

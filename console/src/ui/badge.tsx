@@ -27,8 +27,9 @@ export function AlertStateBadge(props: { of: string }) {
 
 const TLP_WORDS = ['CLEAR', 'GREEN', 'AMBER', 'AMBER+STRICT', 'RED'];
 
-export function Tlp(props: { of: number | null | undefined }) {
-  const word = props.of == null ? undefined : TLP_WORDS[props.of];
+export function Tlp(props: { of: number | string | null | undefined }) {
+  const { of } = props;
+  const word = typeof of === 'number' ? TLP_WORDS[of] : of?.toUpperCase().replace('_', '+');
   return word ? <span class={`tlp tlp-${word.split('+')[0]!.toLowerCase()}`}>TLP:{word}</span> : null;
 }
 

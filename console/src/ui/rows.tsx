@@ -45,7 +45,7 @@ export function shownValue(name: string, v: EvidenceRow[string] | undefined): st
 export function RowsTable(props: {
   rows: EvidenceRow[];
   caption: string;
-  next?: string | null;
+  next?: string | number | null;
   onMore?: () => void;
   total?: number | null;
   columns?: string[];

@@ -39,7 +39,7 @@ export interface TableProps<T> {
   total?: number | null;
   isEstimate?: boolean;
   unit: string; // what is counted: "cảnh báo", "máy"
-  next?: string | null;
+  next?: string | number | null;
   onMore?: () => void;
   hasKeys?: boolean;
 }
@@ -184,17 +184,16 @@ function footText<T>(n: number, props: TableProps<T>): string {
 }
 
 /* ExportLinks - the same rows as a file. */
-export function ExportLinks(props: { href: (format: 'csv' | 'xlsx') => string }) {
+export function ExportLinks<F extends string = 'csv' | 'xlsx'>(props: { formats?: F[]; href: (format: F) => string }) {
+  const formats = props.formats ?? (['csv', 'xlsx'] as F[]);
   return (
     <span class="exports">
-      <a class="button button-small" href={props.href('csv')} download>
-        <Icon name="download" />
-        CSV
-      </a>
-      <a class="button button-small" href={props.href('xlsx')} download>
-        <Icon name="download" />
-        XLSX
-      </a>
+      {formats.map((f) => (
+        <a key={f} class="button button-small" href={props.href(f)} download>
+          <Icon name="download" />
+          {f.toUpperCase()}
+        </a>
+      ))}
     </span>
   );
 }

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * unit/tree - the bodies below one another. Few are drawn at a time: what is folded is not on the page, so that a province with
+ * three thousand bodies opens at once on an old machine.
+ */
+import { useMemo, useState } from 'preact/hooks';
+import type { Page, UnitNode } from '../api/types';
+import { setQuery, to } from '../app/router';
+import { compareVietnamese, matches } from '../text/collate';
+import { tr, trOr } from '../text/catalogue';
+import { formatDay, formatNumber } from '../text/format';
+import { CheckField } from '../ui/form';
+import { Icon } from '../ui/icon';
+import { Shown, useResource } from '../ui/resource';
+import { Empty } from '../ui/states';
+
+const FOUND_SHOWN = 200;
+
+type Below = Map<number | null, UnitNode[]>;
+
+function Node(props: { of: UnitNode; below: Below; open: Set<number>; toggle: (id: number) => void }) {
+  const { of } = props;
+  const children = props.below.get(of.id) ?? [];
+  const isOpen = props.open.has(of.id);
+  return (
+    <li>
+      <div class={of.valid_to ? 'node is-past' : 'node'}>
+        {children.length > 0 ? (
+          <button
+            type="button"
+            class="button-icon"
+            aria-expanded={isOpen}
+            aria-label={tr(isOpen ? 'unit_fold' : 'unit_unfold', { name: of.name })}
+            onClick={() => props.toggle(of.id)}
+          >
+            <Icon name={isOpen ? 'down' : 'chevron'} />
+          </button>
+        ) : (
+          <span class="node-leaf" />
+        )}
+        <a href={to('units', of.id)}>{of.name}</a>
+        <span class="muted">{trOr('unit_kind_', of.kind)}</span>
+        {children.length > 0 && <span class="muted">{tr('unit_below', { n: formatNumber(children.length) })}</span>}
+        {of.counts?.alerts ? (
+          <a class="badge badge-bad" href={to('alerts', { unit: of.id })}>
+            {formatNumber(of.counts.alerts)} {tr('unit_alerts')}
+          </a>
+        ) : null}
+        {of.valid_to && <span class="badge">{tr('ended', { at: formatDay(of.valid_to) })}</span>}
+      </div>
+      {isOpen && children.length > 0 && (
+        <ul class="tree">
+          {children.map((c) => (
+            <Node key={c.id} {...props} of={c} />
+          ))}
+        </ul>
+      )}
+    </li>
+  );
+}
+
+export function UnitTree({ query }: { query: URLSearchParams }) {
+  const tree = useResource<Page<UnitNode>>('/units/tree');
+  const text = query.get('q') ?? '';
+  const hasPast = query.get('past') === '1';
+  const [open, setOpen] = useState<Set<number> | null>(null);
+  const items = useMemo(() => (tree.data?.items ?? []).filter((u) => hasPast || !u.valid_to), [tree.data, hasPast]);
+  const below = useMemo(() => {
+    const ids = new Set(items.map((u) => u.id));
+    const map: Below = new Map();
+    for (const u of items) {
+      const parent = u.parent !== null && ids.has(u.parent) ? u.parent : null;
+      map.set(parent, [...(map.get(parent) ?? []), u]);
+    }
+    for (const list of map.values()) list.sort((a, b) => compareVietnamese(a.name, b.name));
+    return map;
+  }, [items]);
+  const roots = below.get(null) ?? [];
+  const opened = open ?? new Set(roots.length <= 3 ? roots.map((r) => r.id) : []);
+  const toggle = (id: number) => {
+    const s = new Set(opened);
+    if (!s.delete(id)) s.add(id);
+    setOpen(s);
+  };
+  const found = text
+    ? items.filter((u) => matches(`${u.name} ${u.short_name ?? ''}`, text)).sort((a, b) => compareVietnamese(a.name, b.name))
+    : [];
+  return (
+    <>
+      <div class="filters">
+        <label class="filter filter-grow">
+          <span>{tr('find')}</span>
+          <input type="search" data-search value={text} onInput={(e) => setQuery({ q: e.currentTarget.value })} />
+        </label>
+        <CheckField label={tr('unit_past')} isOn={hasPast} onChange={(on) => setQuery({ past: on ? '1' : '' })} />
+      </div>
+      <Shown of={tree} lines={8}>
+        {() => {
+          if (!items.length) return <Empty title={tr('units_empty')} hint={tr('units_empty_hint')} />;
+          const shown = text ? found.slice(0, FOUND_SHOWN) : roots;
+          return (
+            <>
+              {shown.length === 0 ? (
+                <Empty title={tr('unit_not_found', { text })} />
+              ) : (
+                <ul class="tree tree-root">
+                  {shown.map((u) => (
+                    <Node key={u.id} of={u} below={text ? new Map() : below} open={opened} toggle={toggle} />
+                  ))}
+                </ul>
+              )}
+              <p class="table-foot">
+                {text
+                  ? tr('rows_of', { n: formatNumber(shown.length), of: formatNumber(found.length), unit: tr('count_unit_unit') })
+                  : tr('rows_all', { n: formatNumber(items.length), unit: tr('count_unit_unit') })}
+              </p>
+            </>
+          );
+        }}
+      </Shown>
+    </>
+  );
+}
