@@ -95,8 +95,8 @@ static uint32_t begins_of_type(const struct line_node *n)
     case LINE_REAL:
     case LINE_SECONDS:
     case LINE_MILLISECONDS:
-        for (char c = '0'; c <= '9'; c++)
-            bits |= begin_bit(c);
+        for (int c = '0'; c <= '9'; c++)
+            bits |= begin_bit((char)c);
         return bits | begin_bit('-');
     case LINE_WORD:
     case LINE_TEXT:

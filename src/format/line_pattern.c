@@ -229,7 +229,7 @@ static void consider(struct line_pattern *p, struct text t)
 static uint32_t shortest_choice(const struct line_node *n)
 {
     uint32_t least = UINT32_MAX;
-    for (uint32_t i = 0; i < n->n; i += 1u + (uint8_t)n->p[i])
+    for (uint32_t i = 0; n->p && i < n->n; i += 1u + (uint8_t)n->p[i])
         least = (uint8_t)n->p[i] < least ? (uint8_t)n->p[i] : least;
     return least;
 }
@@ -242,7 +242,7 @@ static void find_anchors(const struct compiler *c)
         const struct line_node *n = &c->nodes[i];
         if (n->op == LINE_SPLIT && n->other > optional_until)
             optional_until = n->other;
-        bool is_constant = n->op == LINE_CAPTURE && n->type == LINE_ONE_OF && n->n == 1u + (uint8_t)n->p[0];
+        bool is_constant = n->op == LINE_CAPTURE && n->type == LINE_ONE_OF && n->n && n->p && n->n == 1u + (uint8_t)n->p[0];
         if (i < optional_until)
             continue;
         if (n->op == LINE_LITERAL)

@@ -615,6 +615,7 @@ static int read_documents(struct reader *r, yaml_parser_t *parser)
         }
         r->document = &document;
         int e = read_decoder(r, root);
+        r->document = NULL;
         yaml_document_delete(&document);
         if (e)
             return e;

