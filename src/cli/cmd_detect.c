@@ -36,6 +36,7 @@ struct detect {
     struct sigma_matcher *matcher;
     struct sigma_correlator *correlator;
     struct line_decoders *decoders;
+    struct log_memory *memory; /* from file to file; NULL will do */
     struct sigma_entities entities;
     uint16_t record_id, path;
     struct table table;
@@ -134,7 +135,7 @@ static void read_file(struct detect *d, enum log_format format)
 {
     const char *path = d->args->operands[d->source];
     d->first_row = 0;
-    struct log_options o = {.format = format, .zone_s = ZONE_VIETNAM_S};
+    struct log_options o = {.format = format, .zone_s = ZONE_VIETNAM_S, .memory = d->memory};
     struct log_account account = {0};
     struct fault f = {0};
     _cleanup_close_ int fd = cli_open(path);
@@ -226,6 +227,7 @@ static int prepare(struct detect *d, struct fault *f)
 
 static void release(struct detect *d)
 {
+    log_memory_free(d->memory); /* before the names and decoders it was filled with */
     sigma_matcher_free(d->matcher);
     sigma_correlator_free(d->correlator);
     if (d->decoders)
@@ -283,6 +285,7 @@ int cli_detect(const struct cli_args *a)
         return cli_fail(&f);
     }
     table_begin(&d.table, format, columns, sizeof columns / sizeof *columns);
+    d.memory = log_memory_new();
     for (d.source = 0; d.source < a->n_operands; d.source++)
         read_file(&d, input);
     if (!a->n_operands)

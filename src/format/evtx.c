@@ -112,6 +112,21 @@ int evtx_new(struct evtx **ret, const struct evtx_options *options)
     return 0;
 }
 
+void evtx_again(struct evtx *e, bool may_recover)
+{
+    evtx_known_fini(e);
+    e->options.may_recover = may_recover;
+    e->counters = (struct evtx_counters){0};
+    e->refusal = (struct evtx_refusal){0};
+    e->record.n_bytes = 0;
+    e->file = e->chunk = NULL;
+    e->n_file = e->next_chunk = 0;
+    e->next_number = e->chunk_base = 0;
+    e->state = STATE_IDLE;
+    e->is_stream = false;
+    programs_clear(e);
+}
+
 void evtx_free(struct evtx *e)
 {
     if (!e)

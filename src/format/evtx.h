@@ -233,6 +233,8 @@ struct evtx;
 
 /* evtx_new - a decoder; free it with evtx_free. Return: 0 or -ENOMEM. */
 int evtx_new(struct evtx **ret, const struct evtx_options *options);
+/* evtx_again - as a new one with other options for carving: nothing of the file before is known any more. Its memory is kept. */
+void evtx_again(struct evtx *e, bool may_recover);
 /* evtx_free - NULL is fine. */
 void evtx_free(struct evtx *e);
 

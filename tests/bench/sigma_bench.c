@@ -114,15 +114,17 @@ static double read_files(struct bench *b, log_sink sink)
 {
     struct fault f;
     double begun = cpu_s();
+    struct log_memory *memory = log_memory_new();
     b->n_events = b->n_bytes = 0;
     for (int i = 0; i < b->n_files; i++) {
-        struct log_options o = {.zone_s = 7 * 3600, .arrived_us = 1700000000000000};
+        struct log_options o = {.zone_s = 7 * 3600, .arrived_us = 1700000000000000, .memory = memory};
         struct log_account account;
         _cleanup_close_ int fd = open(b->files[i], O_RDONLY | O_CLOEXEC);
         if (fd < 0 || log_read(fd, &o, b->names, b->decoders, sink, NULL, b, &account, &f) < 0)
             exit(1);
         b->n_bytes += account.n_bytes;
     }
+    log_memory_free(memory);
     return cpu_s() - begun;
 }
 

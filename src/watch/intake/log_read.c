@@ -6,13 +6,15 @@
 #include "watch/intake/log_read.h"
 
 #include "base/clock.h"
+#include "format/evtx.h"
 #include "watch/intake/log_read_own.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { PIECE = 1 << 18, LOOK = 1 << 16 };
+enum { PIECE = 1 << 18, LOOK = 1 << 16, KEPT_BYTES = 1 << 20 };
 /* a record at its limit and a piece behind it; UTF-16 may grow by half */
 #define WINDOW_MAX (EVENT_ORIGINAL_MAX + 4u * PIECE)
 
@@ -256,7 +258,8 @@ static int one_row(struct log_reading *r, struct text line, const void *context)
 
 int log_read_zeek(struct log_reading *r)
 {
-    return each_line(r, one_row, NULL);
+    r->zeek = event_zeek_new(r->names);
+    return !r->zeek ? -ENOMEM : each_line(r, one_row, NULL);
 }
 
 /* --- what kind of file ------------------------------------------------------------------------------------ */
@@ -363,12 +366,23 @@ static int open_reading(struct log_reading *r, int fd, const struct line_decoder
         r->source.path = (struct text){o->path, strlen(o->path)};
     if (!fstat(fd, &st) && S_ISREG(st.st_mode))
         r->source.known_us = st.st_mtim.tv_sec * US_PER_SECOND;
-    r->events = events_new(r->names);
-    r->decoder = event_decoder_new(r->names, decoders);
-    r->zeek = event_zeek_new(r->names);
-    if (!r->events || !r->decoder || !r->zeek)
+    struct log_memory *m = r->memory;
+    if (!m->events)
+        m->events = events_new(r->names);
+    if (!m->decoder)
+        m->decoder = event_decoder_new(r->names, decoders);
+    if (!m->events || !m->decoder)
         return -ENOMEM;
-    int rc = unpack_new(fd, &r->unpack);
+    events_clear(m->events);
+    event_decoder_source(m->decoder);
+    r->events = m->events;
+    r->decoder = m->decoder;
+    r->bytes = m->bytes;
+    buf_clear(&r->bytes);
+    r->bytes.max = WINDOW_MAX;
+    m->bytes = (struct buf){0};
+    int rc = m->unpack ? unpack_again(m->unpack, fd) : unpack_new(fd, &m->unpack);
+    r->unpack = m->unpack;
     if (!rc && o->max_bytes)
         unpack_limit(r->unpack, o->max_bytes);
     return rc;
@@ -424,23 +438,46 @@ static void close_reading(struct log_reading *r)
         r->account->n_bytes_in = unpack_bytes_in(r->unpack);
         r->account->n_bytes = unpack_bytes_out(r->unpack);
     }
-    unpack_free(r->unpack);
     event_zeek_free(r->zeek);
-    event_decoder_free(r->decoder);
-    events_free(r->events);
-    buf_fini(&r->bytes);
+    r->memory->bytes = r->bytes;
+    if (r->bytes.capacity > KEPT_BYTES)
+        buf_fini(&r->memory->bytes);
+}
+
+static void memory_fini(struct log_memory *m)
+{
+    unpack_free(m->unpack);
+    event_decoder_free(m->decoder);
+    evtx_free(m->evtx);
+    events_free(m->events);
+    buf_fini(&m->bytes);
+    buf_fini(&m->xml);
+}
+
+struct log_memory *log_memory_new(void)
+{
+    return calloc(1, sizeof(struct log_memory));
+}
+
+void log_memory_free(struct log_memory *m)
+{
+    if (m)
+        memory_fini(m);
+    free(m);
 }
 
 int log_read(int fd, const struct log_options *o, struct event_names *names, const struct line_decoders *decoders,
              log_sink sink, log_refuse refuse, void *context, struct log_account *ret, struct fault *f)
 {
-    struct log_reading r = {.o = o, .names = names, .sink = sink, .refuse = refuse, .context = context, .account = ret,
-                            .bytes = {.max = WINDOW_MAX}, .line = 1};
+    struct log_memory own = {0};
+    struct log_reading r = {.memory = o->memory ? o->memory : &own, .o = o, .names = names, .sink = sink, .refuse = refuse, .context = context, .account = ret,
+                            .line = 1};
     *ret = (struct log_account){.kind = "", .packing = ""};
     int rc = open_reading(&r, fd, decoders);
     if (!rc)
         rc = read_all(&r);
     close_reading(&r);
+    memory_fini(&own);
     if (rc == -ENOMEM)
         return FAULT(f, rc, no_memory, "reading logs");
     if (rc < 0)

@@ -62,7 +62,16 @@ struct log_options {
     bool has_offset;     /* put log.offset: where in the unpacked file the record begins */
     struct text address, sender; /* who sent it; empty: not put. Borrowed for the call */
     uint64_t max_bytes;  /* unpacked; what is larger is refused as a whole. 0: the limits of unpack */
+    struct log_memory *memory; /* of who reads many files; NULL: none */
 };
+
+/*
+ * struct log_memory - what reading takes, kept from one file to the next by one thread: batch, decoders, buffers. Nothing of a
+ * file is in it when the next is read. It is filled by log_read with the names and decoders given first; they must outlive it
+ * and be the same each time.
+ */
+struct log_memory *log_memory_new(void);
+void log_memory_free(struct log_memory *m);
 
 /* one record that was refused */
 struct log_refused {

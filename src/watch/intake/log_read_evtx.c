@@ -143,12 +143,18 @@ static int each_chunk(struct evtx_reading *x)
 
 int log_read_evtx(struct log_reading *r)
 {
+    struct log_memory *m = r->memory;
     struct evtx_options o = {.may_recover = r->o->may_recover, .has_xml = true};
-    struct evtx_reading x = {.r = r, .xml = {.max = EVENT_ORIGINAL_MAX}};
-    int rc = evtx_new(&x.decoder, &o);
+    struct evtx_reading x = {.r = r, .xml = m->xml};
+    int rc = 0;
+    x.xml.max = EVENT_ORIGINAL_MAX;
+    if (!m->evtx)
+        rc = evtx_new(&m->evtx, &o);
+    else
+        evtx_again(m->evtx, o.may_recover);
+    x.decoder = m->evtx;
     if (!rc)
         rc = each_chunk(&x);
-    evtx_free(x.decoder);
-    buf_fini(&x.xml);
+    m->xml = x.xml;
     return rc;
 }

@@ -7,7 +7,19 @@
 #include "watch/intake/log_read.h"
 #include "watch/intake/unpack.h"
 
+struct evtx;
+
+/* kept for the next file */
+struct log_memory {
+    struct events *events;
+    struct event_decoder *decoder;
+    struct evtx *evtx;
+    struct buf bytes, xml;
+    struct unpack *unpack;
+};
+
 struct log_reading {
+    struct log_memory *memory; /* o->memory, or one of this file's own */
     const struct log_options *o;
     struct event_names *names;
     struct event_decoder *decoder;

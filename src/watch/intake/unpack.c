@@ -52,11 +52,6 @@ int unpack_new(int fd, struct unpack **ret)
     return 0;
 }
 
-void unpack_limit(struct unpack *u, uint64_t max_bytes)
-{
-    u->max_out = max_bytes;
-}
-
 static void close_stream(struct unpack *u)
 {
     if (!u->is_open)
@@ -70,6 +65,19 @@ static void close_stream(struct unpack *u)
     else if (u->kind == UNPACK_BZIP2)
         BZ2_bzDecompressEnd(&u->bzip2);
     u->is_open = false;
+}
+
+int unpack_again(struct unpack *u, int fd)
+{
+    close_stream(u);
+    memset(u, 0, offsetof(struct unpack, buffer));
+    u->fd = fd;
+    return 0;
+}
+
+void unpack_limit(struct unpack *u, uint64_t max_bytes)
+{
+    u->max_out = max_bytes;
 }
 
 void unpack_free(struct unpack *u)

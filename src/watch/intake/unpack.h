@@ -28,6 +28,8 @@ struct unpack;
 bool unpack_is_device(int fd);
 /* unpack_new - @fd: borrowed. Return: 0 or -ENOMEM. */
 int unpack_new(int fd, struct unpack **ret);
+/* unpack_again - @u as unpack_new would make it for @fd; its memory is kept. Return: 0. */
+int unpack_again(struct unpack *u, int fd);
 void unpack_free(struct unpack *u);
 /* unpack_limit - a limit of one's own, for what is packed with nothing, too: more is UNPACK_BOMB. */
 void unpack_limit(struct unpack *u, uint64_t max_bytes);
