@@ -2,7 +2,7 @@
 /* desk/duty: an alert nobody takes reaches the next person to the second; a crash doubles nothing; an answer with the code ends it. */
 #include "base/clock.h"
 #include "desk/alert/alert_db.h"
-#include "desk/duty/duty_wake.h"
+#include "desk/duty/duty_send.h"
 #include "state/trail.h"
 
 #include <setjmp.h>
@@ -308,6 +308,48 @@ static void a_node_that_was_down_does_not_fire_its_whole_ladder(void **state)
     assert_int_equal(box.all[0].person, TECHNICAL);
 }
 
+static void a_message_leaves_by_the_spool_and_its_answer_comes_back_by_the_inbox(void **state)
+{
+    (void)state;
+    struct fault f = {0};
+    struct duty_channels c = {.sms_spool = directory, .sms_inbox = path};
+    struct duty_message m = {.channel = DUTY_SMS, .uuid = "u-1", .address = "+84912345671", .text = "VONG GAC"};
+    char proof[100], name[128], text[200] = "", inbox[96];
+    unsigned n;
+    assert_int_equal(duty_send(&c, &m, proof, sizeof(proof)), 0);
+    snprintf(name, sizeof(name), "%s/vonggac-u-1", directory);
+    FILE *in = fopen(name, "r");
+    assert_non_null(in);
+    assert_true(fread(text, 1, sizeof(text) - 1, in) > 0);
+    fclose(in);
+    assert_string_equal(text, "To: 84912345671\n\nVONG GAC\n");
+    m.channel = DUTY_MAIL;
+    assert_true(duty_send(&c, &m, proof, sizeof(proof)) < 0); /* not configured: at once, with the reason */
+    assert_non_null(strstr(proof, "mail"));
+
+    raise_alert(1, ALERT_CRITICAL);
+    run_until(MIDNIGHT, MIDNIGHT + 5 * MIN);
+    snprintf(inbox, sizeof(inbox), "%s/in", directory);
+    snprintf(name, sizeof(name), "mkdir %s", inbox);
+    assert_int_equal(system(name), 0);
+    c.sms_inbox = inbox;
+    snprintf(name, sizeof(name), "%s/GSM1.a", inbox);
+    in = fopen(name, "w");
+    fprintf(in, "From: 84912345671\nReceived: 26-02-17 00:06:00\n\n%06lld\n", (long long)ask("SELECT code FROM duty_wake"));
+    fclose(in);
+    snprintf(name, sizeof(name), "%s/GSM1.b", inbox);
+    in = fopen(name, "w");
+    fputs("no header here", in);
+    fclose(in);
+    assert_int_equal(duty_inbox(&c, pool, MIDNIGHT + 6 * MIN, &n, &f), 0);
+    assert_int_equal(n, 2);
+    assert_int_equal(ask("SELECT state FROM alert"), ALERT_OPEN);
+    assert_int_equal(duty_inbox(&c, pool, MIDNIGHT + 6 * MIN, &n, &f), 0);
+    assert_int_equal(n, 0); /* one is gone, the other stands as refused */
+    snprintf(name, sizeof(name), "%s/GSM1.b.refused", inbox);
+    assert_int_equal(access(name, F_OK), 0);
+}
+
 static void the_roster_of_the_moment_is_asked(void **state)
 {
     (void)state;
@@ -332,6 +374,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_cannot_be_sent_costs_no_time, begin, end),
         cmocka_unit_test_setup_teardown(a_crash_while_sending_doubles_nothing_and_the_next_follows_at_once, begin, end),
         cmocka_unit_test_setup_teardown(a_node_that_was_down_does_not_fire_its_whole_ladder, begin, end),
+        cmocka_unit_test_setup_teardown(a_message_leaves_by_the_spool_and_its_answer_comes_back_by_the_inbox, begin, end),
         cmocka_unit_test_setup_teardown(the_roster_of_the_moment_is_asked, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

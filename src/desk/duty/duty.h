@@ -42,8 +42,9 @@ int duty_policy_read(const char *path, struct duty_policy *ret, struct fault *f)
 /* duty_phone - +84..., 0..., with blanks, dots or dashes, as +84 and digits; "" if it is no phone number. Return: @out. */
 const char *duty_phone(struct text t, char out[24]);
 /*
- * duty_sms - one message: severity, what, where, code; without diacritics, at most 160 characters, cut in the title. Return: @out.
+ * duty_sms - one message: severity, what, where, code; no diacritics, at most 160 characters, cut in the title. Return: @out.
  */
-const char *duty_sms(const char *severity, const char *title, const char *entity, const char *unit, const char *code, char out[DUTY_SMS_MAX]);
+const char *duty_sms(const char *severity, const char *title, const char *entity, const char *unit, const char *code,
+                     char out[DUTY_SMS_MAX]);
 /* duty_code_in - whether @code stands as a word of its own in an answer, however it is written around. */
 bool duty_code_in(struct text answer, const char *code);

@@ -129,12 +129,12 @@ static void end_wake(struct db *db, int64_t wake, enum duty_wake_state state, in
     db_done(s);
 }
 
-/* end_wakes - of alerts that somebody took, or that ask nobody any more */
+/* end_wakes - of alerts that somebody took, or that ask nobody any more; system: the roster asks, not what people may see */
 static void end_wakes(const struct pass *p, struct db *db)
 {
     struct db_statement *s = db_sql(db, "SELECT w.id, a.state, a.acknowledged_us, coalesce((SELECT person FROM alert_decision d"
                                         " WHERE d.alert = a.id ORDER BY d.id LIMIT 1), 0) FROM duty_wake w JOIN alert a"
-                                        " ON a.id = w.alert WHERE w.state = 0 AND (a.state > 0 OR a.muted_by IS NOT NULL)"); /* system: as above */
+                                        " ON a.id = w.alert WHERE w.state = 0 AND (a.state > 0 OR a.muted_by IS NOT NULL)");
     while (db_next(s)) {
         int64_t wake = db_int(s, 0), by = db_int(s, 3);
         end_wake(db, wake, db_int(s, 2) && by ? DUTY_ACKNOWLEDGED : DUTY_ENDED, by, p->now_us);
@@ -235,8 +235,11 @@ static void move_wake(struct db *db, int64_t wake, int64_t step, int64_t due_us)
 static enum duty_message_state put_message(const struct pass *p, struct db *db, const struct due *d, struct duty_message *m)
 {
     const struct duty_step *step = &p->policy->ladder[d->step];
-    *m = (struct duty_message){
-        .wake = d->wake, .alert = d->alert, .channel = step->by, .person = duty_person_at(db, step->to, p->now_us)};
+    *m = (struct duty_message){.wake = d->wake,
+                               .alert = d->alert,
+                               .at_us = p->now_us,
+                               .channel = step->by,
+                               .person = duty_person_at(db, step->to, p->now_us)};
     address_of(db, m->person, step->by, m->address, sizeof(m->address));
     enum duty_message_state state = !m->person || !*m->address                    ? DUTY_EMPTY
                                     : was_asked(db, d->wake, m->person, step->by) ? DUTY_REPEATED

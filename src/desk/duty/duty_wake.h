@@ -26,6 +26,7 @@ extern const struct db_migrations duty_migrations;
 struct duty_message {
     int64_t id, wake, alert, person;
     enum duty_channel channel;
+    int64_t at_us;
     char uuid[40];              /* of the message: names its file, its Message-ID */
     char address[256];          /* +84..., or a mail address */
     char subject[512];
