@@ -52,6 +52,18 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_REFUSED = 2 };
     X(REALM, "realm", "NAME", realm)                     \
     X(RESOLVE, "resolve", NULL, resolve)                 \
     X(REMOTE, "remote", "ADDRESS[:PORT]", remote)        \
+    X(ASK, "ask", NULL, ask)                             \
+    X(QUESTIONS, "questions", "FILE", questions)         \
+    X(NAME, "name", "NAME", name)                        \
+    X(ROLE, "role", "ROLE", role)                        \
+    X(UNIT, "unit", "UNIT", unit)                        \
+    X(EMAIL, "email", "ADDRESS", email)                  \
+    X(PHONE, "phone", "NUMBER", phone)                   \
+    X(CONNECTOR, "connector", NULL, connector)           \
+    X(ALONE, "alone", NULL, alone)                       \
+    X(OBJECT, "object", "KIND:ID", object)               \
+    X(FROM, "from", "TIME", from)                        \
+    X(TO, "to", "TIME", to)                              \
     X(HELP, "help", NULL, help)
 
 enum cli_option {
@@ -130,6 +142,21 @@ int cli_lease_who(const struct cli_args *a);
 int cli_lease_batch(const struct cli_args *a);
 int cli_lease_status(const struct cli_args *a);
 int cli_lease_purge(const struct cli_args *a);
+int cli_user_add(const struct cli_args *a);
+int cli_user_list(const struct cli_args *a);
+int cli_user_show(const struct cli_args *a);
+int cli_user_disable(const struct cli_args *a);
+int cli_user_enable(const struct cli_args *a);
+int cli_user_reset_password(const struct cli_args *a);
+int cli_user_reset_totp(const struct cli_args *a);
+int cli_user_unlock(const struct cli_args *a);
+int cli_user_bind(const struct cli_args *a);
+int cli_user_unbind(const struct cli_args *a);
+int cli_grant_add(const struct cli_args *a);
+int cli_grant_list(const struct cli_args *a);
+int cli_grant_end(const struct cli_args *a);
+int cli_backup(const struct cli_args *a);
+int cli_restore(const struct cli_args *a);
 int cli_help(const struct cli_args *a);
 
 /* cli_explain - --help of one command, or of all (NULL). */

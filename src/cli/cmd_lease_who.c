@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "cli/cli.h"
+#include "cli/lease_ask.h"
 #include "cli/owner.h"
 #include "cli/table.h"
 #include "format/csv.h"
@@ -17,6 +18,7 @@
 #include "watch/lease/resolve.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +82,7 @@ struct asking {
     struct arena arena;
     struct table table;
     bool may_see_subscribers, is_table;
+    const char *data_dir; /* by its name from now on (owner.h) */
     uint64_t n_hidden;
 };
 
@@ -174,14 +177,15 @@ static void put_all(struct asking *k, const struct batch_row *b, enum lease_verd
 static int open_asking(const struct cli_args *a, struct asking *k, struct fault *f)
 {
     *k = (struct asking){.may_see_subscribers = a->value[CLI_PURPOSE] != NULL, .arena.max_bytes = (size_t)256 << 20};
-    int rc = formulas_load(a->data_dir, &k->formulas, f);
+    k->data_dir = a->value[CLI_ASK] ? cli_become_owner(a->data_dir) : a->data_dir;
+    int rc = formulas_load(k->data_dir, &k->formulas, f);
     struct lease_fresh fresh = {0};
     if (!rc)
-        rc = lease_view_open_fresh(a->data_dir, &k->view, &fresh, f);
+        rc = lease_view_open_fresh(k->data_dir, &k->view, &fresh, f);
     if (fresh.n_left)
         SAY(stderr, lease_not_gathered, message_count(fresh.n_left));
     if (rc == LEASE_EMPTY)
-        rc = k->formulas.n ? 0 : FAULT(f, rc, lease_none_yet, a->data_dir);
+        rc = k->formulas.n || a->value[CLI_ASK] ? 0 : FAULT(f, rc, lease_none_yet, a->data_dir);
     if (!rc) {
         rc = lease_resolver_new(k->view, &k->formulas, &k->resolver);
         if (rc)
@@ -191,6 +195,22 @@ static int open_asking(const struct cli_args *a, struct asking *k, struct fault 
     if (!rc && k->view && lease_view_n_damaged(k->view, &why))
         SAY(stderr, cli_fault, why);
     return rc;
+}
+
+/* renew_resolver - the view has more rows now. */
+static int renew_resolver(struct asking *k, struct fault *f)
+{
+    lease_resolver_free(k->resolver);
+    k->resolver = NULL;
+    int rc = lease_resolver_new(k->view, &k->formulas, &k->resolver);
+    return rc ? FAULT(f, rc, store_read_failed, "leases", strerrordesc_np(-rc)) : 0;
+}
+
+/* has_view - for rows beside it; Return: 0 or -ENOMEM. */
+static int has_view(struct asking *k, struct fault *f)
+{
+    k->view = k->view ? k->view : lease_view_new();
+    return k->view ? 0 : FAULT(f, -ENOMEM, store_no_memory, "leases");
 }
 
 static void close_asking(struct asking *k)
@@ -261,12 +281,12 @@ static int write_audit(const struct cli_args *a, const char *action, const char 
 }
 
 /* narrow - by flows, if there are any. Return: 0, or -errno with the fault. */
-static int narrow(const struct cli_args *a, struct asking *k, const struct lease_question *q, const struct lease_remote *remote,
+static int narrow(struct asking *k, const struct lease_question *q, const struct lease_remote *remote,
                   struct lease_answer *answer, struct fault *f)
 {
     if (answer->n < 2)
         return 0;
-    int rc = k->flows ? 0 : store_view_open(a->data_dir, &k->flows, f);
+    int rc = k->flows ? 0 : store_view_open(k->data_dir, &k->flows, f);
     if (rc == STORE_EMPTY)
         return 0;
     return rc ? rc : lease_narrow(answer, q, remote, k->flows, f);
@@ -297,9 +317,31 @@ static void say_verdict(const struct asking *k, const struct lease_answer *answe
         SAY(stderr, lease_hidden, message_count(k->n_hidden));
 }
 
+/* resolve - from what is here; if that leaves it open and --ask was given, once more with what the owner's system says. */
+static int resolve(struct asking *k, struct lease_ask *ask, const struct lease_question *q, struct lease_answer *answer, struct fault *f)
+{
+    struct lease_overlay more;
+    if (lease_resolve(k->resolver, q, &k->arena, answer))
+        return FAULT(f, -ENOMEM, store_no_memory, "leases");
+    if (!lease_ask_wants(ask, answer))
+        return 0;
+    int rc = has_view(k, f);
+    if (!rc)
+        rc = lease_overlay_begin(&more, k->view, f);
+    if (rc)
+        return rc;
+    rc = lease_ask_one(ask, q, &more, f);
+    int e = lease_overlay_end(&more);
+    rc = rc ? rc : e ? e : renew_resolver(k, f);
+    if (!rc && lease_resolve(k->resolver, q, &k->arena, answer))
+        rc = FAULT(f, -ENOMEM, store_no_memory, "leases");
+    return rc;
+}
+
 int cli_lease_who(const struct cli_args *a)
 {
     struct asking k;
+    struct lease_ask ask;
     struct lease_question q;
     struct lease_answer answer;
     struct fault f = {0};
@@ -313,14 +355,17 @@ int cli_lease_who(const struct cli_args *a)
         SAY(stderr, lease_bad_address, given);
         return EXIT_FAILED;
     }
-    int rc = open_asking(a, &k, &f);
-    if (!rc) {
-        rc = lease_resolve(k.resolver, &q, &k.arena, &answer);
-        if (rc)
-            (void)FAULT(&f, rc, store_no_memory, "leases");
+    if (lease_ask_begin(&ask, a)) {
+        lease_ask_end(&ask);
+        return EXIT_FAILED;
     }
+    int rc = open_asking(a, &k, &f);
+    if (!rc)
+        rc = resolve(&k, &ask, &q, &answer, &f);
+    lease_ask_say(&ask);
+    lease_ask_end(&ask);
     if (!rc && given)
-        rc = narrow(a, &k, &q, &remote, &answer, &f);
+        rc = narrow(&k, &q, &remote, &answer, &f);
     if (rc) {
         close_asking(&k);
         return cli_fail(&f);
@@ -355,12 +400,17 @@ static const char *const batch_names[B_N][BATCH_NAMES] = {
 
 struct batch {
     struct asking k;
+    struct lease_ask ask;
+    struct lease_overlay more;  /* what others answer */
+    int (*each)(struct batch *b, const struct csv_record *r); /* of every row: ask_row, then answer_row */
+    FILE *questions;            /* what stays open goes there; NULL: nowhere */
     const struct cli_args *a;
     struct csv_reader csv;
     uint16_t at[B_N]; /* index + 1 */
     int zone_s;
     int64_t skew_us;
-    uint64_t n_rows, n_refused, n[3]; /* by verdict */
+    uint64_t n_rows, n_refused, n_open, n[3]; /* by verdict */
+    struct fault *fault;
 };
 
 static bool take_header(struct batch *b, const struct csv_record *r)
@@ -383,7 +433,7 @@ static int question_of(const struct batch *b, const struct csv_record *r, struct
 {
     struct text address = batch_field(b, r, B_ADDRESS), port = batch_field(b, r, B_PORT), time = batch_field(b, r, B_TIME),
                 until = batch_field(b, r, B_UNTIL);
-    uint64_t number;
+    uint64_t number = 0;
     int64_t from_us, until_us;
     char text[96];
     *q = (struct lease_question){.port = -1};
@@ -415,6 +465,33 @@ static bool remote_of(const struct batch *b, const struct csv_record *r, struct 
     return true;
 }
 
+/* ask_row - the first pass: what stays open here is asked of others. */
+static int ask_row(struct batch *b, const struct csv_record *r)
+{
+    struct lease_question q;
+    struct lease_answer answer;
+    if (question_of(b, r, &q))
+        return 0; /* the second pass says so */
+    arena_fini(&b->k.arena);
+    int rc = lease_resolve(b->k.resolver, &q, &b->k.arena, &answer);
+    return rc || !lease_ask_wants(&b->ask, &answer) ? rc : lease_ask_one(&b->ask, &q, &b->more, b->fault);
+}
+
+/* put_open - a row that stays open, in the form that `lease import` and other systems read. */
+static void put_open(struct batch *b, const struct batch_row *row, const struct lease_answer *answer)
+{
+    char address[IP_TEXT_MAX], from[TIME_TEXT_MAX], to[TIME_TEXT_MAX], port[8] = "";
+    if (!b->questions || (answer->verdict == LEASE_ONE && answer->candidates[0].confidence != LEASE_POSSIBLE))
+        return;
+    ip_format(&row->q.address, address);
+    clock_format_utc(row->q.at_us - row->q.skew_us, from);
+    clock_format_utc(row->q.at_us + row->q.skew_us, to);
+    if (row->q.port >= 0)
+        snprintf(port, sizeof(port), "%d", row->q.port);
+    fprintf(b->questions, "%llu,%s,%s,%s,%s\n", (unsigned long long)row->row, address, port, from, to);
+    b->n_open++;
+}
+
 static int answer_row(struct batch *b, const struct csv_record *r)
 {
     struct batch_row row = {.row = r->row};
@@ -431,9 +508,10 @@ static int answer_row(struct batch *b, const struct csv_record *r)
     struct fault f;
     int rc = lease_resolve(b->k.resolver, &row.q, &b->k.arena, &answer);
     if (!rc && remote_of(b, r, &remote))
-        rc = narrow(b->a, &b->k, &row.q, &remote, &answer, &f);
+        rc = narrow(&b->k, &row.q, &remote, &answer, &f);
     if (rc)
         return rc;
+    put_open(b, &row, &answer);
     b->n[answer.verdict]++;
     if (answer.n) {
         put_all(&b->k, &row, answer.verdict, &row.q.address, "", answer.candidates, answer.n);
@@ -476,8 +554,8 @@ static int answer_all(struct batch *b, int fd, const char *name, struct fault *f
     int rc;
     while ((rc = next(b, fd, &r)) != CSV_END) {
         if (rc == CSV_REFUSED) {
-            b->n_rows++;
-            b->n_refused++;
+            b->n_rows += b->each == answer_row;
+            b->n_refused += b->each == answer_row;
             continue;
         }
         if (!rc && !has_header) {
@@ -487,11 +565,84 @@ static int answer_all(struct batch *b, int fd, const char *name, struct fault *f
             continue;
         }
         if (!rc)
-            rc = answer_row(b, &r);
+            rc = b->each(b, &r);
+        if (rc < 0 && f->code)
+            return rc;
         if (rc < 0)
             return FAULT(f, rc, store_read_failed, name, strerrordesc_np(-rc));
     }
     return has_header ? 0 : FAULT(f, 1, lease_batch_no_columns, name);
+}
+
+/* read_list - all of it from its beginning, each row to b->each. */
+static int read_list(struct batch *b, int fd, const char *name, struct fault *f)
+{
+    memset(b->at, 0, sizeof(b->at));
+    csv_init(&b->csv, &(struct csv_options){.comment = '#'});
+    int rc = answer_all(b, fd, name, f);
+    csv_fini(&b->csv);
+    return rc;
+}
+
+/* ask_others - before anything is answered: the rows they know are then weighed with ours. */
+static int ask_others(struct batch *b, int fd, const char *name, struct fault *f)
+{
+    if (!b->ask.client)
+        return 0;
+    int rc = has_view(&b->k, f);
+    if (!rc)
+        rc = lease_overlay_begin(&b->more, b->k.view, f);
+    if (rc)
+        return rc;
+    b->each = ask_row;
+    rc = read_list(b, fd, name, f);
+    int e = lease_overlay_end(&b->more);
+    lease_ask_say(&b->ask);
+    if (!rc && !e && lseek(fd, 0, SEEK_SET) < 0)
+        rc = FAULT(f, -errno, lease_needs_file, name);
+    return rc ? rc : e ? e : renew_resolver(&b->k, f);
+}
+
+static int open_questions(struct batch *b, const char *path)
+{
+    cli_as_invoker();
+    int fd = path ? openat(cli_open_at(), path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1, e = errno;
+    cli_as_owner();
+    b->questions = fd < 0 ? NULL : fdopen(fd, "w");
+    if (path && !b->questions) {
+        SAY(stderr, store_write_failed, path, strerrordesc_np(e));
+        return 1;
+    }
+    if (path)
+        fputs("row,address,port,from,to\n", b->questions);
+    return 0;
+}
+
+/* close_batch - Return: 0, or 1 after saying that the questions could not be written. */
+static int close_batch(struct batch *b)
+{
+    int status = 0;
+    if (b->questions && fclose(b->questions)) {
+        SAY(stderr, store_write_failed, b->a->value[CLI_QUESTIONS], strerrordesc_np(errno));
+        status = 1;
+    } else if (b->questions) {
+        SAY(stderr, lease_questions_written, message_count(b->n_open), b->a->value[CLI_QUESTIONS]);
+    }
+    lease_ask_end(&b->ask);
+    close_asking(&b->k);
+    return status;
+}
+
+static int run_batch(struct batch *b, int fd, enum cli_format format, struct fault *f)
+{
+    const char *name = b->a->operands[0];
+    int rc = ask_others(b, fd, name, f);
+    if (rc)
+        return rc;
+    b->each = answer_row;
+    b->k.is_table = format == CLI_TABLE;
+    table_begin(&b->k.table, format, batch_columns, N_BATCH);
+    return read_list(b, fd, name, f);
 }
 
 int cli_lease_batch(const struct cli_args *a)
@@ -501,30 +652,27 @@ int cli_lease_batch(const struct cli_args *a)
     struct fault f = {0};
     enum cli_format format = CLI_CSV;
     struct cli_args no_operands = *a;
+    int64_t ignored;
     no_operands.n_operands = 0;
     if ((a->value[CLI_FORMAT] && cli_format(a, &format)) || read_question(&no_operands, &defaults))
         return EXIT_FAILED;
     _cleanup_close_ int fd = cli_open(a->operands[0]);
     if (fd < 0)
         return EXIT_FAILED;
-    int64_t ignored;
-    b = (struct batch){.a = a, .skew_us = defaults.skew_us};
-    if (read_at(a, &b.zone_s, &ignored))
+    b = (struct batch){.a = a, .skew_us = defaults.skew_us, .fault = &f};
+    if (read_at(a, &b.zone_s, &ignored) || lease_ask_begin(&b.ask, a) || open_questions(&b, a->value[CLI_QUESTIONS])) {
+        lease_ask_end(&b.ask);
         return EXIT_FAILED;
+    }
     int rc = open_asking(a, &b.k, &f);
     if (!rc && write_audit(a, "lease.batch", a->operands[0], NULL)) {
-        close_asking(&b.k);
+        (void)close_batch(&b);
         return EXIT_FAILED;
     }
-    if (!rc) {
-        b.k.is_table = format == CLI_TABLE;
-        table_begin(&b.k.table, format, batch_columns, N_BATCH);
-        csv_init(&b.csv, &(struct csv_options){.comment = '#'});
-        rc = answer_all(&b, fd, a->operands[0], &f);
-        csv_fini(&b.csv);
-    }
+    if (!rc)
+        rc = run_batch(&b, fd, format, &f);
     if (rc) {
-        close_asking(&b.k);
+        (void)close_batch(&b);
         return cli_fail(&f);
     }
     int status = table_end(&b.k.table) ? EXIT_FAILED : b.n_refused ? EXIT_REFUSED : EXIT_DONE;
@@ -532,6 +680,5 @@ int cli_lease_batch(const struct cli_args *a)
         message_count(b.n[LEASE_NONE]), message_count(b.n_refused));
     if (b.k.n_hidden)
         SAY(stderr, lease_hidden, message_count(b.k.n_hidden));
-    close_asking(&b.k);
-    return status;
+    return close_batch(&b) ? EXIT_FAILED : status;
 }

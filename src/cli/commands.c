@@ -7,6 +7,7 @@
 #include <limits.h>
 
 #define WINDOW (CLI_BIT(SINCE) | CLI_BIT(UNTIL))
+#define REASON CLI_BIT(PURPOSE)
 
 const struct cli_command cli_commands[] = {
     {"import flows", "FILE...", CLI_BIT(ZONE) | CLI_BIT(AGAIN) | CLI_BIT(MAP), 1, UINT_MAX, MSG_sum_import_flows,
@@ -40,13 +41,32 @@ const struct cli_command cli_commands[] = {
      CLI_BIT(KIND) | CLI_BIT(ZONE) | CLI_BIT(AT) | CLI_BIT(GATEWAY) | CLI_BIT(REALM) | CLI_BIT(AGAIN), 1, UINT_MAX,
      MSG_sum_lease_import, MSG_help_lease_import, cli_lease_import},
     {"lease gather", "", 0, 0, 0, MSG_sum_lease_gather, MSG_help_lease_gather, cli_lease_gather},
-    {"lease who", "ADDRESS[:PORT]", CLI_BIT(AT) | CLI_BIT(SKEW) | CLI_BIT(ZONE) | CLI_BIT(REMOTE) | CLI_BIT(PURPOSE), 1, 1,
+    {"lease who", "ADDRESS[:PORT]", CLI_BIT(AT) | CLI_BIT(SKEW) | CLI_BIT(ZONE) | CLI_BIT(REMOTE) | CLI_BIT(PURPOSE) | CLI_BIT(ASK) | CLI_BIT(CONFIG), 1, 1,
      MSG_sum_lease_who, MSG_help_lease_who, cli_lease_who},
-    {"lease batch", "FILE", CLI_BIT(SKEW) | CLI_BIT(ZONE) | CLI_BIT(PURPOSE), 1, 1, MSG_sum_lease_batch, MSG_help_lease_batch,
-     cli_lease_batch},
+    {"lease batch", "FILE", CLI_BIT(SKEW) | CLI_BIT(ZONE) | CLI_BIT(PURPOSE) | CLI_BIT(ASK) | CLI_BIT(CONFIG) | CLI_BIT(QUESTIONS), 1, 1,
+     MSG_sum_lease_batch, MSG_help_lease_batch, cli_lease_batch},
     {"lease status", "", 0, 0, 0, MSG_sum_lease_status, MSG_help_lease_status, cli_lease_status},
     {"lease purge", "", CLI_BIT(UNTIL) | CLI_BIT(ZONE) | CLI_BIT(PURPOSE), 0, 0, MSG_sum_lease_purge, MSG_help_lease_purge,
      cli_lease_purge},
+    {"user add", "LOGIN",
+     CLI_BIT(NAME) | CLI_BIT(ROLE) | CLI_BIT(UNIT) | CLI_BIT(EMAIL) | CLI_BIT(PHONE) | CLI_BIT(CONNECTOR) | CLI_BIT(ALONE) | CLI_BIT(TO) | REASON,
+     1, 1, MSG_sum_user_add, MSG_help_user_add, cli_user_add},
+    {"user list", "", 0, 0, 0, MSG_sum_user_list, MSG_help_user_list, cli_user_list},
+    {"user show", "LOGIN", 0, 1, 1, MSG_sum_user_show, MSG_help_user_show, cli_user_show},
+    {"user disable", "LOGIN", REASON, 1, 1, MSG_sum_user_disable, MSG_help_user_disable, cli_user_disable},
+    {"user enable", "LOGIN", REASON, 1, 1, MSG_sum_user_enable, MSG_help_user_enable, cli_user_enable},
+    {"user reset-password", "LOGIN", REASON, 1, 1, MSG_sum_user_reset_password, MSG_help_user_reset_password, cli_user_reset_password},
+    {"user reset-totp", "LOGIN", REASON, 1, 1, MSG_sum_user_reset_totp, MSG_help_user_reset_totp, cli_user_reset_totp},
+    {"user unlock", "LOGIN", REASON, 1, 1, MSG_sum_user_unlock, MSG_help_user_unlock, cli_user_unlock},
+    {"user bind", "LOGIN ROLE", CLI_BIT(UNIT) | CLI_BIT(ALONE) | CLI_BIT(TO) | REASON, 2, 2, MSG_sum_user_bind, MSG_help_user_bind,
+     cli_user_bind},
+    {"user unbind", "LOGIN BINDING", REASON, 2, 2, MSG_sum_user_unbind, MSG_help_user_unbind, cli_user_unbind},
+    {"grant add", "LOGIN PERMISSION,...", CLI_BIT(UNIT) | CLI_BIT(OBJECT) | CLI_BIT(ALONE) | CLI_BIT(FROM) | CLI_BIT(TO) | REASON, 2, 2,
+     MSG_sum_grant_add, MSG_help_grant_add, cli_grant_add},
+    {"grant list", "[LOGIN]", 0, 0, 1, MSG_sum_grant_list, MSG_help_grant_list, cli_grant_list},
+    {"grant end", "GRANT", REASON, 1, 1, MSG_sum_grant_end, MSG_help_grant_end, cli_grant_end},
+    {"backup", "FILE", 0, 1, 1, MSG_sum_backup, MSG_help_backup, cli_backup},
+    {"restore", "FILE", REASON, 1, 1, MSG_sum_restore, MSG_help_restore, cli_restore},
     {"serve", "", CLI_BIT(CONFIG) | CLI_BIT(CHECK), 0, 0, MSG_sum_serve, MSG_help_serve, cli_serve},
     {"status", "", 0, 0, 0, MSG_sum_status, MSG_help_status, cli_status},
     {"help", "[man|completion]", 0, 0, 1, MSG_sum_help, MSG_help_help, cli_help},

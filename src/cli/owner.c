@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 static int began_at = AT_FDCWD;
+static bool is_within; /* the data directory, since it was entered */
 static uid_t owner_uid;
 static gid_t owner_gid;
 
@@ -24,7 +25,7 @@ const char *cli_become_owner(const char *data_dir)
 {
     struct stat st;
     if (geteuid() != 0)
-        return data_dir;
+        return is_within ? "." : data_dir;
     if (stat(data_dir, &st)) {
         const struct passwd *p = getpwnam("vonggac");
         if (!p || file_make_dirs(data_dir, 0750) || chown(data_dir, p->pw_uid, p->pw_gid) || stat(data_dir, &st))
@@ -36,9 +37,9 @@ const char *cli_become_owner(const char *data_dir)
     if (!owner_uid || !eaccess(data_dir, X_OK))
         return data_dir;
     cli_as_invoker();
-    int is_inside = enter(data_dir);
+    is_within = enter(data_dir);
     cli_as_owner();
-    return is_inside ? "." : data_dir;
+    return is_within ? "." : data_dir;
 }
 
 int cli_open_at(void)

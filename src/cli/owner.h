@@ -9,7 +9,7 @@
 
 /*
  * cli_become_owner - nothing when not root, or when the directory is root's or missing and no user vonggac exists.
- * Return: the directory's name from now on: "." where its owner could not reach it from above (a folder of root's),
+ * May be called again. Return: the directory's name from now on: "." where its owner could not reach it from above (a folder of root's),
  * else @data_dir itself.
  */
 const char *cli_become_owner(const char *data_dir);

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/http_client.h"
 
+#include "base/file.h"
+
 #include <curl/curl.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 struct http_client {
     CURL *curl;
     struct curl_slist *headers;
-    char *ca_file;
+    int ca_fd; /* libcurl over GnuTLS takes certificates from files only; -1: none */
     size_t max_bytes;
     struct buf *body;
     bool is_too_large;
@@ -60,8 +64,10 @@ static int set_options(struct http_client *c, const struct http_client_options *
     SET(CURLOPT_WRITEFUNCTION, take_body);
     SET(CURLOPT_WRITEDATA, c);
     SET(CURLOPT_ERRORBUFFER, c->error);
-    if (c->ca_file)
-        SET(CURLOPT_CAINFO, c->ca_file);
+    char name[32];
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", c->ca_fd);
+    if (c->ca_fd >= 0)
+        SET(CURLOPT_CAINFO, name);
 #undef SET
     return r ? -ENOMEM : 0;
 }
@@ -81,10 +87,13 @@ int http_client_new(const struct http_client_options *o, struct http_client **re
     struct http_client *c = has_curl ? calloc(1, sizeof(*c)) : NULL;
     if (!c)
         return -ENOMEM;
+    c->ca_fd = -1;
     c->curl = curl_easy_init();
     c->max_bytes = o->max_bytes;
-    c->ca_file = o->ca_file ? strdup(o->ca_file) : NULL;
-    int r = !c->curl || (o->ca_file && !c->ca_file) ? -ENOMEM : add_header(c, "Accept: application/json, text/csv");
+    c->ca_fd = o->ca ? memfd_create("ca", MFD_CLOEXEC) : -1;
+    int r = !c->curl || (o->ca && c->ca_fd < 0) ? -ENOMEM : add_header(c, "Accept: application/json, text/csv");
+    if (!r && o->ca)
+        r = file_write_full(c->ca_fd, o->ca, o->n_ca);
     if (!r && o->header)
         r = add_header(c, o->header);
     if (!r)
@@ -104,7 +113,7 @@ void http_client_free(struct http_client *c)
     if (c->curl)
         curl_easy_cleanup(c->curl);
     curl_slist_free_all(c->headers);
-    free(c->ca_file);
+    file_close(&c->ca_fd);
     free(c);
 }
 

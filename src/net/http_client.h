@@ -21,7 +21,8 @@ struct http_client;
 
 struct http_client_options {
     const char *header;  /* "Authorization: Bearer ..." or NULL; copied */
-    const char *ca_file; /* PEM; NULL: those of the system; copied */
+    const char *ca;      /* certificates to trust, PEM; NULL: those of the system; copied */
+    size_t n_ca;
     int64_t timeout_us;  /* of one question, connecting included */
     size_t max_bytes;    /* of a body */
 };

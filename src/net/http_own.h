@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* net/http_own - what the server's files share: http_server.c (loop, requests, workers), http_connection.c (who is connected), http_stream.c. */
+/*
+ * net/http_own - what the server's files share: http_server.c (loop, requests, workers), http_connection.c (who is
+ * connected), http_stream.c.
+ */
 #pragma once
 
 #include "net/http_server.h"

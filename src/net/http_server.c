@@ -19,7 +19,8 @@
 
 #define HTTP_PRIORITIES "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:%SERVER_PRECEDENCE"
 
-enum { HEADERS_MAX_BYTES = 16 << 10, MEMORY_BYTES = 40 << 10, DRAIN_BYTES = 1 << 20, TICK_MS = 500, LINGER_S = 8, READER_BYTES_PER_S = 16 << 10 };
+enum { HEADERS_MAX_BYTES = 16 << 10, MEMORY_BYTES = 40 << 10, DRAIN_BYTES = 1 << 20, TICK_MS = 500, LINGER_S = 8,
+    READER_BYTES_PER_S = 16 << 10 };
 
 const char *http_header(const struct http_request *q, const char *name)
 {
@@ -312,12 +313,12 @@ static void end_workers(struct http_server *s)
     s->n_workers = 0;
 }
 
-/* turn - one round of the loop. Return: requests that are still being answered. */
-static unsigned turn(struct http_server *s, int64_t *ticked_us)
+/* turn - one round of the loop, which waits at most @most_ms. Return: requests that are still being answered. */
+static unsigned turn(struct http_server *s, int most_ms, int64_t *ticked_us)
 {
     struct epoll_event events[4];
     MHD_UNSIGNED_LONG_LONG ms;
-    int wait_ms = MHD_get_timeout(s->daemon, &ms) == MHD_YES && ms < TICK_MS ? (int)ms : TICK_MS;
+    int wait_ms = MHD_get_timeout(s->daemon, &ms) == MHD_YES && ms < (unsigned)most_ms ? (int)ms : most_ms;
     uint64_t n_events;
     (void)epoll_wait(s->epoll, events, 4, wait_ms);
     if (read(s->event, &n_events, sizeof(n_events)) < 0 && errno != EAGAIN)
@@ -338,15 +339,15 @@ static void *loop(void *context)
     struct http_server *s = context;
     int64_t ticked_us = 0;
     while (!atomic_load(&s->is_stopping))
-        (void)turn(s, &ticked_us);
+        (void)turn(s, TICK_MS, &ticked_us);
     (void)MHD_quiesce_daemon(s->daemon); /* the socket stays open for who holds it too */
     http_streams_end(s);
     int64_t until_us = clock_steady_us() + LINGER_S * US_PER_SECOND;
-    while ((turn(s, &ticked_us) || s->n_exchanges) && clock_steady_us() < until_us)
+    while ((turn(s, 20, &ticked_us) || s->n_exchanges) && clock_steady_us() < until_us)
         http_streams_end(s);
     end_workers(s);
     for (int i = 0; i < 4; i++) /* nobody may be suspended when the library ends */
-        (void)turn(s, &ticked_us);
+        (void)turn(s, 0, &ticked_us);
     MHD_stop_daemon(s->daemon);
     s->daemon = NULL;
     return NULL;
@@ -364,7 +365,8 @@ static int start_library(struct http_server *s, struct fault *f)
         more[0] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)o->certificate_pem};
         more[1] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)o->key_pem};
         more[2] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)HTTP_PRIORITIES};
-        more[3] = (struct MHD_OptionItem){o->client_ca_pem ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, (void *)(uintptr_t)o->client_ca_pem};
+        more[3] = (struct MHD_OptionItem){o->client_ca_pem ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0,
+            (void *)(uintptr_t)o->client_ca_pem};
         more[4] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
     }
     errno = 0;
