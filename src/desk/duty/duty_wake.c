@@ -216,8 +216,9 @@ static void words(const struct pass *p, struct db *db, const struct due *d, stru
         snprintf(m->text, sizeof(m->text), "%s", duty_sms(severity, title, entity, unit, d->code, sms));
     else
         snprintf(m->text, sizeof(m->text),
-                 "Cảnh báo #%lld, mức %s, "
-                 "chưa có người nhận.\n\n%s\n%s\n%s\n\n%s/alerts/%lld\n\nTrả lời thư này với mã %s để nhận việc.\nAlert #%lld (%s) is not acknowledged. Answer this mail with the code %s to take it.\n",
+                 "Cảnh báo #%lld, mức %s, chưa có người nhận.\n\n%s\n%s\n%s\n\n%s/alerts/%lld\n\n"
+                 "Trả lời thư này với mã %s để nhận việc.\nAlert #%lld (%s) is not acknowledged. "
+                 "Answer this mail with the code %s to take it.\n",
                  (long long)d->alert, severity, title, entity, unit, p->url, (long long)d->alert, d->code, (long long)d->alert,
                  severity, d->code);
 }
