@@ -94,7 +94,10 @@ struct web_desk {
     const struct trail_kind *kinds;
     size_t n_kinds;
     void *desk;
-    /* tick - called about once a second by one thread, at the office's clock; may be NULL. Return: when it wants to be called again (us), 0: as usual */
+    /*
+     * tick - called about once a second by one thread, at the office's clock; may be NULL. Return: when it wants to be called
+     * again (us), 0: as usual
+     */
     int64_t (*tick)(struct web *w, void *desk, int64_t now_us);
 };
 
@@ -117,6 +120,13 @@ bool web_has_member(const struct web_request *q, const char *name);
 void web_wrong(const struct web_request *q, const char *place, enum message_id id);
 /* web_check - Return: true: nothing was wrong; false: 422 is written. */
 bool web_check(const struct web_request *q, struct web_reply *r);
+
+/*
+ * web_write - for routes with WEB_NO_DB that first have slow work to do: @work inside a writing transaction, committed with its entry in
+ * the
+ * trail as any write is. Return: 0, for return.
+ */
+int web_write(const struct web_request *q, int (*work)(const struct web_request *q, struct web_reply *r, void *context), void *context);
 
 /* --- answering --- */
 /* web_problem - RFC 9457; the title in the reader's language from content/i18n ("problem_" + @type, a literal). Return: 0, for return. */

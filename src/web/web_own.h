@@ -147,11 +147,6 @@ static inline struct web_call *call_of(const struct web_request *q)
     return (struct web_call *)(uintptr_t)q;
 }
 
-/*
- * web_write - for routes with WEB_NO_DB that first have slow work to do: @work inside a writing transaction, committed with its entry in the
- * trail as any write is. Return: 0, for return.
- */
-int web_write(const struct web_request *q, int (*work)(const struct web_request *q, struct web_reply *r, void *context), void *context);
 /* web_who - session or token of the request. Return: 0; else the status, the problem is written. */
 int web_who(struct web_call *c, struct db *db);
 /* web_permissions_json - names of a set, in an array. */
@@ -161,7 +156,8 @@ uint64_t web_permissions_read(const struct web_request *q, const char *name);
 /* web_covers - has the caller @permissions at @unit (0: the root), and below. */
 bool web_covers(const struct web_request *q, uint64_t permissions, int64_t unit, bool is_below);
 /*
- * web_controls - may the caller act for @person: he has all that the other has, wherever the other has it; else a reset password would be a way
+ * web_controls - may the caller act for @person: he has all that the other has, wherever the other has it; else a reset password would
+ * be a way
  * up. Return: false: 403 or 404 was written.
  */
 bool web_controls(const struct web_request *q, struct web_reply *r, const struct person *p);

@@ -345,7 +345,8 @@ static bool by_address(const struct scene *c)
 {
     const struct identity_known *all[IDENTITY_KNOWN_MAX], *holder = NULL;
     size_t n = matches(c, IDENTITY_IP, all);
-    bool has_keys = c->s->keys[IDENTITY_AGENT].n || c->s->keys[IDENTITY_SERIAL].n || c->s->keys[IDENTITY_MAC].n || c->s->keys[IDENTITY_NAME].n;
+    bool has_keys = c->s->keys[IDENTITY_AGENT].n || c->s->keys[IDENTITY_SERIAL].n || c->s->keys[IDENTITY_MAC].n ||
+        c->s->keys[IDENTITY_NAME].n;
     int64_t hold_us = has_keys ? c->t->claim_us : c->t->hold_us, best = INT64_MIN;
     bool is_local = is_private(c->s->keys[IDENTITY_IP]);
     for (size_t i = 0; i < n; i++) {

@@ -13,19 +13,20 @@
  *   |                                                | another name                           | that machine, renamed             |
  *   |                                                | another serial                         | cloned agent id: apart, linked    |
  *   |                                                | other MAC and name within clone_us     | cloned agent id: apart, linked    |
- *   | agent id of several machines                   | one of them has serial, MAC or name    | that one; else the last seen, in doubt |
+ *   | agent id of several machines                   | one of them has serial, MAC or name    | that one; else the last seen    |
  *   | serial, or MAC, and a new agent id             | another agent id, same name            | that machine, agent reinstalled   |
- *   |                                                | another agent id, another name or none | re-imaged: new record, the old one ends, linked |
+ *   |                                                | another agent id, another name or none | re-imaged: new record, linked     |
  *   | serial, or MAC, no agent id or the first one   | another name                           | that machine, renamed             |
- *   | MAC                                            | another serial                         | apart, linked same_mac (a card or dock moved) |
+ *   | MAC                                            | another serial                         | apart, linked same_mac            |
  *   | name, same unit                                | other agent id, serial or MAC          | apart, linked same_name           |
  *   |                                                | no contradiction                       | that machine                      |
- *   | name, several machines of the unit             |                                        | who holds the address; else the last seen, in doubt |
+ *   | name, several machines of the unit             |                                        | who has the address; else the last |
  *   | address only, held by a machine then           | seen there within hold_us              | that machine                      |
  *   | address and keys nobody has                    | holder within claim_us, no contradiction | that machine, now identified    |
  *   |                                                | another MAC, name, serial or agent id  | address reused: a new machine     |
  *   | nothing of that                                |                                        | a new machine                     |
  *
+ * Of several that fit, the last seen is taken and the event says in_doubt; a re-imaged record ends and names its successor.
  * A key that many machines share says nothing: locally administered and virtual MACs, serials like "To be filled by O.E.M.",
  * names like "localhost", addresses of NAT pools (the caller leaves those out).
  * Limits: reentrant, no allocation, no clock; IDENTITY_LINKS links. Tests: tests/unit/test_identity.c holds the table.

@@ -48,7 +48,7 @@ static void show(struct table_report *r, uint64_t line, const char *column, enum
     size_t n = value.n < SHOWN_BYTES ? value.n : SHOWN_BYTES;
     while (n && n < value.n && ((unsigned char)value.p[n] & 0xc0) == 0x80)
         n--;
-    bool is_text = text_is_utf8(value.p, n);
+    bool is_text = n && text_is_utf8(value.p, n);
     const char *copy = is_text ? arena_text(&r->arena, value.p, n) : NULL;
     r->shown[r->n_shown++] = (struct table_refused){line, column, why, is_warning, copy ? (struct text){copy, n} : TEXT("")};
 }
@@ -148,23 +148,29 @@ static int column_of(const struct reading *g, struct text header)
     return -1;
 }
 
-/* take_header - Return: true if the record names every needed column. */
+/* take_header - Return: true if the record names every needed column, and two columns at least if it has more than one. */
 static bool take_header(struct reading *g, const struct csv_record *c)
 {
     bool seen[TABLE_COLUMNS] = {false};
+    unsigned n_known = 0, n_filled = 0;
     g->n_fields = c->n;
     for (uint32_t i = 0; i < c->n; i++) {
         int column = column_of(g, text_trim(c->fields[i]));
         g->of_field[i] = column >= 0 && !seen[column] ? column : -1;
+        n_filled += text_trim(c->fields[i]).n > 0;
+        n_known += g->of_field[i] >= 0;
         if (column >= 0)
             seen[column] = true;
     }
+    if (!n_known || (n_known == 1 && n_filled > 1))
+        return false;
     for (size_t i = 0; i < g->n_columns; i++)
         if (g->columns[i].is_needed && !seen[i])
             return false;
     for (uint32_t i = 0; i < c->n && g->report->n_unknown < TABLE_COLUMNS; i++) {
         struct text t = text_trim(c->fields[i]);
-        const char *copy = g->of_field[i] < 0 && t.n && t.n < 200 && text_is_utf8(t.p, t.n) ? arena_text(&g->report->arena, t.p, t.n) : NULL;
+        const char *copy = g->of_field[i] < 0 && t.n && t.n < 200 && text_is_utf8(t.p, t.n) ? arena_text(&g->report->arena, t.p, t.n)
+            : NULL;
         if (copy)
             g->report->unknown_headers[g->report->n_unknown++] = (struct text){copy, t.n};
     }
@@ -189,6 +195,8 @@ static int clean(struct reading *g, struct text t, struct text *ret)
         if (p[i] == '\n' || p[i] == '\r' || p[i] == '\t')
             p[i] = ' ';
     *ret = text_trim((struct text){p, t.n});
+    if (ret->n > 1 && ret->p[0] == '\'' && strchr("=+-@", ret->p[1])) /* as exports keep a spreadsheet from running it */
+        *ret = (struct text){ret->p + 1, ret->n - 1};
     return 0;
 }
 
@@ -278,12 +286,12 @@ static int take(struct reading *g, int result, struct csv_record *c)
     return 0;
 }
 
-static int read_records(struct reading *g, const uint8_t *p, size_t n, bool *ret_any)
+static int read_records(struct reading *g, char separator, const uint8_t *p, size_t n, bool *ret_any)
 {
     struct csv_reader *csv = malloc(sizeof(*csv));
     if (!csv)
         return -ENOMEM;
-    csv_init(csv, &(struct csv_options){.separator = g->is_sheet ? ',' : 0, .keep_blank = g->is_sheet});
+    csv_init(csv, &(struct csv_options){.separator = separator, .keep_blank = g->is_sheet});
     int r = csv_feed(csv, p, n), got;
     struct csv_record c;
     r = r ? r : csv_end(csv);
@@ -296,12 +304,29 @@ static int read_records(struct reading *g, const uint8_t *p, size_t n, bool *ret
     return r;
 }
 
+/* read_all - titles above the header, and commas in cells, can hide the separator: then the others are tried. */
+static int read_all(struct reading *g, const uint8_t *p, size_t n, bool *ret_any)
+{
+    static const char separators[] = {0, ';', '\t', ','};
+    int r = 0;
+    if (g->is_sheet)
+        return read_records(g, ',', p, n, ret_any);
+    for (size_t i = 0; i < sizeof(separators) && !r && !*ret_any; i++) {
+        g->n_looked = 0;
+        r = read_records(g, separators[i], p, n, ret_any);
+    }
+    return r;
+}
+
 static int no_header(const struct reading *g, struct fault *f)
 {
     char names[300];
     size_t n = 0;
+    bool needs_any = false;
     for (size_t i = 0; i < g->n_columns; i++)
-        if (g->columns[i].is_needed && n < sizeof(names) - 64)
+        needs_any |= g->columns[i].is_needed;
+    for (size_t i = 0; i < g->n_columns; i++)
+        if ((g->columns[i].is_needed || !needs_any) && n < sizeof(names) - 64)
             n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%.40s", n ? ", " : "", g->columns[i].id);
     names[n] = '\0';
     return FAULT(f, TABLE_NO_HEADER, table_no_header, names);
@@ -323,7 +348,7 @@ int table_read(const uint8_t *p, size_t n, const struct table_column *columns, s
     bool has_any = false;
     int r = g->is_sheet ? sheet_to_csv(p, n, &sheet, f) : 0;
     if (!r) {
-        r = read_records(g, g->is_sheet ? sheet.p : p, g->is_sheet ? sheet.n : n, &has_any);
+        r = read_all(g, g->is_sheet ? sheet.p : p, g->is_sheet ? sheet.n : n, &has_any);
         r = r ? FAULT(f, r, no_memory, "table_read") : has_any ? 0 : no_header(g, f);
     }
     buf_fini(&sheet);
@@ -343,14 +368,16 @@ static bool refuse(struct table_report *r, const struct table_row *row, const st
     return false;
 }
 
-bool table_time(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, int64_t otherwise, int64_t *ret)
+bool table_time(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, int64_t otherwise,
+                int64_t *ret)
 {
     struct text t = row->cells[column];
     *ret = otherwise;
     return !t.n || !clock_parse(t.p, t.n, ZONE_VIETNAM_S, ret) || refuse(r, row, c, column, TABLE_REFUSED_BAD_TIME);
 }
 
-bool table_number(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, uint64_t max, int64_t otherwise,
+bool table_number(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, uint64_t max,
+                  int64_t otherwise,
                   int64_t *ret)
 {
     uint64_t value;
@@ -363,7 +390,8 @@ bool table_number(struct table_report *r, const struct table_row *row, const str
     return true;
 }
 
-bool table_choice(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, const char *const *choices,
+bool table_choice(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column,
+                  const char *const *choices,
                   size_t n_choices, int otherwise, int *ret)
 {
     char folded[UNIT_FOLD_BYTES];

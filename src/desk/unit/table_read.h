@@ -7,7 +7,8 @@
  *         sheets have titles above it. Columns nobody knows are passed over and named in the report.
  * Out:    each row as one text per known column, trimmed; refusals by row, column and reason. What a row means is the caller's.
  * Account: rows = kept + refused.
- * Limits: TABLE_FILE_BYTES, TABLE_ROWS rows, TABLE_COLUMNS known columns, TABLE_CELL_BYTES a cell, TABLE_SHOWN refusals kept by row (all are
+ * Limits: TABLE_FILE_BYTES, TABLE_ROWS rows, TABLE_COLUMNS known columns, TABLE_CELL_BYTES a cell, TABLE_SHOWN refusals kept by row
+ * (all are
  *         counted).
  */
 #pragma once
@@ -82,7 +83,8 @@ struct table_row {
 
 #define TABLE_NO_HEADER 1 /* no row names the needed columns; the fault says which are looked for */
 /*
- * table_read - all rows, in @ret (heap, the caller frees; its texts live in the report's arena). Rows that cannot be read are refused in @report.
+ * table_read - all rows, in @ret (heap, the caller frees; its texts live in the report's arena). Rows that cannot be read are refused
+ * in @report.
  * Return: 0; TABLE_NO_HEADER; -EBADMSG, -EFBIG (the file as a whole), -ENOMEM and other -errno of the lab, with the fault.
  */
 int table_read(const uint8_t *p, size_t n, const struct table_column *columns, size_t n_columns, struct table_report *report,
@@ -90,11 +92,14 @@ int table_read(const uint8_t *p, size_t n, const struct table_column *columns, s
 
 /* --- cells to values; each refuses in the report and answers false --- */
 /* table_time - empty: @otherwise. Zone +07:00 where none is written. */
-bool table_time(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, int64_t otherwise, int64_t *ret);
-bool table_number(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, uint64_t max, int64_t otherwise,
+bool table_time(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, int64_t otherwise,
+                int64_t *ret);
+bool table_number(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, uint64_t max,
+                  int64_t otherwise,
                   int64_t *ret);
 /* table_yes - 1, true, yes, x, có / 0, false, no, không; empty: @otherwise. */
 bool table_yes(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, bool otherwise, bool *ret);
 /* table_choice - the folded text among the words of each of @choices ("server|may chu|…"): its place; empty: @otherwise. */
-bool table_choice(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, const char *const *choices,
+bool table_choice(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column,
+                  const char *const *choices,
                   size_t n_choices, int otherwise, int *ret);

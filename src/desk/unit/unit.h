@@ -89,7 +89,10 @@ int unit_put(struct db *db, int64_t id, int64_t version, const struct unit_form 
 int unit_link(struct db *db, int64_t earlier, int64_t later, const char *kind, int64_t at_us, struct text source);
 /* unit_succeed - every unit that ended by now and has a successor hangs below it. Return: units moved. */
 int64_t unit_succeed(struct db *db, const struct unit_actor *by);
-/* unit_today - who answers for @id at @at_us: itself while it is, else its successors (at most @n), followed through. Return: their number. */
+/*
+ * unit_today - who answers for @id at @at_us: itself while it is, else its successors (at most @n), followed through. Return: their
+ * number.
+ */
 size_t unit_today(struct db *db, int64_t id, int64_t at_us, int64_t *ret, size_t n);
 /* unit_alias_add - kind: alias, abbreviation, former, foreign, matched. Return: 1 if it is new. */
 int unit_alias_add(struct db *db, int64_t unit, struct text name, const char *kind, int64_t from_us, int64_t to_us);
@@ -105,9 +108,12 @@ int unit_names_load(struct db *db, const struct unit_words *w, bool is_system, s
 int unit_resolve(struct db *db, const struct unit_words *w, struct text name, int64_t at_us, struct unit_found *ret);
 
 /* --- texts that name nobody for certain ---------------------------------------------------------------------------- */
-/* unit_text_ask - a text from an import into the queue. @scope: the unit it was imported for (0: the root); @source: "machines.csv". */
-void unit_text_ask(struct db *db, struct text text, const struct unit_words *w, int64_t scope, struct text source, int64_t at_us,
-                   const struct unit_actor *by);
+/*
+ * unit_text_ask - a text from an import into the queue. @scope: the unit it was imported for (0: the root); @source: "machines.csv".
+ * Return: its id in the queue; 0: it names nothing (no letter or digit).
+ */
+int64_t unit_text_ask(struct db *db, struct text text, const struct unit_words *w, int64_t scope, struct text source, int64_t at_us,
+                      const struct unit_actor *by);
 /* unit_text_decide - @unit: what it means; 0: nobody, it is refused. Return: 0, UNIT_NO_SUCH, UNIT_CHANGED. */
 int unit_text_decide(struct db *db, int64_t id, int64_t version, int64_t unit, const struct unit_actor *by);
 
@@ -128,6 +134,12 @@ struct unit_import {
  */
 int unit_import(struct db *db, const uint8_t *p, size_t n, const struct unit_import *o, struct table_report *report, struct fault *f);
 
+/*
+ * owned_import_rows - rows of what belongs to units: unit (code or name) and a prefix (kind own, nat, lent), domain, asn or contact
+ * (channel, value, name, purpose, verified_on). Return: as unit_import.
+ */
+int owned_import_rows(struct db *db, const uint8_t *p, size_t n, const struct unit_import *o, struct table_report *report, struct fault *f);
+
 /* --- whose address ------------------------------------------------------------------------------------------------- */
 struct unit_space; /* prefixes of units, compiled; immutable */
 /* unit_space_load - of the state as it is; a new one after prefixes changed (unit_space_is_old). */
@@ -135,10 +147,14 @@ int unit_space_load(struct db *db, struct unit_space **ret, struct fault *f);
 void unit_space_free(struct unit_space *s);
 /* unit_space_is_old - whether prefixes changed since it was loaded. */
 bool unit_space_is_old(const struct unit_space *s, struct db *db);
-/* unit_space_find - whose @a was at @at_us: the most specific prefix. @ret_is_nat: many machines stand behind it. Return: unit id, 0 nobody's. */
+/*
+ * unit_space_find - whose @a was at @at_us: the most specific prefix. @ret_is_nat: many machines stand behind it. Return: unit id, 0
+ * nobody's.
+ */
 int64_t unit_space_find(const struct unit_space *s, const struct ip *a, int64_t at_us, bool *ret_is_nat);
 /*
- * unit_publish_space - the own space of the watch out of the prefixes of all units, through the same door as `space add`: findings carry the
+ * unit_publish_space - the own space of the watch out of the prefixes of all units, through the same door as `space add`: findings
+ * carry the
  * unit's name. Outside a transaction: reads through @db, writes files below @data_dir.
  * Return: 0 with the version; 1: no unit has a prefix, nothing was published; -errno.
  */

@@ -29,7 +29,8 @@ const char *const *unit_kind_choices(void)
 
 void unit_note(struct db *db, const struct unit_actor *by, const char *action, const char *kind, int64_t object, struct text detail)
 {
-    trail_add(db, &(struct trail_entry){.at_us = by->now_us, .who = by->who, .action = {action, strlen(action)}, .kind = {kind, strlen(kind)},
+    trail_add(db, &(struct trail_entry){.at_us = by->now_us, .who = by->who, .action = {action, strlen(action)}, .kind = {kind,
+            strlen(kind)},
                                         .object = object, .detail = detail, .address = by->address});
 }
 
@@ -77,14 +78,15 @@ static int read_unit(struct db_statement *s, struct arena *arena, struct unit *r
 int unit_get(struct db *db, int64_t id, bool is_system, struct arena *arena, struct unit *ret)
 {
     struct db_statement *s = is_system ? db_sql(db, UNIT_COLUMNS "u.id = ?1 /* system: the caller asked who may */")
-                                       : db_sql(db, UNIT_COLUMNS "u.id = ?1 AND sees(u.id, 0, 0, u.id)");
+                                       : db_sql(db, UNIT_COLUMNS "u.id = ?1 AND sees(u.id, 0, 0, 0)");
     db_bind(s, 1, id);
     return read_unit(s, arena, ret);
 }
 
 int unit_get_by_code(struct db *db, struct text code, struct arena *arena, struct unit *ret)
 {
-    struct db_statement *s = db_sql(db, UNIT_COLUMNS "u.code = ?1 AND u.code <> '' ORDER BY u.id LIMIT 1 /* system: imports; who may is asked by id */");
+    struct db_statement *s = db_sql(db, UNIT_COLUMNS "u.code = ?1 AND u.code <> '' ORDER BY u.id LIMIT 1 /* system: imports; who may"
+                                                     " is asked by id */");
     db_bind_text(s, 1, code);
     return read_unit(s, arena, ret);
 }
@@ -100,7 +102,8 @@ int unit_add(struct db *db, const struct unit_form *form, const struct unit_acto
     if (r)
         return r;
     struct db_statement *s = db_sql(db, "INSERT INTO unit(uuid, parent, name, short_name, code, kind, is_body, has_own_node, valid_from_us,"
-                                        " valid_to_us, note, source, created_us, changed_us) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"
+                                        " valid_to_us, note, source, created_us, changed_us) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
+                                        " ?9, ?10, ?11,"
                                         " ?12, ?13, ?13)");
     db_bind_str(s, 1, uuid);
     bind_unit(s, 2, form->parent);
@@ -123,7 +126,8 @@ int unit_add(struct db *db, const struct unit_form *form, const struct unit_acto
 
 static void put_past(struct db *db, int64_t id, const struct unit_form *f, int64_t from_us, int64_t to_us)
 {
-    struct db_statement *s = db_sql(db, "INSERT INTO unit_past(unit, name, short_name, kind, parent, from_us, to_us) VALUES(?1, ?2, ?3, ?4, ?5,"
+    struct db_statement *s = db_sql(db, "INSERT INTO unit_past(unit, name, short_name, kind, parent, from_us, to_us) VALUES(?1, ?2,"
+                                        " ?3, ?4, ?5,"
                                         " ?6, ?7) ON CONFLICT(unit, from_us) DO UPDATE SET name = excluded.name, short_name ="
                                         " excluded.short_name, kind = excluded.kind, parent = excluded.parent, to_us = excluded.to_us"
                                         " /* system: part of a change of the unit */");
@@ -139,7 +143,8 @@ static void put_past(struct db *db, int64_t id, const struct unit_form *f, int64
 
 static int put_present(struct db *db, const struct unit *old, const struct unit_form *f, int64_t from_us, const struct unit_actor *by)
 {
-    struct db_statement *s = db_sql(db, "UPDATE unit SET version = version + 1, parent = ?2, name = ?3, short_name = ?4, code = ?5, kind = ?6,"
+    struct db_statement *s = db_sql(db, "UPDATE unit SET version = version + 1, parent = ?2, name = ?3, short_name = ?4, code = ?5,"
+                                        " kind = ?6,"
                                         " is_body = ?7, has_own_node = ?8, valid_from_us = ?9, valid_to_us = ?10, note = ?11, source = ?12,"
                                         " changed_us = ?13 WHERE id = ?1 /* system: the caller asked who may */");
     db_bind(s, 1, old->id);
@@ -163,14 +168,16 @@ static int put_present(struct db *db, const struct unit *old, const struct unit_
 static bool is_same(const struct unit *old, const struct unit_form *f)
 {
     const struct unit_form *o = &old->form;
-    return text_equal(o->name, f->name) && text_equal(o->short_name, f->short_name) && text_equal(o->code, f->code) && text_equal(o->kind, f->kind) &&
+    return text_equal(o->name, f->name) && text_equal(o->short_name, f->short_name) && text_equal(o->code, f->code) &&
+        text_equal(o->kind, f->kind) &&
            text_equal(o->note, f->note) && text_equal(o->source, f->source) && o->parent == f->parent && o->is_body == f->is_body &&
            o->has_own_node == f->has_own_node && o->to_us == f->to_us;
 }
 
 bool unit_is_below(struct db *db, int64_t id, int64_t above)
 {
-    struct db_statement *s = db_sql(db, "WITH RECURSIVE up(id) AS (SELECT ?1 UNION SELECT u.parent FROM unit u JOIN up ON u.id = up.id WHERE"
+    struct db_statement *s = db_sql(db, "WITH RECURSIVE up(id) AS (SELECT ?1 UNION SELECT u.parent FROM unit u JOIN up ON u.id = up.id"
+                                        " WHERE"
                                         " u.parent IS NOT NULL) SELECT 1 FROM up WHERE id = ?2 /* system: the shape of the tree */");
     db_bind(s, 1, id);
     db_bind(s, 2, above);
@@ -182,8 +189,10 @@ bool unit_is_below(struct db *db, int64_t id, int64_t above)
 /* put_past_version - a date before the present version: the past one of that date, or a new one before the first */
 static int put_past_version(struct db *db, const struct unit *old, const struct unit_form *f, const struct unit_actor *by)
 {
-    struct db_statement *s = db_sql(db, "SELECT from_us, to_us, name = ?3 AND short_name = ?4 AND kind = ?5 AND coalesce(parent, 0) = ?6, to_us = ?7"
-                                        " FROM unit_past WHERE unit = ?1 AND to_us > ?2 ORDER BY from_us LIMIT 1 /* system: part of a change */");
+    struct db_statement *s = db_sql(db, "SELECT from_us, to_us, name = ?3 AND short_name = ?4 AND kind = ?5 AND coalesce(parent, 0) ="
+                                        " ?6, to_us = ?7"
+                                        " FROM unit_past WHERE unit = ?1 AND to_us > ?2 ORDER BY from_us LIMIT 1 /* system: part of a"
+                                        " change */");
     db_bind(s, 1, old->id);
     db_bind(s, 2, f->from_us);
     db_bind_text(s, 3, f->name);
@@ -199,7 +208,8 @@ static int put_past_version(struct db *db, const struct unit *old, const struct 
             return UNIT_SAME;
         put_past(db, old->id, f, next_from, next_to);
     } else if (has_later && next_from < f->from_us) {
-        struct db_statement *cut = db_sql(db, "UPDATE unit_past SET to_us = ?3 WHERE unit = ?1 AND from_us = ?2 /* system: part of a change */");
+        struct db_statement *cut = db_sql(db, "UPDATE unit_past SET to_us = ?3 WHERE unit = ?1 AND from_us = ?2 /* system: part of a"
+                                              " change */");
         db_bind(cut, 1, old->id);
         db_bind(cut, 2, next_from);
         db_bind(cut, 3, f->from_us);
@@ -261,8 +271,10 @@ int unit_link(struct db *db, int64_t earlier, int64_t later, const char *kind, i
 static bool next_orphan(struct db *db, int64_t now_us, int64_t after, int64_t *ret_id, int64_t *ret_later)
 {
     struct db_statement *s =
-        db_sql(db, "SELECT u.id, (SELECT l.later FROM unit_link l WHERE l.earlier = u.id ORDER BY l.id LIMIT 1) FROM unit u WHERE u.id > ?2 AND"
-                   " u.valid_to_us <= ?1 AND EXISTS(SELECT 1 FROM unit_link l WHERE l.earlier = u.id) AND u.parent IS NOT (SELECT l.later FROM"
+        db_sql(db, "SELECT u.id, (SELECT l.later FROM unit_link l WHERE l.earlier = u.id ORDER BY l.id LIMIT 1) FROM unit u WHERE u.id"
+                   " > ?2 AND"
+                   " u.valid_to_us <= ?1 AND EXISTS(SELECT 1 FROM unit_link l WHERE l.earlier = u.id) AND u.parent IS NOT (SELECT"
+                   " l.later FROM"
                    " unit_link l WHERE l.earlier = u.id ORDER BY l.id LIMIT 1) ORDER BY u.id LIMIT 1 /* system: the law of the tree */");
     db_bind(s, 1, now_us);
     db_bind(s, 2, after);
@@ -294,7 +306,8 @@ int64_t unit_succeed(struct db *db, const struct unit_actor *by)
 size_t unit_today(struct db *db, int64_t id, int64_t at_us, int64_t *ret, size_t n)
 {
     struct db_statement *s =
-        db_sql(db, "WITH RECURSIVE after(id, depth) AS (SELECT ?1, 0 UNION SELECT l.later, after.depth + 1 FROM after JOIN unit u ON u.id = after.id"
+        db_sql(db, "WITH RECURSIVE after(id, depth) AS (SELECT ?1, 0 UNION SELECT l.later, after.depth + 1 FROM after JOIN unit u ON"
+                   " u.id = after.id"
                    " JOIN unit_link l ON l.earlier = after.id WHERE u.valid_to_us <= ?2 AND after.depth < 16)"
                    " SELECT DISTINCT u.id FROM after JOIN unit u ON u.id = after.id WHERE u.valid_from_us <= ?2 AND coalesce(u.valid_to_us,"
                    " 9223372036854775807) > ?2 ORDER BY after.depth, u.id LIMIT ?3 /* system: ids only; what is shown is asked by id */");
@@ -316,7 +329,8 @@ int unit_alias_add(struct db *db, int64_t unit, struct text name, const char *ki
     size_t n = name.n < UNIT_NAME_BYTES ? unit_name_fold(NULL, name, folded) : 0;
     if (!n)
         return 0;
-    struct db_statement *s = db_sql(db, "INSERT INTO unit_alias(unit, name, folded, kind, valid_from_us, valid_to_us) VALUES(?1, ?2, ?3, ?4, ?5, ?6)"
+    struct db_statement *s = db_sql(db, "INSERT INTO unit_alias(unit, name, folded, kind, valid_from_us, valid_to_us) VALUES(?1, ?2,"
+                                        " ?3, ?4, ?5, ?6)"
                                         " ON CONFLICT(unit, folded, kind) DO UPDATE SET name = excluded.name, valid_from_us ="
                                         " min(valid_from_us, excluded.valid_from_us), valid_to_us = CASE WHEN valid_to_us IS NULL OR"
                                         " excluded.valid_to_us IS NULL THEN NULL ELSE max(valid_to_us, excluded.valid_to_us) END"
@@ -360,7 +374,8 @@ static int add_names(struct db_statement *s, struct unit_names *names, enum unit
 
 #define NAMES "SELECT unit, name, from_us, to_us FROM unit_then WHERE to_us > from_us"
 #define SHORT_NAMES "SELECT unit, short_name, from_us, to_us FROM unit_then WHERE to_us > from_us AND short_name <> ''"
-#define ALIASES "SELECT unit, name, coalesce(valid_from_us, 0), coalesce(valid_to_us, 9223372036854775807) FROM unit_alias WHERE kind <> 'matched'"
+#define ALIASES \
+    "SELECT unit, name, coalesce(valid_from_us, 0), coalesce(valid_to_us, 9223372036854775807) FROM unit_alias WHERE kind <> 'matched'"
 #define DECISIONS "SELECT means, text, -9223372036854775807, 9223372036854775807 FROM unit_text WHERE state = 'matched'"
 #define ALL " /* system: for deciding; nothing of it is shown */"
 
@@ -370,10 +385,12 @@ int unit_names_load(struct db *db, const struct unit_words *w, bool is_system, s
     int r = unit_names_new(w, &names);
     if (r)
         return r;
-    r = add_names(is_system ? db_sql(db, NAMES ALL) : db_sql(db, NAMES " AND sees(unit, 0, 0, unit)"), names, UNIT_BY_NAME);
-    r = r ? r : add_names(is_system ? db_sql(db, SHORT_NAMES ALL) : db_sql(db, SHORT_NAMES " AND sees(unit, 0, 0, unit)"), names, UNIT_BY_ALIAS);
-    r = r ? r : add_names(is_system ? db_sql(db, ALIASES ALL) : db_sql(db, ALIASES " AND sees(unit, 0, 0, unit)"), names, UNIT_BY_ALIAS);
-    r = r ? r : add_names(is_system ? db_sql(db, DECISIONS ALL) : db_sql(db, DECISIONS " AND sees(means, 0, 0, means)"), names, UNIT_BY_DECISION);
+    r = add_names(is_system ? db_sql(db, NAMES ALL) : db_sql(db, NAMES " AND sees(unit, 0, 0, 0)"), names, UNIT_BY_NAME);
+    r = r ? r : add_names(is_system ? db_sql(db, SHORT_NAMES ALL) : db_sql(db, SHORT_NAMES " AND sees(unit, 0, 0, 0)"), names,
+                          UNIT_BY_ALIAS);
+    r = r ? r : add_names(is_system ? db_sql(db, ALIASES ALL) : db_sql(db, ALIASES " AND sees(unit, 0, 0, 0)"), names, UNIT_BY_ALIAS);
+    r = r ? r : add_names(is_system ? db_sql(db, DECISIONS ALL) : db_sql(db, DECISIONS " AND sees(means, 0, 0, 0)"), names,
+                          UNIT_BY_DECISION);
     r = r ? r : unit_names_done(names);
     r = r ? r : db_failed(db) < 0 ? db_failed(db) : 0;
     if (r) {
@@ -396,24 +413,28 @@ int unit_resolve(struct db *db, const struct unit_words *w, struct text name, in
 
 /* --- texts that name nobody for certain -------------------------------------------------------------------------- */
 
-void unit_text_ask(struct db *db, struct text text, const struct unit_words *w, int64_t scope, struct text source, int64_t at_us,
-                   const struct unit_actor *by)
+int64_t unit_text_ask(struct db *db, struct text text, const struct unit_words *w, int64_t scope, struct text source, int64_t at_us,
+                      const struct unit_actor *by)
 {
     char folded[UNIT_FOLD_BYTES];
     size_t n = text.n < UNIT_NAME_BYTES ? unit_name_fold(w, text, folded) : 0;
     if (!n)
-        return;
-    struct db_statement *s = db_sql(db, "INSERT INTO unit_text(unit, text, folded, source, at_us, n_seen, first_us, last_us, state, decided_by)"
+        return 0;
+    struct db_statement *s = db_sql(db, "INSERT INTO unit_text(unit, text, folded, source, at_us, n_seen, first_us, last_us, state,"
+                                        " decided_by)"
                                         " VALUES(?1, ?2, ?3, ?4, ?5, 1, ?6, ?6, 'open', '') ON CONFLICT(unit, folded) DO UPDATE SET"
                                         " n_seen = n_seen + 1, last_us = excluded.last_us, source = excluded.source"
-                                        " /* system: into the queue of the importer's own scope */");
+                                        " RETURNING id /* system: into the queue of the importer's own scope */");
     db_bind(s, 1, scope);
     db_bind_text(s, 2, text);
     db_bind_text(s, 3, (struct text){folded, n});
     db_bind_text(s, 4, source);
     db_bind(s, 5, at_us);
     db_bind(s, 6, by->now_us);
-    db_done(s);
+    int64_t id = db_next(s) ? db_int(s, 0) : 0;
+    while (db_next(s)) /* to its end: only then it is done */
+        ;
+    return id;
 }
 
 int unit_text_decide(struct db *db, int64_t id, int64_t version, int64_t unit, const struct unit_actor *by)

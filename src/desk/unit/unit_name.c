@@ -205,7 +205,8 @@ static bool is_common(struct text t)
 {
     static const char *const COMMON[] = {"so",   "cuc",  "bo",   "ban",  "phong", "uy",   "nhan",  "dan",  "cong", "ty",   "co",   "phan",
                                          "tong", "quan", "huyen", "xa",  "phuong", "thi", "trung", "tam",  "truong", "hoc", "chi",  "nhanh",
-                                         "thong", "tin", "truyen", "khoa", "nghe", "an",  "tap",   "doan", "ngan", "hang", "dai",  "benh", "vien"};
+                                         "thong", "tin", "truyen", "khoa", "nghe", "an",  "tap",   "doan", "ngan", "hang", "dai",
+                                             "benh", "vien"};
     for (size_t i = 0; i < sizeof(COMMON) / sizeof(*COMMON); i++)
         if (text_is(t, COMMON[i]))
             return true;
@@ -447,4 +448,24 @@ void unit_names_find(const struct unit_names *s, struct text name, int64_t at_us
         if (score >= WORTH_SHOWING)
             put_candidate(ret, &s->all[i], score, at_us);
     }
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+size_t unit_names_search(const struct unit_names *s, struct text folded, int64_t *ret, size_t max)
+{
+    size_t n = 0, n_once = 0;
+    for (size_t i = 0; i < s->n && n < max && folded.n; i++)
+        if (memmem(s->all[i].folded.p, s->all[i].folded.n, folded.p, folded.n) && (!n || ret[n - 1] != s->all[i].unit))
+            ret[n++] = s->all[i].unit;
+    if (n)
+        qsort(ret, n, sizeof(*ret), compare_ids);
+    for (size_t i = 0; i < n; i++)
+        if (!n_once || ret[n_once - 1] != ret[i])
+            ret[n_once++] = ret[i];
+    return n_once;
 }

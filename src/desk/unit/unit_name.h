@@ -70,3 +70,7 @@ struct unit_found {
  * alone give candidates. A name that is none (no letter or digit) finds nothing.
  */
 void unit_names_find(const struct unit_names *s, struct text name, int64_t at_us, struct unit_found *ret);
+/*
+ * unit_names_search - units of which some name holds @folded (of unit_name_fold), ascending, each once. Return: their number, at most @max.
+ */
+size_t unit_names_search(const struct unit_names *s, struct text folded, int64_t *ret, size_t max);

@@ -35,7 +35,8 @@ struct unit_prefix_form {
  */
 int64_t unit_prefix_holder(struct db *db, const struct ip_range *range, int64_t from_us, int64_t to_us);
 /* unit_prefix_put - @id 0: new, else changed. Return: 0, UNIT_SAME (the same is there), UNIT_CHANGED, UNIT_NO_SUCH, UNIT_BAD_PERIOD. */
-int unit_prefix_put(struct db *db, int64_t id, int64_t version, const struct unit_prefix_form *f, const struct unit_actor *by, int64_t *ret_id);
+int unit_prefix_put(struct db *db, int64_t id, int64_t version, const struct unit_prefix_form *f, const struct unit_actor *by,
+                    int64_t *ret_id);
 
 struct unit_handle_form {
     int64_t unit, from_us, to_us;

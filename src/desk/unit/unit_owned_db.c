@@ -51,7 +51,8 @@ int64_t unit_space_change(struct db *db)
 int64_t unit_prefix_holder(struct db *db, const struct ip_range *range, int64_t from_us, int64_t to_us)
 {
     struct db_statement *s = db_sql(db, "SELECT unit FROM unit_prefix WHERE first <= ?1 AND last >= ?2 AND from_us < ?4 AND to_us > ?3 AND"
-                                        " kind <> 'lent' ORDER BY first DESC, last LIMIT 1 /* system: asks who may write, shows nothing */");
+                                        " kind <> 'lent' ORDER BY first DESC, last LIMIT 1 /* system: asks who may write, shows"
+                                        " nothing */");
     db_bind_blob(s, 1, range->first.b, 16);
     db_bind_blob(s, 2, range->last.b, 16);
     db_bind(s, 3, from_us);
@@ -63,7 +64,8 @@ int64_t unit_prefix_holder(struct db *db, const struct ip_range *range, int64_t 
 
 static bool has_prefix(struct db *db, const struct unit_prefix_form *f, int64_t *ret_id)
 {
-    struct db_statement *s = db_sql(db, "SELECT id FROM unit_prefix WHERE unit = ?1 AND first = ?2 AND last = ?3 AND kind = ?4 AND from_us < ?6 AND"
+    struct db_statement *s = db_sql(db, "SELECT id FROM unit_prefix WHERE unit = ?1 AND first = ?2 AND last = ?3 AND kind = ?4 AND"
+                                        " from_us < ?6 AND"
                                         " to_us > ?5 /* system: of the unit the caller may write */");
     db_bind(s, 1, f->unit);
     db_bind_blob(s, 2, f->range.first.b, 16);
@@ -78,19 +80,23 @@ static bool has_prefix(struct db *db, const struct unit_prefix_form *f, int64_t 
 }
 
 #define PREFIX_INSERT \
-    "INSERT INTO unit_prefix(unit, tlp, range, first, last, kind, from_us, to_us, note, source, changed_us) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7," \
+    "INSERT INTO unit_prefix(unit, tlp, range, first, last, kind, from_us, to_us, note, source, changed_us) VALUES(?1, ?2, ?3, ?4," \
+    " ?5, ?6, ?7," \
     " ?8, ?9, ?10, ?11) ON CONFLICT(unit, first, last, from_us) DO NOTHING"
 #define PREFIX_UPDATE \
-    "UPDATE unit_prefix SET version = version + 1, unit = ?1, tlp = ?2, range = ?3, first = ?4, last = ?5, kind = ?6, from_us = ?7, to_us = ?8," \
+    "UPDATE unit_prefix SET version = version + 1, unit = ?1, tlp = ?2, range = ?3, first = ?4, last = ?5, kind = ?6, from_us = ?7," \
+    " to_us = ?8," \
     " note = ?9, source = ?10, changed_us = ?11 WHERE id = ?12 AND sees(unit, tlp, audience, id)"
 
-int unit_prefix_put(struct db *db, int64_t id, int64_t version, const struct unit_prefix_form *f, const struct unit_actor *by, int64_t *ret_id)
+int unit_prefix_put(struct db *db, int64_t id, int64_t version, const struct unit_prefix_form *f, const struct unit_actor *by,
+                    int64_t *ret_id)
 {
     char range[2 * IP_TEXT_MAX];
     size_t n = ip_range_format(&f->range, range);
     if (f->to_us <= f->from_us)
         return UNIT_BAD_PERIOD;
-    int r = id ? unit_version_check(db_sql(db, "SELECT version FROM unit_prefix WHERE id = ?1 AND sees(unit, tlp, audience, id)"), id, version) : 0;
+    int r = id ? unit_version_check(db_sql(db, "SELECT version FROM unit_prefix WHERE id = ?1 AND sees(unit, tlp, audience, id)"), id,
+                                    version) : 0;
     if (r || (!id && has_prefix(db, f, ret_id)))
         return r ? r : UNIT_SAME;
     struct db_statement *s = id ? db_sql(db, PREFIX_UPDATE) : db_sql(db, PREFIX_INSERT);
@@ -134,7 +140,8 @@ int unit_handle_put(struct db *db, const struct unit_handle_form *f, const struc
 {
     if (f->to_us <= f->from_us)
         return UNIT_BAD_PERIOD;
-    struct db_statement *s = db_sql(db, "INSERT INTO unit_handle(unit, kind, value, from_us, to_us, note, changed_us) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+    struct db_statement *s = db_sql(db, "INSERT INTO unit_handle(unit, kind, value, from_us, to_us, note, changed_us) VALUES(?1, ?2,"
+                                        " ?3, ?4, ?5, ?6, ?7)"
                                         " ON CONFLICT(kind, value, unit, from_us) DO NOTHING");
     db_bind(s, 1, f->unit);
     db_bind_str(s, 2, f->kind);
@@ -155,11 +162,14 @@ struct ending {
 };
 static const struct ending endings[] = {
     {"prefix", "SELECT version FROM unit_prefix WHERE id = ?1 AND sees(unit, tlp, audience, id)",
-     "UPDATE unit_prefix SET version = version + 1, to_us = ?2, changed_us = ?3 WHERE id = ?1 AND from_us < ?2 AND sees(unit, tlp, audience, id)"},
+     "UPDATE unit_prefix SET version = version + 1, to_us = ?2, changed_us = ?3 WHERE id = ?1 AND from_us < ?2 AND sees(unit, tlp,"
+     " audience, id)"},
     {"handle", "SELECT version FROM unit_handle WHERE id = ?1 AND sees(unit, tlp, audience, id)",
-     "UPDATE unit_handle SET version = version + 1, to_us = ?2, changed_us = ?3 WHERE id = ?1 AND from_us < ?2 AND sees(unit, tlp, audience, id)"},
+     "UPDATE unit_handle SET version = version + 1, to_us = ?2, changed_us = ?3 WHERE id = ?1 AND from_us < ?2 AND sees(unit, tlp,"
+     " audience, id)"},
     {"contact", "SELECT version FROM contact WHERE id = ?1 AND sees(unit, tlp, audience, id)",
-     "UPDATE contact SET version = version + 1, to_us = ?2, changed_us = ?3 WHERE id = ?1 AND from_us < ?2 AND sees(unit, tlp, audience, id)"},
+     "UPDATE contact SET version = version + 1, to_us = ?2, changed_us = ?3 WHERE id = ?1 AND from_us < ?2 AND sees(unit, tlp,"
+     " audience, id)"},
     {"system", "SELECT version FROM system WHERE id = ?1 AND sees(unit, tlp, audience, id)",
      "UPDATE system SET version = version + 1, ended_us = ?2, changed_us = ?3 WHERE id = ?1 AND sees(unit, tlp, audience, id)"},
 };
@@ -202,10 +212,12 @@ int64_t unit_of_owned(struct db *db, const char *kind, int64_t id)
 /* --- information systems ----------------------------------------------------------------------------------------- */
 
 #define SYSTEM_INSERT \
-    "INSERT INTO system(unit, operator, tlp, name, folded, kind, note, exposure, created_us, changed_us, uuid) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7," \
+    "INSERT INTO system(unit, operator, tlp, name, folded, kind, note, exposure, created_us, changed_us, uuid) VALUES(?1, ?2, ?3," \
+    " ?4, ?5, ?6, ?7," \
     " ?8, ?9, ?9, ?10) ON CONFLICT(unit, folded) DO NOTHING"
 #define SYSTEM_UPDATE \
-    "UPDATE system SET version = version + 1, unit = ?1, operator = ?2, tlp = ?3, name = ?4, folded = ?5, kind = ?6, note = ?7, exposure = ?8," \
+    "UPDATE system SET version = version + 1, unit = ?1, operator = ?2, tlp = ?3, name = ?4, folded = ?5, kind = ?6, note = ?7," \
+    " exposure = ?8," \
     " changed_us = ?9 WHERE id = ?10 AND sees(unit, tlp, audience, id)"
 
 int system_put(struct db *db, int64_t id, int64_t version, const struct system_form *f, const struct unit_actor *by, int64_t *ret_id)
@@ -238,11 +250,13 @@ int system_put(struct db *db, int64_t id, int64_t version, const struct system_f
 
 int system_level_add(struct db *db, int64_t system, const struct system_level_form *f, const struct unit_actor *by)
 {
-    int r = unit_version_check(db_sql(db, "UPDATE system SET version = version + 1 WHERE id = ?1 AND sees(unit, tlp, audience, id) RETURNING version"),
+    int r = unit_version_check(db_sql(db, "UPDATE system SET version = version + 1 WHERE id = ?1 AND sees(unit, tlp, audience, id)"
+                                          " RETURNING version"),
                                system, -1);
     if (r)
         return r;
-    struct db_statement *s = db_sql(db, "INSERT INTO system_level(system, level, state, number, decided_us, body, law, note, entered_us, entered_by)"
+    struct db_statement *s = db_sql(db, "INSERT INTO system_level(system, level, state, number, decided_us, body, law, note,"
+                                        " entered_us, entered_by)"
                                         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
     db_bind(s, 1, system);
     db_bind(s, 2, f->level);
@@ -260,7 +274,8 @@ int system_level_add(struct db *db, int64_t system, const struct system_level_fo
 
 int64_t system_level(struct db *db, int64_t system, int64_t at_us)
 {
-    struct db_statement *s = db_sql(db, "SELECT CASE state WHEN 'approved' THEN level ELSE 0 END FROM system_level WHERE system = ?1 AND decided_us <= ?2"
+    struct db_statement *s = db_sql(db, "SELECT CASE state WHEN 'approved' THEN level ELSE 0 END FROM system_level WHERE system = ?1"
+                                        " AND decided_us <= ?2"
                                         " AND state IN ('approved', 'ended') ORDER BY decided_us DESC, id DESC LIMIT 1"
                                         " /* system: a number for who already sees the system */");
     db_bind(s, 1, system);
@@ -273,15 +288,19 @@ int64_t system_level(struct db *db, int64_t system, int64_t at_us)
 /* --- contacts ---------------------------------------------------------------------------------------------------- */
 
 #define CONTACT_INSERT \
-    "INSERT INTO contact(unit, tlp, name, purpose, channel, value, place, is_24_7, from_us, to_us, verified_us, verified_by, note, changed_us)" \
+    "INSERT INTO contact(unit, tlp, name, purpose, channel, value, place, is_24_7, from_us, to_us, verified_us, verified_by, note," \
+    " changed_us)" \
     " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT(unit, channel, value, from_us) DO NOTHING"
 #define CONTACT_UPDATE \
-    "UPDATE contact SET version = version + 1, unit = ?1, tlp = ?2, name = ?3, purpose = ?4, channel = ?5, value = ?6, place = ?7, is_24_7 = ?8," \
-    " from_us = ?9, to_us = ?10, verified_us = ?11, verified_by = ?12, note = ?13, changed_us = ?14 WHERE id = ?15 AND sees(unit, tlp, audience, id)"
+    "UPDATE contact SET version = version + 1, unit = ?1, tlp = ?2, name = ?3, purpose = ?4, channel = ?5, value = ?6, place = ?7," \
+    " is_24_7 = ?8," \
+    " from_us = ?9, to_us = ?10, verified_us = ?11, verified_by = ?12, note = ?13, changed_us = ?14 WHERE id = ?15 AND sees(unit, tlp,"
+    " audience, id)"
 
 int contact_put(struct db *db, int64_t id, int64_t version, const struct contact_form *f, const struct unit_actor *by, int64_t *ret_id)
 {
-    int r = id ? unit_version_check(db_sql(db, "SELECT version FROM contact WHERE id = ?1 AND sees(unit, tlp, audience, id)"), id, version) : 0;
+    int r = id ? unit_version_check(db_sql(db, "SELECT version FROM contact WHERE id = ?1 AND sees(unit, tlp, audience, id)"), id,
+                                    version) : 0;
     if (r || f->to_us <= f->from_us)
         return r ? r : UNIT_BAD_PERIOD;
     struct db_statement *s = id ? db_sql(db, CONTACT_UPDATE) : db_sql(db, CONTACT_INSERT);
@@ -312,7 +331,8 @@ int contact_verify(struct db *db, int64_t id, int64_t version, int64_t at_us, co
     int r = unit_version_check(db_sql(db, "SELECT version FROM contact WHERE id = ?1 AND sees(unit, tlp, audience, id)"), id, version);
     if (r)
         return r;
-    struct db_statement *s = db_sql(db, "UPDATE contact SET version = version + 1, verified_us = ?2, verified_by = ?3, changed_us = ?4 WHERE id = ?1"
+    struct db_statement *s = db_sql(db, "UPDATE contact SET version = version + 1, verified_us = ?2, verified_by = ?3, changed_us = ?4"
+                                        " WHERE id = ?1"
                                         " AND sees(unit, tlp, audience, id)");
     db_bind(s, 1, id);
     db_bind(s, 2, at_us);

@@ -8,14 +8,18 @@
 
 static const char TABLES[] =
     /* what a unit was before the version that stands in the table unit: [from, to) */
-    "CREATE TABLE unit_past(id INTEGER PRIMARY KEY, unit INTEGER NOT NULL REFERENCES unit(id), name TEXT NOT NULL, short_name TEXT NOT NULL,"
+    "CREATE TABLE unit_past(id INTEGER PRIMARY KEY, unit INTEGER NOT NULL REFERENCES unit(id), name TEXT NOT NULL, short_name TEXT NOT"
+    " NULL,"
     " kind TEXT NOT NULL, parent INTEGER REFERENCES unit(id), from_us INTEGER NOT NULL, to_us INTEGER NOT NULL CHECK(to_us > from_us),"
     " UNIQUE(unit, from_us)) STRICT;"
     "CREATE VIEW unit_then AS"
     " SELECT unit, name, short_name, kind, parent, from_us, to_us FROM unit_past UNION ALL"
     " SELECT id, name, short_name, kind, parent, coalesce((SELECT max(to_us) FROM unit_past p WHERE p.unit = u.id), valid_from_us),"
     " coalesce(valid_to_us, 9223372036854775807) FROM unit u;"
-    /* first and last: 16 bytes, so that they sort as addresses; kind: own, nat (many machines behind it), lent (used by it, owned by others) */
+    /*
+     * first and last: 16 bytes, so that they sort as addresses; kind: own, nat (many machines behind it), lent (used by it, owned by
+     * others)
+     */
     "CREATE TABLE unit_prefix(id INTEGER PRIMARY KEY AUTOINCREMENT, version INTEGER NOT NULL DEFAULT 1, unit INTEGER NOT NULL"
     " REFERENCES unit(id), tlp INTEGER NOT NULL DEFAULT 1 CHECK(tlp BETWEEN 0 AND 4), audience INTEGER REFERENCES audience(id),"
     " range TEXT NOT NULL, first BLOB NOT NULL CHECK(length(first) = 16), last BLOB NOT NULL CHECK(length(last) = 16),"
@@ -26,31 +30,38 @@ static const char TABLES[] =
     "CREATE TABLE unit_space_change(one INTEGER PRIMARY KEY CHECK(one = 1), n INTEGER NOT NULL) STRICT;"
     "INSERT INTO unit_space_change VALUES(1, 1);" CHANGES_SPACE("INSERT") CHANGES_SPACE("UPDATE") CHANGES_SPACE("DELETE")
     /* kind: domain, asn */
-    "CREATE TABLE unit_handle(id INTEGER PRIMARY KEY AUTOINCREMENT, version INTEGER NOT NULL DEFAULT 1, unit INTEGER NOT NULL REFERENCES unit(id),"
+    "CREATE TABLE unit_handle(id INTEGER PRIMARY KEY AUTOINCREMENT, version INTEGER NOT NULL DEFAULT 1, unit INTEGER NOT NULL"
+    " REFERENCES unit(id),"
     " tlp INTEGER NOT NULL DEFAULT 1 CHECK(tlp BETWEEN 0 AND 4), audience INTEGER REFERENCES audience(id),"
     " kind TEXT NOT NULL CHECK(kind IN ('domain', 'asn')), value TEXT NOT NULL, from_us INTEGER NOT NULL, to_us INTEGER NOT NULL"
     " CHECK(to_us > from_us), note TEXT NOT NULL, changed_us INTEGER NOT NULL, UNIQUE(kind, value, unit, from_us)) STRICT;"
     "CREATE INDEX unit_handle_by_unit ON unit_handle(unit, kind);"
-    "CREATE TABLE system(id INTEGER PRIMARY KEY AUTOINCREMENT, uuid TEXT NOT NULL UNIQUE, version INTEGER NOT NULL DEFAULT 1, unit INTEGER NOT NULL"
+    "CREATE TABLE system(id INTEGER PRIMARY KEY AUTOINCREMENT, uuid TEXT NOT NULL UNIQUE, version INTEGER NOT NULL DEFAULT 1, unit"
+    " INTEGER NOT NULL"
     " REFERENCES unit(id), tlp INTEGER NOT NULL DEFAULT 2 CHECK(tlp BETWEEN 0 AND 4), audience INTEGER REFERENCES audience(id),"
-    " name TEXT NOT NULL CHECK(length(name) BETWEEN 1 AND 300), folded TEXT NOT NULL, kind TEXT NOT NULL, operator INTEGER REFERENCES unit(id),"
+    " name TEXT NOT NULL CHECK(length(name) BETWEEN 1 AND 300), folded TEXT NOT NULL, kind TEXT NOT NULL, operator INTEGER REFERENCES"
+    " unit(id),"
     " exposure TEXT NOT NULL CHECK(exposure IN ('internet', 'internal', 'unknown')), note TEXT NOT NULL, ended_us INTEGER,"
     " created_us INTEGER NOT NULL, changed_us INTEGER NOT NULL, UNIQUE(unit, folded)) STRICT;"
     /* the level is what the last decision says: number, day and body; a proposed one has none of them */
     "CREATE TABLE system_level(id INTEGER PRIMARY KEY AUTOINCREMENT, system INTEGER NOT NULL REFERENCES system(id), level INTEGER NOT NULL"
     " CHECK(level BETWEEN 1 AND 5), state TEXT NOT NULL CHECK(state IN ('drafted', 'submitted', 'appraised', 'approved', 'ended')),"
-    " number TEXT NOT NULL, decided_us INTEGER NOT NULL, body TEXT NOT NULL, law TEXT NOT NULL, note TEXT NOT NULL, entered_us INTEGER NOT NULL,"
+    " number TEXT NOT NULL, decided_us INTEGER NOT NULL, body TEXT NOT NULL, law TEXT NOT NULL, note TEXT NOT NULL, entered_us INTEGER"
+    " NOT NULL,"
     " entered_by TEXT NOT NULL, CHECK(state <> 'approved' OR (number <> '' AND body <> '' AND decided_us > 0))) STRICT;"
     "CREATE INDEX system_level_by_system ON system_level(system, decided_us);"
-    "CREATE TABLE contact(id INTEGER PRIMARY KEY AUTOINCREMENT, version INTEGER NOT NULL DEFAULT 1, unit INTEGER NOT NULL REFERENCES unit(id),"
+    "CREATE TABLE contact(id INTEGER PRIMARY KEY AUTOINCREMENT, version INTEGER NOT NULL DEFAULT 1, unit INTEGER NOT NULL REFERENCES"
+    " unit(id),"
     " tlp INTEGER NOT NULL DEFAULT 2 CHECK(tlp BETWEEN 0 AND 4), audience INTEGER REFERENCES audience(id), name TEXT NOT NULL,"
     " purpose TEXT NOT NULL, channel TEXT NOT NULL CHECK(channel IN ('phone', 'hotline', 'sms', 'email', 'address', 'other')),"
-    " value TEXT NOT NULL CHECK(length(value) BETWEEN 1 AND 300), place INTEGER NOT NULL, is_24_7 INTEGER NOT NULL CHECK(is_24_7 IN (0, 1)),"
+    " value TEXT NOT NULL CHECK(length(value) BETWEEN 1 AND 300), place INTEGER NOT NULL, is_24_7 INTEGER NOT NULL CHECK(is_24_7 IN"
+    " (0, 1)),"
     " from_us INTEGER NOT NULL, to_us INTEGER NOT NULL CHECK(to_us > from_us), verified_us INTEGER, verified_by TEXT NOT NULL,"
     " note TEXT NOT NULL, changed_us INTEGER NOT NULL, UNIQUE(unit, channel, value, from_us)) STRICT;"
     "CREATE INDEX contact_by_unit ON contact(unit, place, id);"
     /* a text that was meant to name a unit; unit: for whom it was imported (0: the root); means: what a person said */
-    "CREATE TABLE unit_text(id INTEGER PRIMARY KEY AUTOINCREMENT, version INTEGER NOT NULL DEFAULT 1, unit INTEGER NOT NULL, text TEXT NOT NULL,"
+    "CREATE TABLE unit_text(id INTEGER PRIMARY KEY AUTOINCREMENT, version INTEGER NOT NULL DEFAULT 1, unit INTEGER NOT NULL, text TEXT"
+    " NOT NULL,"
     " folded TEXT NOT NULL, source TEXT NOT NULL, at_us INTEGER NOT NULL, n_seen INTEGER NOT NULL, first_us INTEGER NOT NULL,"
     " last_us INTEGER NOT NULL, state TEXT NOT NULL CHECK(state IN ('open', 'matched', 'refused')), means INTEGER REFERENCES unit(id),"
     " decided_us INTEGER, decided_by TEXT NOT NULL, CHECK((state = 'matched') = (means IS NOT NULL)), UNIQUE(unit, folded)) STRICT;"

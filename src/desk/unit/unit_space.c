@@ -53,7 +53,8 @@ static int write_space(struct db *db, bool has_names, uint64_t *ret_n)
         buf_add_byte(&b, '\n');
         ++*ret_n;
     }
-    int fd = b.is_bad ? -1 : memfd_create("space", MFD_CLOEXEC), r = b.is_bad ? -ENOMEM : fd < 0 ? -errno : file_pwrite_full(fd, b.p, b.n, 0);
+    int fd = b.is_bad ? -1 : memfd_create("space", MFD_CLOEXEC), r = b.is_bad ? -ENOMEM : fd < 0 ? -errno : file_pwrite_full(fd, b.p,
+            b.n, 0);
     buf_fini(&b);
     if (r)
         file_close(&fd);

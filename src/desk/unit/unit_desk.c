@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "desk/unit/unit_desk.h"
+
+#include "desk/unit/unit_api.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+struct unit_desk {
+    struct unit_words *words;
+    pthread_mutex_t lock; /* of space: look-ups are short */
+    struct unit_space *space;
+    int64_t succeeded_us;
+};
+
+int unit_desk_new(struct unit_desk **ret, struct fault *f)
+{
+    struct unit_desk *d = calloc(1, sizeof(*d));
+    int r = d ? unit_words_load(&d->words, f) : FAULT(f, -ENOMEM, no_memory, "unit_desk");
+    if (r) {
+        free(d);
+        return r;
+    }
+    pthread_mutex_init(&d->lock, NULL);
+    *ret = d;
+    return 0;
+}
+
+void unit_desk_free(struct unit_desk *d)
+{
+    if (!d)
+        return;
+    unit_words_free(d->words);
+    unit_space_free(d->space);
+    pthread_mutex_destroy(&d->lock);
+    free(d);
+}
+
+const struct unit_words *unit_desk_words(const struct unit_desk *d)
+{
+    return d->words;
+}
+
+int64_t unit_desk_of(struct unit_desk *d, struct db *db, const struct ip *a, int64_t at_us, bool *ret_is_nat)
+{
+    int64_t unit = 0;
+    pthread_mutex_lock(&d->lock);
+    if (!d->space || unit_space_is_old(d->space, db)) {
+        struct unit_space *fresh = NULL;
+        struct fault f = {0};
+        if (!unit_space_load(db, &fresh, &f)) {
+            unit_space_free(d->space);
+            d->space = fresh;
+        }
+    }
+    if (d->space)
+        unit = unit_space_find(d->space, a, at_us, ret_is_nat);
+    pthread_mutex_unlock(&d->lock);
+    return unit;
+}
+
+/* tick - once an hour: bodies whose day has come go below their successors */
+static int64_t tick(struct web *w, void *desk, int64_t now_us)
+{
+    enum { EVERY_S = 3600 };
+    struct unit_desk *d = desk;
+    const struct unit_actor by = {TEXT("system"), TEXT(""), now_us};
+    if (now_us - d->succeeded_us < (int64_t)EVERY_S * 1000000)
+        return 0;
+    d->succeeded_us = now_us;
+    struct db *db = db_write(web_pool(w));
+    unit_succeed(db, &by);
+    db_end(db, true, NULL);
+    return 0;
+}
+
+struct web_desk unit_desk_entry(struct unit_desk *d)
+{
+    return (struct web_desk){.name = "unit", .migrations = &unit_migrations, .routes = unit_routes, .n_routes = unit_n_routes,
+                             .kinds = unit_kinds, .n_kinds = unit_n_kinds, .desk = d, .tick = tick};
+}
