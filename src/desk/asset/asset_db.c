@@ -42,7 +42,7 @@ int machine_row_get(struct db *db, int64_t id, bool is_system, struct machine_ro
     if (!db_next(s))
         return MACHINE_NO_SUCH;
     *ret = (struct machine_row){.id = db_int(s, 0), .version = db_int(s, 1), .unit = db_int(s, 2), .tlp = db_int(s, 3), .system =
-    * db_int(s, 4),
+                                db_int(s, 4),
                                 .last_us = db_int(s, 5), .protection_us = db_int(s, 6), .kind = (enum machine_kind)db_int(s, 7),
                                 .exposure = (enum machine_exposure)db_int(s, 8), .protection = (enum machine_protection)db_int(s, 9),
                                 .is_managed = db_int(s, 10), .is_ended = db_int(s, 11), .has_os = db_int(s, 12),

@@ -116,7 +116,7 @@ static bool read_row(struct import *m, const struct table_row *row, struct machi
     struct table_report *r = m->report;
     int kind, exposure, protection;
     *s = (struct machine_sighting){.source = m->o->from, .seen_by = m->o->source, .only_seen = m->o->may, .os = row->cells[OS],
-    * .product = row->cells[PRODUCT],
+                                   .product = row->cells[PRODUCT],
                                    .note = row->cells[NOTE]};
     if (!table_time(r, row, columns, LAST_SEEN, m->o->by.now_us, &s->at_us) || !table_time(r, row, columns, LAST_CONTACT, 0,
                                                                                            &s->protection_us) ||

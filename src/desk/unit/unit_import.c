@@ -59,12 +59,12 @@ static void read_line(struct import *m, const struct table_row *row, struct line
     struct unit_form *f = &l->form;
     int kind;
     *l = (struct line){.row = row};
-    *f = (struct unit_form){.name = row->cells[NAME], .short_name = row->cells[SHORT_NAME], .code = row->cells[CODE], .note =
-    * row->cells[NOTE],
+    *f = (struct unit_form){.name = row->cells[NAME], .short_name = row->cells[SHORT_NAME], .code = row->cells[CODE],
+                            .note = row->cells[NOTE],
                             .source = row->cells[MARK].n ? row->cells[MARK] : m->o->source};
     l->is_refused = !table_choice(r, row, columns, KIND, unit_kind_choices(), UNIT_N_KINDS, UNIT_OTHER, &kind) ||
-                    !table_time(r, row, columns, VALID_FROM, 0, &f->from_us) || !table_time(r, row, columns, VALID_TO, UNIT_FOREVER,
-                                                                                            &f->to_us) ||
+                    !table_time(r, row, columns, VALID_FROM, 0, &f->from_us) ||
+                    !table_time(r, row, columns, VALID_TO, UNIT_FOREVER, &f->to_us) ||
                     !table_yes(r, row, columns, IS_BODY, true, &f->is_body) || !table_yes(r, row, columns, OWN_NODE, false,
                                                                                           &f->has_own_node);
     if (l->is_refused)
