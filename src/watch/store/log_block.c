@@ -364,6 +364,30 @@ static bool slice_of(const struct packing *p, const struct event_value *v, uint3
     return v->at >= original && v->at + v->n <= original + p->e->original_n[p->from + row];
 }
 
+/* put_slices_known - a dictionary of which every text lies in the original of the row that has it first. */
+static void put_slices_known(struct packing *p, const struct column *c, uint32_t n)
+{
+    struct log_scratch *s = p->s;
+    const uint64_t *first = s->numbers + c->n;
+    uint64_t rows[NUMBERS_AT_ONCE], places[NUMBERS_AT_ONCE], lengths[NUMBERS_AT_ONCE];
+    buf_add_byte(&s->columns, MODE_SLICES_KNOWN);
+    varint_put(&s->columns, n);
+    for (uint32_t from = 0; from < n; from += NUMBERS_AT_ONCE) {
+        uint32_t k = n - from < NUMBERS_AT_ONCE ? n - from : NUMBERS_AT_ONCE;
+        for (uint32_t i = 0; i < k; i++) {
+            uint32_t at = c->first + (uint32_t)first[from + i];
+            const struct event_value *v = &p->e->values[s->order[at]];
+            rows[i] = s->order_row[at];
+            lengths[i] = v->n;
+            slice_of(p, v, s->order_row[at], &places[i]);
+        }
+        log_put_array(&s->columns, rows, k);
+        log_put_array(&s->columns, places, k);
+        log_put_array(&s->columns, lengths, k);
+    }
+    log_put_array(&s->columns, s->numbers, c->n);
+}
+
 static void put_texts(struct packing *p, struct column *c)
 {
     struct log_scratch *s = p->s;
@@ -375,7 +399,10 @@ static void put_texts(struct packing *p, struct column *c)
     uint32_t n = distinct(p, c, are_slices ? c->n / 8 + 1 : c->n / 2 + 1);
     if (n != UINT32_MAX) {
         s->columns.is_bad |= keep_known(p, c, n) != 0;
-        put_dictionary(p, c, n);
+        if (are_slices)
+            put_slices_known(p, c, n);
+        else
+            put_dictionary(p, c, n);
         return;
     }
     buf_add_byte(&s->columns, are_slices ? MODE_SLICE : MODE_OWN);

@@ -9,7 +9,8 @@
  *   per column its values in order of the rows: an array of numbers, or
  *     IP       varint n distinct, 16 bytes each, array of codes
  *     KEYWORD  u8 mode: dictionary (varint n, array of lengths, bytes, array of codes), slice (array of places in the
- *              row's original, array of lengths), or own text (array of lengths; bytes in the text part)
+ *              row's original, array of lengths), own text (array of lengths; bytes in the text part), or known slices (a
+ *              dictionary: varint n, arrays of rows, of places in their originals, of lengths, of codes)
  * An array: u8 width in bytes, with ARRAY_DELTA; varint base; then per value width bytes of value - base (or of the
  * zigzag difference to the one before).
  */
@@ -23,7 +24,7 @@
 
 #include <zstd.h>
 
-enum { MODE_DICTIONARY, MODE_SLICE, MODE_OWN };
+enum { MODE_DICTIONARY, MODE_SLICE, MODE_OWN, MODE_SLICES_KNOWN };
 enum { ARRAY_DELTA = 0x10, NUMBERS_AT_ONCE = 1024 };
 #define MAGIC_1 UINT32_C(0x31424c56) /* "VLB1": the text part begins with the originals as they are */
 #define MAGIC UINT32_C(0x32424c56)   /* "VLB2": with log_lines.h */

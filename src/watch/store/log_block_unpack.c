@@ -255,12 +255,44 @@ static int get_dictionary(struct unpacking *u, const struct column *c, struct ev
 }
 _Static_assert(LOG_BLOCK_BYTES_MAX <= (size_t)1 << 28, "place and length share a word");
 
+static int get_slices_known(struct unpacking *u, const struct column *c, struct event_value *v)
+{
+    struct log_scratch *s = u->s;
+    const struct events *e = u->out;
+    size_t n = get_count(&u->c, c->n);
+    uint64_t *at = s->numbers + c->n; /* numbers[] has room for twice the values */
+    uint64_t rows[NUMBERS_AT_ONCE], places[NUMBERS_AT_ONCE], lengths[NUMBERS_AT_ONCE];
+    if (log_grow(&s->keys, &s->keys_capacity, n, sizeof(*s->keys)))
+        return -ENOMEM;
+    for (size_t from = 0; from < n && !u->c.is_bad; from += NUMBERS_AT_ONCE) {
+        size_t k = n - from < NUMBERS_AT_ONCE ? n - from : NUMBERS_AT_ONCE;
+        log_get_array(&u->c, rows, k);
+        log_get_array(&u->c, places, k);
+        log_get_array(&u->c, lengths, k);
+        for (size_t i = 0; i < k && !u->c.is_bad; i++) {
+            uint64_t whole = rows[i] < u->n ? e->original_n[e->n + rows[i]] : 0;
+            if (rows[i] >= u->n || places[i] > whole || lengths[i] > whole - places[i])
+                return -EBADMSG;
+            at[from + i] = e->original[e->n + rows[i]] + places[i];
+            s->keys[from + i].n = (uint32_t)lengths[i];
+        }
+    }
+    int r = c->n && !n ? -EBADMSG : get_codes(u, c->n, n);
+    for (uint32_t i = 0; !r && i < c->n; i++) {
+        v[i].at = at[s->numbers[i]];
+        v[i].n = s->keys[s->numbers[i]].n;
+    }
+    return r;
+}
+
 static int get_texts(struct unpacking *u, const struct column *c, struct event_value *v)
 {
     struct log_scratch *s = u->s;
     uint8_t mode = cursor_u8(&u->c);
     if (mode == MODE_DICTIONARY)
         return get_dictionary(u, c, v);
+    if (mode == MODE_SLICES_KNOWN)
+        return get_slices_known(u, c, v);
     if (mode != MODE_SLICE && mode != MODE_OWN)
         return -EBADMSG;
     if (mode == MODE_SLICE) {
