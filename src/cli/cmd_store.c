@@ -10,6 +10,7 @@
 #include "node/control.h"
 #include "node/serve.h"
 #include "state/audit.h"
+#include "state/state.h"
 #include "watch/store/chain.h"
 #include "watch/store/store.h"
 
@@ -151,10 +152,46 @@ static int verify_chain(const struct cli_args *a)
     return v.n_damaged || (given && !report.has_head) ? EXIT_FAILED : EXIT_DONE;
 }
 
+/* verify_trail - of the office, where there is one. @ret_has_head: the head asked for stands in it. */
+static int verify_trail(const char *data_dir, const struct sha256 *head, bool *ret_has_head)
+{
+    char path[4096], hex[SHA256_TEXT_MAX];
+    struct trail_report report = {0};
+    struct db_pool *pool = NULL;
+    struct fault f = {0};
+    *ret_has_head = false;
+    if (snprintf(path, sizeof(path), "%s/office/state.db", data_dir) >= (int)sizeof(path) || access(path, F_OK))
+        return EXIT_DONE;
+    int r = state_open_as_it_is(data_dir, 1, false, &pool, &f);
+    r = r ? r : trail_watch(pool, NULL, 0, &f);
+    if (!r) {
+        struct db *db = db_read(pool);
+        r = trail_verify(db, head, &report, &f);
+        int e = db_end(db, false, &f);
+        r = r ? r : e;
+    }
+    db_pool_close(pool);
+    if (r)
+        return cli_fail(&f);
+    *ret_has_head = report.has_head;
+    sha256_format(&report.head, hex);
+    if (report.first_wrong)
+        SAY(stdout, trail_wrong, (unsigned long long)report.first_wrong);
+    if (report.n_objects_wrong)
+        SAY(stdout, trail_objects_wrong, message_count(report.n_objects_wrong), report.wrong_object);
+    if (report.first_wrong || report.n_objects_wrong)
+        return EXIT_FAILED;
+    if (!report.n_entries)
+        SAY(stdout, trail_empty);
+    else
+        SAY(stdout, trail_verified, message_count(report.n_entries), message_count(report.n_objects), hex);
+    return EXIT_DONE;
+}
+
 /* verify_audit - against a head only when the audit is what was asked for: with `all` the head is that of the store. */
 static int verify_audit(const struct cli_args *a)
 {
-    struct audit_report report;
+    struct audit_report report = {0};
     struct fault f = {0};
     struct sha256 head;
     char hex[SHA256_TEXT_MAX];
@@ -163,25 +200,26 @@ static int verify_audit(const struct cli_args *a)
         SAY(stderr, chain_bad_head, given);
         return EXIT_FAILED;
     }
+    bool is_in_trail;
+    int trail = verify_trail(a->data_dir, given ? &head : NULL, &is_in_trail);
     int r = audit_verify(a->data_dir, given ? &head : NULL, &report, &f);
     if (r < 0)
         return cli_fail(&f);
-    if (r == AUDIT_EMPTY) {
+    if (r == AUDIT_EMPTY)
         SAY(stdout, audit_empty);
-        return given ? EXIT_FAILED : EXIT_DONE;
-    }
     sha256_format(&report.head, hex);
-    if (report.first_wrong)
+    if (r != AUDIT_EMPTY && report.first_wrong)
         SAY(stdout, audit_wrong, (unsigned long long)report.first_wrong);
-    else
+    else if (r != AUDIT_EMPTY)
         SAY(stdout, audit_verified, message_count(report.n_lines), hex);
     if (report.is_torn)
         SAY(stdout, audit_torn);
-    if (given && report.has_head)
+    bool has_head = is_in_trail || report.has_head;
+    if (given && has_head)
         SAY(stdout, chain_head_is_there);
     else if (given)
         SAY(stdout, chain_head_is_not);
-    return report.first_wrong || (given && !report.has_head) ? EXIT_FAILED : EXIT_DONE;
+    return trail || report.first_wrong || (given && !has_head) ? EXIT_FAILED : EXIT_DONE;
 }
 
 int cli_verify(const struct cli_args *a)

@@ -111,7 +111,8 @@ static void print_completion(void)
         puts("\" ;;");
     }
     puts("    list) words=\"add show diff check\" ;;\n    space) words=\"add show\" ;;\n"
-         "    store) words=\"compact verify\" ;;\n    import) words=\"flows\" ;;");
+         "    user) words=\"add list show disable enable reset-password reset-totp unlock bind unbind\" ;;\n"
+         "    grant) words=\"add list end\" ;;\n    store) words=\"compact verify\" ;;\n    import) words=\"flows\" ;;");
     fputs("    \"\") words=\"", stdout);
     for (size_t i = 0; i < cli_n_commands; i++) {
         size_t n = strcspn(cli_commands[i].words, " ");

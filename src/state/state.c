@@ -266,7 +266,8 @@ static int set_aside(const char *data_dir, int64_t now_us, char ret[96], struct 
     r = path_of(data_dir, ret, aside, f);
     if (!r && link(path, aside))
         r = FAULT(f, -errno, db_failed, aside, strerrordesc_np(errno));
-    for (size_t i = 0, n = strlen(path), m = strlen(aside); i < 2 && !r; i++) { /* of a damaged one: never to be read with another file */
+    /* of a damaged one: never to be read with another file */
+    for (size_t i = 0, n = strlen(path), m = strlen(aside); i < 2 && !r; i++) {
         snprintf(path + n, sizeof(path) - n, "%s", ENDS[i]);
         snprintf(aside + m, sizeof(aside) - m, "%s", ENDS[i]);
         if (rename(path, aside) && errno != ENOENT)
