@@ -247,7 +247,7 @@ static int import_machines(const struct web_request *q, struct web_reply *r)
 
 /* --- the table --------------------------------------------------------------------------------------------------- */
 
-#define READ(pattern, flags, handler, operation) {WEB_GET, "/api/v1/" pattern, PERMISSION_ASSET_READ, flags, "machine", handler,
+#define READ(pattern, flags, handler, operation) {WEB_GET, "/api/v1/" pattern, PERMISSION_ASSET_READ, flags, "machine", handler, \
                                                   operation, 0}
 #define WRITE(method, pattern, flags, handler, operation) \
     {method, "/api/v1/" pattern, PERMISSION_ASSET_WRITE, WEB_WRITES | (flags), "machine", handler, operation, 0}

@@ -339,7 +339,7 @@ static int patch_text(const struct web_request *q, struct web_reply *r)
 
 /* --- the table --------------------------------------------------------------------------------------------------- */
 
-#define READ(pattern, kind, flags, handler, operation) {WEB_GET, "/api/v1/" pattern, PERMISSION_UNIT_READ, flags, kind, handler,
+#define READ(pattern, kind, flags, handler, operation) {WEB_GET, "/api/v1/" pattern, PERMISSION_UNIT_READ, flags, kind, handler, \
                                                         operation, 0}
 #define WRITE(method, pattern, kind, flags, handler, operation) \
     {method, "/api/v1/" pattern, PERMISSION_UNIT_WRITE, WEB_WRITES | (flags), kind, handler, operation, 0}

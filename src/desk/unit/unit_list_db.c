@@ -43,22 +43,21 @@ static json_t *one_row(struct db_statement *s, const char *shape)
 /* --- units ------------------------------------------------------------------------------------------------------- */
 
 #define UNIT_SHAPE \
-    "i id s uuid i version s code s name s short_name s kind n parent x parent_name t valid_from t valid_to b is_body b has_own_node s"
+    "i id s uuid i version s code s name s short_name s kind n parent x parent_name t valid_from t valid_to b is_body b has_own_node s" \
     " note s source"
 #define UNIT_SELECT \
     "SELECT u.id, u.uuid, u.version, u.code, u.name, u.short_name, u.kind, coalesce(u.parent, 0), (SELECT p.name FROM unit p WHERE" \
     " p.id = u.parent" \
-    " AND sees(p.id, 0, 0, 0)), u.valid_from_us, coalesce(u.valid_to_us, " FOREVER "), u.is_body, u.has_own_node, u.note, u.source"
-                                                                                   " FROM unit u "
+    " AND sees(p.id, 0, 0, 0)), u.valid_from_us, coalesce(u.valid_to_us, " FOREVER "), u.is_body, u.has_own_node, u.note, u.source" \
+    " FROM unit u "
 
 void unit_list(struct db *db, const struct unit_filter *f, struct web_list *l)
 {
     struct db_statement *s =
-        db_sql(db, UNIT_SELECT "WHERE u.id > ?1 AND (?2 = '' OR u.kind = ?2) AND (?3 < 0 OR coalesce(u.parent, 0) = ?3) AND ""
-                               " BELOW("u.id", 4)
-                   " AND (?5 = 0 OR (u.valid_from_us <= ?5 AND coalesce(u.valid_to_us, " FOREVER ") > ?5)) AND (?6 = '' OR u.id IN"
-                                                                                                 " (SELECT value FROM"
-                   " json_each(?6))) AND sees(u.id, 0, 0, 0) ORDER BY u.id LIMIT ?7");
+        db_sql(db, UNIT_SELECT "WHERE u.id > ?1 AND (?2 = '' OR u.kind = ?2) AND (?3 < 0 OR coalesce(u.parent, 0) = ?3) AND "
+                   BELOW("u.id", 4) " AND (?5 = 0 OR (u.valid_from_us <= ?5 AND coalesce(u.valid_to_us, " FOREVER
+                   ") > ?5)) AND (?6 = '' OR u.id IN"
+                   " (SELECT value FROM json_each(?6))) AND sees(u.id, 0, 0, 0) ORDER BY u.id LIMIT ?7");
     db_bind(s, 1, l->has_after ? l->after[0] : 0);
     db_bind_str(s, 2, f->kind ? f->kind : "");
     db_bind(s, 3, f->parent);
@@ -176,14 +175,14 @@ void unit_export(struct db *db, struct web_list *l)
     " level_body t ended_at" \
     " s note"
 #define LEVEL(column) \
-    "(SELECT " column " FROM system_level l WHERE l.system = y.id AND l.state IN ('approved', 'ended') ORDER BY l.decided_us DESC,"
+    "(SELECT " column " FROM system_level l WHERE l.system = y.id AND l.state IN ('approved', 'ended') ORDER BY l.decided_us DESC," \
                       " l.id DESC LIMIT 1)"
 #define SYSTEM_SELECT \
     "SELECT y.id, y.uuid, y.version, y.unit, u.name, y.name, y.kind, coalesce(y.operator, 0), y.exposure, y.tlp," \
     LEVEL("CASE state WHEN 'approved' THEN level ELSE 0 END") "," LEVEL("number") "," LEVEL("decided_us") "," LEVEL("body") \
     ", coalesce(y.ended_us, 0), y.note FROM system y JOIN unit u ON u.id = y.unit "
 #define CONTACT_SHAPE \
-    "i id i version i unit s unit_name s name s purpose s channel s value i place b is_24_7 l tlp t valid_from t valid_to t"
+    "i id i version i unit s unit_name s name s purpose s channel s value i place b is_24_7 l tlp t valid_from t valid_to t" \
     " verified_on s verified_by s note"
 #define CONTACT_SELECT \
     "SELECT c.id, c.version, c.unit, u.name, c.name, c.purpose, c.channel, c.value, c.place, c.is_24_7, c.tlp, c.from_us, c.to_us," \
@@ -248,7 +247,7 @@ json_t *system_levels(struct db *db, int64_t system)
 
 /* --- the queue of names ------------------------------------------------------------------------------------------ */
 
-#define TEXT_SHAPE "i id i version n unit s text s source t at i n_seen t first_at t last_at s state n means x means_name t decided_at"
+#define TEXT_SHAPE "i id i version n unit s text s source t at i n_seen t first_at t last_at s state n means x means_name t decided_at" \
                    " s decided_by"
 #define TEXT_SELECT \
     "SELECT t.id, t.version, t.unit, t.text, t.source, t.at_us, t.n_seen, t.first_us, t.last_us, t.state, coalesce(t.means, 0)," \

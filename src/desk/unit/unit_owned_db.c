@@ -294,7 +294,7 @@ int64_t system_level(struct db *db, int64_t system, int64_t at_us)
 #define CONTACT_UPDATE \
     "UPDATE contact SET version = version + 1, unit = ?1, tlp = ?2, name = ?3, purpose = ?4, channel = ?5, value = ?6, place = ?7," \
     " is_24_7 = ?8," \
-    " from_us = ?9, to_us = ?10, verified_us = ?11, verified_by = ?12, note = ?13, changed_us = ?14 WHERE id = ?15 AND sees(unit, tlp,"
+    " from_us = ?9, to_us = ?10, verified_us = ?11, verified_by = ?12, note = ?13, changed_us = ?14 WHERE id = ?15 AND sees(unit, tlp," \
     " audience, id)"
 
 int contact_put(struct db *db, int64_t id, int64_t version, const struct contact_form *f, const struct unit_actor *by, int64_t *ret_id)
