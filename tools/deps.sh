@@ -17,7 +17,7 @@ build    libvectorscan-dev libpcre2-dev libgnutls28-dev libidn2-dev libmicrohttp
 run      +build
 test     +build openssl curl bzip2 xz-utils codespell procps iproute2 nfdump
 fuzz     +build clang libclang-rt-14-dev llvm-14 xz-utils
-bench    +build nfdump xz-utils g++ libsimdjson-dev rsyslog wrk
+bench    +build nfdump xz-utils g++ libsimdjson-dev rsyslog rsyslog-gnutls rsyslog-elasticsearch wrk
 lint     +build clang-tidy
 deb      +build dpkg-dev
 console  @node=nodejs @npm=npm

@@ -6,6 +6,7 @@
 #include "gate/push_own.h"
 
 #include "base/buf.h"
+#include "gate/elastic.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -53,24 +54,16 @@ static bool check_sender(struct push *p)
     const char *given = header(p, "Authorization");
     if (l->is_mutual && !check_certificate(p))
         return false;
-    const char *token = given && !strncasecmp(given, "Bearer ", 7) ? given + 7 : "";
-    while (*token == ' ')
-        token++;
-    const char *name = gate_tokens_name(&l->o.tokens, (struct text){token, strlen(token)});
+    char room[ELASTIC_TOKEN_BYTES];
+    const char *name = gate_tokens_name(&l->o.tokens, elastic_token(given ? given : "", room));
+    explicit_bzero(room, sizeof(room));
     if (!name) {
         COUNT(l, pushes_unauthorized);
-        refuse(p, 401, "Authorization: Bearer with a token of this node is needed");
+        refuse(p, 401, "Authorization: Bearer (or Basic, ApiKey) with a token of this node is needed");
         return false;
     }
     memcpy(p->hello.name, name, strnlen(name, sizeof(p->hello.name) - 1));
     return true;
-}
-
-/* is_elastic_bulk - /_bulk or /INDEX/_bulk */
-static bool is_elastic_bulk(const char *url)
-{
-    const char *end = strrchr(url, '/');
-    return end && !strcmp(end, "/_bulk") && (end == url || !memchr(url + 1, '/', (size_t)(end - url - 1)));
 }
 
 static void check_form(struct push *p, const char *url)
@@ -79,7 +72,7 @@ static void check_form(struct push *p, const char *url)
     bool is_text = type && !strncasecmp(type, "text/", 5) && strncasecmp(type, "text/json", 9) != 0;
     bool is_other = is_text || (type && (!strncasecmp(type, "application/xml", 15) || !strncasecmp(type, "application/octet-stream", 24)));
     uint64_t n = 0;
-    p->hello.form = is_elastic_bulk(url) ? LOG_PUSH_ELASTIC : is_other ? LOG_PUSH_ANY : LOG_PUSH_JSON;
+    p->hello.form = elastic_is_bulk(url) ? LOG_PUSH_ELASTIC : is_other ? LOG_PUSH_ANY : LOG_PUSH_JSON;
     if (p->hello.form == LOG_PUSH_ANY && !p->listener->o.may_be_text)
         refuse(p, 415, "this listener takes JSON: application/x-ndjson or application/json");
     if (encoding && strcasecmp(encoding, "gzip") != 0 && strcasecmp(encoding, "identity") != 0)
@@ -113,13 +106,12 @@ static void check_key(struct push *p)
 void push_check(struct push *p, const char *url, const char *method)
 {
     struct listener *l = p->listener;
-    bool is_get = !strcmp(method, "GET") || !strcmp(method, "HEAD");
-    bool is_ours = !strcmp(url, "/api/v1/logs"), is_bulk = is_elastic_bulk(url), is_root = !strcmp(url, "/");
-    bool is_license = !strcmp(url, "/_license") || !strcmp(url, "/_xpack");
+    bool is_ours = !strcmp(url, "/api/v1/logs"), is_bulk = elastic_is_bulk(url);
+    const char *known = is_bulk ? NULL : elastic_answer(method, url);
     if (!check_sender(p))
         return;
-    if (is_get && (is_root || is_license)) { /* what the Beats look at before they send */
-        refuse(p, 200, is_root ? "root" : "license");
+    if (known) { /* what the Beats look at before they send */
+        refuse(p, 200, known);
         return;
     }
     if (!is_ours && !is_bulk) {
@@ -255,15 +247,6 @@ static void put_bulk(const struct push *p, struct buf *b)
     buf_add_text(b, "]}\n");
 }
 
-static void put_root(const struct push *p, struct buf *b)
-{
-    if (!strcmp(p->detail, "license"))
-        buf_add_text(b, "{\"license\":{\"uid\":\"vonggac\",\"type\":\"basic\",\"status\":\"active\"}}\n");
-    else
-        buf_add_text(b, "{\"name\":\"vonggac\",\"cluster_name\":\"vonggac\",\"cluster_uuid\":\"vonggac\",\"version\":"
-                        "{\"number\":\"8.11.0\",\"build_flavor\":\"default\"},\"tagline\":\"You Know, for Search\"}\n");
-}
-
 enum MHD_Result push_answer(struct push *p)
 {
     struct buf b = {.max = ANSWER_MAX + (size_t)p->reply.received * 128};
@@ -272,7 +255,7 @@ enum MHD_Result push_answer(struct push *p)
     if (is_problem)
         put_problem(p, &b);
     else if (!p->has_reply)
-        put_root(p, &b);
+        buf_add_text(&b, p->detail ? p->detail : "");
     else if (p->hello.form == LOG_PUSH_ELASTIC)
         put_bulk(p, &b);
     else {
@@ -287,7 +270,7 @@ enum MHD_Result push_answer(struct push *p)
     (void)MHD_add_response_header(r, "Content-Type", is_problem ? "application/problem+json" : "application/json");
     (void)MHD_add_response_header(r, "X-Elastic-Product", "Elasticsearch"); /* the Beats refuse to send to anything else */
     if (p->status == 401)
-        (void)MHD_add_response_header(r, "WWW-Authenticate", "Bearer");
+        (void)MHD_add_response_header(r, "WWW-Authenticate", "Bearer, Basic realm=\"vonggac\"");
     if (p->status == 405)
         (void)MHD_add_response_header(r, "Allow", "POST");
     if (p->retry_after_s) {
