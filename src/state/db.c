@@ -87,6 +87,45 @@ int db_failed(const struct db *db)
     return db->code;
 }
 
+/* --- paths ------------------------------------------------------------------------------------------------------- */
+
+/*
+ * SQLite turns a relative path into one from the root, and then has to pass every folder on the way. A command that works as the
+ * owner of a directory which lies in another's (cli/owner) may stand in it, but not come to it from above: such a path stays as it is.
+ */
+static sqlite3_vfs plain_paths;
+static pthread_once_t paths_once = PTHREAD_ONCE_INIT;
+static int (*full_path)(sqlite3_vfs *vfs, const char *path, int n, char *out);
+
+static int keep_relative(sqlite3_vfs *vfs, const char *path, int n, char *out)
+{
+    size_t length = strlen(path);
+    if (path[0] == '/')
+        return full_path(vfs, path, n, out);
+    if (n < 0 || length >= (size_t)n)
+        return SQLITE_CANTOPEN;
+    memcpy(out, path, length + 1);
+    return SQLITE_OK;
+}
+
+static void make_paths(void)
+{
+    if (sqlite3_initialize() || !sqlite3_vfs_find(NULL))
+        return;
+    plain_paths = *sqlite3_vfs_find(NULL);
+    full_path = plain_paths.xFullPathname;
+    plain_paths.zName = "vonggac";
+    plain_paths.pNext = NULL;
+    plain_paths.xFullPathname = keep_relative;
+    sqlite3_vfs_register(&plain_paths, 0);
+}
+
+static int open_file(const char *path, sqlite3 **ret, int flags)
+{
+    pthread_once(&paths_once, make_paths);
+    return sqlite3_open_v2(path, ret, flags, "vonggac");
+}
+
 /* --- connections ------------------------------------------------------------------------------------------------- */
 
 static int run(struct db *db, const char *sql)
@@ -103,7 +142,7 @@ static int open_one(struct db_pool *p, struct db *db, bool is_writer, bool may_c
     db->pool = p;
     db->is_writer = is_writer;
     db->none.db = db;
-    int r = sqlite3_open_v2(p->path, &db->c, flags, NULL);
+    int r = open_file(p->path, &db->c, flags);
     if (r) {
         fail(db, r);
         return db->code;
@@ -464,7 +503,7 @@ int db_backup(struct db_pool *p, const char *path, struct fault *f)
     if (fd < 0)
         return FAULT(f, -errno, db_failed, beside, strerrordesc_np(errno));
     close(fd);
-    int s = sqlite3_open_v2(beside, &to, SQLITE_OPEN_READWRITE, NULL);
+    int s = open_file(beside, &to, SQLITE_OPEN_READWRITE);
     s = s ? s : copy_pages(p, to);
     s = s ? s : check_copy(to);
     sqlite3_close(to);
@@ -532,7 +571,7 @@ int db_settle(const char *path, struct fault *f)
 {
     sqlite3 *c = NULL;
     sqlite3_stmt *s = NULL;
-    int r = sqlite3_open_v2(path, &c, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int r = open_file(path, &c, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX);
     /* leaving WAL needs the file alone; a refusal is the answer "wal", or busy */
     r = r ? r : sqlite3_prepare_v2(c, "PRAGMA journal_mode=DELETE", -1, &s, NULL);
     int step = r ? r : sqlite3_step(s);
