@@ -258,26 +258,40 @@ static uint64_t ones_of(uint64_t v)
     return ~(((v & low) + low) | v | low);
 }
 
+/* mark_rows - the rows of @ones (a bit in the top of a row's byte), counted from @row. */
+static void mark_rows(struct flow_batch *b, uint64_t ones, uint32_t row, uint32_t end)
+{
+    const uint16_t *port = (const uint16_t *)b->number[FLOW_DESTINATION_PORT];
+    uint16_t *icmp = (uint16_t *)b->number[FLOW_ICMP];
+    if (!(b->columns & FLOW_HAS(FLOW_ICMP))) /* the first of the batch: zeros for every row before and beside it */
+        memset(icmp, 0, end * sizeof(*icmp));
+    b->columns |= FLOW_HAS(FLOW_ICMP);
+    for (; ones; ones &= ones - 1) {
+        uint32_t i = row + (uint32_t)__builtin_ctzll(ones) / 8;
+        icmp[i] = port[i];
+        b->present[i] |= FLOW_HAS(FLOW_ICMP);
+    }
+}
+
 void flow_batch_mark_icmp(struct flow_batch *b, uint32_t n)
 {
     const uint8_t *protocol = (const uint8_t *)b->number[FLOW_PROTOCOL];
-    const uint16_t *port = (const uint16_t *)b->number[FLOW_DESTINATION_PORT];
-    uint16_t *icmp = (uint16_t *)b->number[FLOW_ICMP];
-    bool is_known = b->columns & FLOW_HAS(FLOW_ICMP);
-    for (uint32_t i = b->n, end = b->n + n; i < end; i += 8) {
-        uint64_t eight = 0;
-        memcpy(&eight, protocol + i, end - i < 8 ? end - i : 8);
-        for (uint64_t ones = ones_of(eight); ones; ones &= ones - 1) {
-            uint32_t row = i + (uint32_t)__builtin_ctzll(ones) / 8;
-            if (!is_known) { /* the first of the batch: zeros for every row before and beside it */
-                memset(icmp, 0, end * sizeof(*icmp));
-                b->columns |= FLOW_HAS(FLOW_ICMP);
-                is_known = true;
-            }
-            icmp[row] = port[row];
-            b->present[row] |= FLOW_HAS(FLOW_ICMP);
-        }
+    uint32_t i = b->n, end = b->n + n;
+    uint64_t eight, ones;
+    for (; i + 8 <= end; i += 8) {
+        memcpy(&eight, protocol + i, 8);
+        ones = ones_of(eight);
+        if (__builtin_expect(ones != 0, false))
+            mark_rows(b, ones, i, end);
     }
+    if (i == end)
+        return;
+    eight = 0;
+    for (uint32_t k = 0; i + k < end; k++)
+        eight |= (uint64_t)protocol[i + k] << 8 * k;
+    ones = ones_of(eight);
+    if (ones)
+        mark_rows(b, ones, i, end);
 }
 
 uint64_t flow_batch_number(const struct flow_batch *b, enum flow_number n, uint32_t i)
