@@ -118,7 +118,7 @@ static bool read_row(struct import *m, const struct table_row *row, struct machi
     *s = (struct machine_sighting){.source = m->o->from, .seen_by = m->o->source, .only_seen = m->o->may, .os = row->cells[OS],
                                    .product = row->cells[PRODUCT],
                                    .note = row->cells[NOTE]};
-    if (!table_time(r, row, columns, LAST_SEEN, m->o->by.now_us, &s->at_us) || !table_time(r, row, columns, LAST_CONTACT, 0,
+    if (!table_read_time(r, row, columns, LAST_SEEN, m->o->by.now_us, &s->at_us) || !table_read_time(r, row, columns, LAST_CONTACT, 0,
                                                                                            &s->protection_us) ||
         !table_choice(r, row, columns, KIND, machine_kind_choices, MACHINE_N_KINDS, MACHINE_UNKNOWN, &kind) ||
         !table_choice(r, row, columns, EXPOSURE, machine_exposure_choices, EXPOSURE_N, EXPOSURE_UNKNOWN, &exposure) ||

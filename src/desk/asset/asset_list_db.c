@@ -281,7 +281,7 @@ json_t *machine_counts_by_unit(struct db *db, int64_t below)
 {
     json_t *rows = json_array();
     struct db_statement *s =
-        db_sql(db, "SELECT g.unit, u.name, sum(n), sum(n * (kind = 1)), sum(n * (kind = 2)), sum(n * (protection = 1)), sum(n *"
+        db_sql(db, "SELECT g.unit, u.name, sum(n), sum(n * (g.kind = 1)), sum(n * (g.kind = 2)), sum(n * (protection = 1)), sum(n *"
                    " (is_managed = 0)) FROM ("
                    GROUPS ") g LEFT JOIN unit u ON u.id = g.unit GROUP BY g.unit ORDER BY sum(n) DESC LIMIT 1000");
     db_bind(s, 3, below);

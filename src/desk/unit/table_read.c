@@ -368,7 +368,7 @@ static bool refuse(struct table_report *r, const struct table_row *row, const st
     return false;
 }
 
-bool table_time(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, int64_t otherwise,
+bool table_read_time(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, int64_t otherwise,
                 int64_t *ret)
 {
     struct text t = row->cells[column];
@@ -376,7 +376,7 @@ bool table_time(struct table_report *r, const struct table_row *row, const struc
     return !t.n || !clock_parse(t.p, t.n, ZONE_VIETNAM_S, ret) || refuse(r, row, c, column, TABLE_REFUSED_BAD_TIME);
 }
 
-bool table_number(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, uint64_t max,
+bool table_read_number(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, uint64_t max,
                   int64_t otherwise,
                   int64_t *ret)
 {

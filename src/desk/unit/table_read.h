@@ -91,10 +91,10 @@ int table_read(const uint8_t *p, size_t n, const struct table_column *columns, s
                struct table_row **ret, size_t *ret_n, struct fault *f);
 
 /* --- cells to values; each refuses in the report and answers false --- */
-/* table_time - empty: @otherwise. Zone +07:00 where none is written. */
-bool table_time(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, int64_t otherwise,
+/* table_read_time - empty: @otherwise. Zone +07:00 where none is written. */
+bool table_read_time(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, int64_t otherwise,
                 int64_t *ret);
-bool table_number(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, uint64_t max,
+bool table_read_number(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, uint64_t max,
                   int64_t otherwise,
                   int64_t *ret);
 /* table_yes - 1, true, yes, x, có / 0, false, no, không; empty: @otherwise. */

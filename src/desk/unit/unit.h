@@ -70,12 +70,14 @@ struct unit {
     int64_t id, version;
     struct unit_form form; /* as it is now; from_us and to_us of the unit as a whole; texts in the arena */
     int64_t since_us;      /* of the present version */
+    const char *uuid;
 };
 
 enum unit_condition { UNIT_DONE, UNIT_NO_SUCH = 2 /* DB_CONFLICT is 1 */, UNIT_CHANGED, UNIT_BAD_PERIOD, UNIT_CIRCLE, UNIT_SAME };
 
 /* unit_get - Return: 0 or UNIT_NO_SUCH (also where sees() says no, unless @is_system). */
 int unit_get(struct db *db, int64_t id, bool is_system, struct arena *arena, struct unit *ret);
+/* unit_get_by_code - by its code, or its uuid, as exports name those without a code. */
 int unit_get_by_code(struct db *db, struct text code, struct arena *arena, struct unit *ret);
 /* unit_add - Return: 0 with its id, UNIT_BAD_PERIOD, -errno. */
 int unit_add(struct db *db, const struct unit_form *form, const struct unit_actor *by, int64_t *ret_id);

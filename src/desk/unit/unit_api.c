@@ -81,7 +81,7 @@ static int get_tree(const struct web_request *q, struct web_reply *r)
 
 static int show(const struct web_request *q, struct web_reply *r, int status, int64_t id, bool has_more)
 {
-    json_t *o = unit_show(q->db, id);
+    json_t *o = unit_show(q->db, id, status == 201);
     if (!o)
         return web_not_found(q, r);
     if (has_more)
@@ -102,7 +102,7 @@ static json_t *candidates_json(const struct web_request *q, const struct unit_fo
     json_t *all = json_array();
     for (unsigned i = 0; all && i < found->n; i++) {
         const struct unit_candidate *c = &found->candidates[i];
-        json_t *unit = unit_show(q->db, c->unit);
+        json_t *unit = unit_show(q->db, c->unit, false);
         if (!unit)
             continue;
         json_array_append_new(all, json_pack("{s:I, s:O, s:I, s:o, s:o, s:b}", "unit", (json_int_t)c->unit, "name",
@@ -138,10 +138,10 @@ static int resolve(const struct web_request *q, struct web_reply *r)
     int e = find(q, (struct text){name, strlen(name)}, at_us, &found);
     if (e)
         return e;
-    json_t *unit = found.unit ? unit_show(q->db, found.unit) : NULL, *after = json_array();
+    json_t *unit = found.unit ? unit_show(q->db, found.unit, false) : NULL, *after = json_array();
     size_t n = unit ? unit_today(q->db, found.unit, q->now_us, today, 8) : 0;
     for (size_t i = 0; i < n; i++) {
-        json_t *one = unit_show(q->db, today[i]);
+        json_t *one = unit_show(q->db, today[i], false);
         if (one)
             json_array_append_new(after, one);
     }

@@ -58,7 +58,7 @@ static struct text keep(struct arena *arena, struct text t, bool *is_short)
 #define UNIT_COLUMNS \
     "SELECT u.id, u.version, u.name, u.short_name, u.code, u.kind, coalesce(u.parent, 0), u.is_body, u.has_own_node, u.valid_from_us," \
     " coalesce(u.valid_to_us, 9223372036854775807), u.note, u.source," \
-    " coalesce((SELECT max(to_us) FROM unit_past p WHERE p.unit = u.id), u.valid_from_us) FROM unit u WHERE "
+    " coalesce((SELECT max(to_us) FROM unit_past p WHERE p.unit = u.id), u.valid_from_us), u.uuid FROM unit u WHERE "
 
 static int read_unit(struct db_statement *s, struct arena *arena, struct unit *ret)
 {
@@ -71,6 +71,7 @@ static int read_unit(struct db_statement *s, struct arena *arena, struct unit *r
                                    .parent = db_int(s, 6), .is_body = db_int(s, 7), .has_own_node = db_int(s, 8), .from_us = db_int(s, 9),
                                    .to_us = db_int(s, 10), .note = keep(arena, db_text(s, 11), &is_short),
                                    .source = keep(arena, db_text(s, 12), &is_short)};
+    ret->uuid = keep(arena, db_text(s, 14), &is_short).p;
     db_reset(s);
     return is_short ? -ENOMEM : 0;
 }
@@ -85,10 +86,16 @@ int unit_get(struct db *db, int64_t id, bool is_system, struct arena *arena, str
 
 int unit_get_by_code(struct db *db, struct text code, struct arena *arena, struct unit *ret)
 {
-    struct db_statement *s = db_sql(db, UNIT_COLUMNS "u.code = ?1 AND u.code <> '' ORDER BY u.id LIMIT 1 /* system: imports; who may"
-                                                     " is asked by id */");
-    db_bind_text(s, 1, code);
-    return read_unit(s, arena, ret);
+    static const char *const ways[] = {
+        UNIT_COLUMNS "u.code = ?1 AND u.code <> '' ORDER BY u.id LIMIT 1 /* system: imports; who may is asked by id */",
+        UNIT_COLUMNS "u.uuid = ?1 /* system: imports; who may is asked by id */"};
+    int r = UNIT_NO_SUCH;
+    for (size_t i = 0; i < 2 && r == UNIT_NO_SUCH; i++) {
+        struct db_statement *s = db_sql(db, ways[i]);
+        db_bind_text(s, 1, code);
+        r = read_unit(s, arena, ret);
+    }
+    return r;
 }
 
 /* --- changing ---------------------------------------------------------------------------------------------------- */

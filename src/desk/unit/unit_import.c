@@ -63,8 +63,8 @@ static void read_line(struct import *m, const struct table_row *row, struct line
                             .note = row->cells[NOTE],
                             .source = row->cells[MARK].n ? row->cells[MARK] : m->o->source};
     l->is_refused = !table_choice(r, row, columns, KIND, unit_kind_choices(), UNIT_N_KINDS, UNIT_OTHER, &kind) ||
-                    !table_time(r, row, columns, VALID_FROM, 0, &f->from_us) ||
-                    !table_time(r, row, columns, VALID_TO, UNIT_FOREVER, &f->to_us) ||
+                    !table_read_time(r, row, columns, VALID_FROM, 0, &f->from_us) ||
+                    !table_read_time(r, row, columns, VALID_TO, UNIT_FOREVER, &f->to_us) ||
                     !table_yes(r, row, columns, IS_BODY, true, &f->is_body) || !table_yes(r, row, columns, OWN_NODE, false,
                                                                                           &f->has_own_node);
     if (l->is_refused)
@@ -128,11 +128,36 @@ static void add_aliases(struct import *m, const struct line *l)
     }
 }
 
+/* complete - a unit that is there: an empty cell, or a column that the file has not, leaves what stands. */
+static void complete(struct line *l, const struct unit *old)
+{
+    const struct text *cells = l->row->cells;
+    struct unit_form *f = &l->form;
+    const struct unit_form *o = &old->form;
+    bool is_past = f->from_us < old->since_us;
+    if (!cells[VALID_FROM].n && !is_past)
+        f->from_us = old->since_us;
+    f->code = o->code.n || text_is(cells[CODE], old->uuid) ? o->code : f->code;
+    f->source = cells[MARK].n ? f->source : o->source;
+    f->note = cells[NOTE].n ? f->note : o->note;
+    f->is_body = cells[IS_BODY].n ? f->is_body : o->is_body;
+    f->has_own_node = cells[OWN_NODE].n ? f->has_own_node : o->has_own_node;
+    if (is_past)
+        return;
+    f->kind = cells[KIND].n ? f->kind : o->kind;
+    f->short_name = cells[SHORT_NAME].n ? f->short_name : o->short_name;
+    f->parent = cells[PARENT].n ? f->parent : o->parent;
+    f->to_us = cells[VALID_TO].n || f->from_us > old->since_us ? f->to_us : o->to_us;
+}
+
 /* put_line - with its parent known */
 static void put_line(struct import *m, struct line *l)
 {
+    struct unit old;
     int64_t self = find_self(m, l);
     bool is_new = !self;
+    if (self && !unit_get(m->db, self, true, &m->report->arena, &old))
+        complete(l, &old);
     if ((self && !may(m, self)) || !may(m, l->form.parent)) {
         refuse(m, l, NAME, TABLE_REFUSED_NOT_ALLOWED);
         return;

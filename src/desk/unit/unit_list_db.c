@@ -68,9 +68,10 @@ void unit_list(struct db *db, const struct unit_filter *f, struct web_list *l)
     fill(s, l, UNIT_SHAPE);
 }
 
-json_t *unit_show(struct db *db, int64_t id)
+json_t *unit_show(struct db *db, int64_t id, bool is_new)
 {
-    struct db_statement *s = db_sql(db, UNIT_SELECT "WHERE u.id = ?1 AND sees(u.id, 0, 0, 0)");
+    struct db_statement *s = is_new ? db_sql(db, UNIT_SELECT "WHERE u.id = ?1 /* system: the caller has just made it below what is his */")
+                                    : db_sql(db, UNIT_SELECT "WHERE u.id = ?1 AND sees(u.id, 0, 0, 0)");
     db_bind(s, 1, id);
     return one_row(s, UNIT_SHAPE);
 }
@@ -134,15 +135,18 @@ json_t *unit_tree_rows(struct db *db, int64_t at_us, int64_t parent, int64_t max
     return all_rows(s, "i id n parent s name s short_name s kind t valid_from t valid_to");
 }
 
-/* each version is a row, in the columns of the import; the successor of a unit stands at its last version */
+/*
+ * each version is a row, in the columns of the import; who has no code is named by uuid; successors and other names stand at the last
+ * version
+ */
 void unit_export(struct db *db, struct web_list *l)
 {
     struct db_statement *s =
         db_sql(db,
-               "SELECT v.unit, v.from_us, u.code, v.kind, v.name, v.short_name, CASE WHEN v.to_us ="
+               "SELECT v.unit, v.from_us, coalesce(nullif(u.code, ''), u.uuid), v.kind, v.name, v.short_name, CASE WHEN v.to_us ="
                    " coalesce(u.valid_to_us, " FOREVER ") THEN"
                    " (SELECT group_concat(a.name, '|') FROM unit_alias a WHERE a.unit = u.id AND a.kind = 'alias') END,"
-                   " (SELECT coalesce(nullif(p.code, ''), p.name) FROM unit p WHERE p.id = v.parent AND sees(p.id, 0, 0, 0)),"
+                   " (SELECT coalesce(nullif(p.code, ''), p.uuid) FROM unit p WHERE p.id = v.parent AND sees(p.id, 0, 0, 0)),"
                    " v.from_us, v.to_us,"
                    " CASE WHEN v.to_us = coalesce(u.valid_to_us, " FOREVER ") THEN (SELECT group_concat(coalesce(nullif(n.code, ''),"
                                                                            " n.name), '|')"

@@ -15,8 +15,11 @@ struct unit_filter {
     struct text ids; /* JSON array; empty: all */
 };
 void unit_list(struct db *db, const struct unit_filter *f, struct web_list *l);
-/* unit_show - NULL: not there, or not seen. unit_show_more adds path, links, names, history, contacts and counts. */
-json_t *unit_show(struct db *db, int64_t id);
+/*
+ * unit_show - NULL: not there, or not seen. @is_new: made in this transaction, which the snapshot behind sees() does not know yet.
+ * unit_show_more adds path, links, names, history, contacts and counts.
+ */
+json_t *unit_show(struct db *db, int64_t id, bool is_new);
 void unit_show_more(struct db *db, int64_t id, json_t *o);
 /* unit_tree_rows - units of the tree as it was at @at_us; @parent -1: all. */
 json_t *unit_tree_rows(struct db *db, int64_t at_us, int64_t parent, int64_t max);
