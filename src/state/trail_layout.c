@@ -106,6 +106,7 @@ static char *compose_stray(const struct text part[N_PARTS])
 {
     struct buf b = {.max = TEXT_MAX_BYTES};
     buf_printf(&b, "SELECT x.\"%.*s\" FROM \"%.*s\" x WHERE NOT EXISTS(SELECT 1 FROM trail t WHERE t.kind = '%.*s' AND"
+                   " t.kind <> '' AND" /* so that the index, which is partial, may be used */
                    " t.object = x.\"%.*s\" AND t.content IS NOT NULL)", SHOWN(part[ID_COLUMN]), SHOWN(part[TABLE]), SHOWN(part[KIND]),
                SHOWN(part[ID_COLUMN]));
     return taken(&b);
