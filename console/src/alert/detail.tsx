@@ -90,14 +90,14 @@ function Story({ id, version }: { id: number; version: number }) {
 
 /* A finding as one flat row: what it says under the names it has. */
 function flat(f: Finding): EvidenceRow {
-  const row: EvidenceRow = { first_at: f.first_at, last_at: f.last_at };
+  const row: EvidenceRow = { 'event.start': f.first_at, 'event.end': f.last_at };
   const walk = (prefix: string, value: unknown) => {
     if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') row[prefix] = value;
     else if (Array.isArray(value)) row[prefix] = value.map((v) => (typeof v === 'object' ? JSON.stringify(v) : String(v))).join(', ');
     else for (const [name, inner] of Object.entries(value as object)) walk(prefix ? `${prefix}.${name}` : name, inner);
   };
   walk('', f.finding);
-  if (f.is_withdrawn) row.is_withdrawn = true;
+  if (f.is_withdrawn) row['finding.withdrawn'] = true;
   return row;
 }
 
@@ -263,7 +263,7 @@ export function AlertDetail({ id }: { id: number }) {
     },
   ]);
   return (
-    <Shown of={alert} lines={12}>
+    <Shown of={alert} lines={12} isPage>
       {(a) => (
         <>
           <Head

@@ -147,6 +147,7 @@ function Filters({ query }: { query: URLSearchParams }) {
           placeholder={tr('alert_words_hint')}
           data-search
           onInput={(e) => setText(e.currentTarget.value)}
+          onKeyDown={(e) => e.key === 'Enter' && (e.preventDefault(), setQuery({ q: text }))}
           onBlur={() => text !== (query.get('q') ?? '') && setQuery({ q: text })}
         />
       </label>

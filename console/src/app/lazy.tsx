@@ -3,6 +3,8 @@
 import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { Problem } from '../api/client';
+import { tr } from '../text/catalogue';
+import { Head } from '../ui/page';
 import { Failure, Loading } from '../ui/states';
 import type { PageDoor } from './pages';
 import type { Route } from './router';
@@ -29,6 +31,12 @@ export function Lazy(props: { page: PageDoor; route: Route }) {
     );
   }, [load, isBroken]);
   if (Page) return <Page route={props.route} />;
-  if (isBroken) return <Failure problem={new Problem(0, '', '', '')} retry={() => setBroken(false)} />;
+  if (isBroken)
+    return (
+      <>
+        <Head title={tr('failed_page')} />
+        <Failure problem={new Problem(0, '', '', '')} retry={() => setBroken(false)} />
+      </>
+    );
   return <Loading lines={6} />;
 }

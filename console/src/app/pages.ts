@@ -150,10 +150,21 @@ export function isOpen(page: PageDoor, who: Session): boolean {
   return !page.may.length || page.may.some((p) => who.permissions.includes(p));
 }
 
-/* pageOf - the page of an address; without one, the first the person may open (guests land in their unit's work). */
+/* A guest of the node: answers for a unit, watches nothing. His first page is what waits for his unit. */
+export function isGuest(who: Session): boolean {
+  return who.permissions.includes('portal.answer') && !who.permissions.includes('alert.write');
+}
+
+export function firstPage(who: Session): PageDoor {
+  const wanted = isGuest(who) ? 'portal' : 'overview';
+  const all = pages.filter((p) => isOpen(p, who));
+  return all.find((p) => p.path === wanted) ?? all[0]!; // settings are open to everybody
+}
+
+/* pageOf - the page of an address; without one, the person's first. */
 export function pageOf(route: Route, who: Session): PageDoor {
   if (route.path[0] === 'wall') return isOpen(wallPage, who) ? wallPage : denied;
-  if (!route.path.length) return pages.find((p) => isOpen(p, who)) ?? pages[pages.length - 1]!;
+  if (!route.path.length) return firstPage(who);
   const page = pages.find((p) => p.path === route.path[0]);
   if (!page) return missing;
   return isOpen(page, who) ? page : denied;

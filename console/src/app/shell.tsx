@@ -9,7 +9,7 @@ import { formatTime } from '../text/format';
 import { Dialog } from '../ui/dialog';
 import { Icon } from '../ui/icon';
 import { areKeysOn, setKeys, shortcutsNow, useKeys } from './keys';
-import { isOpen, pages, wallPage, type PageDoor } from './pages';
+import { firstPage, isGuest, isOpen, pages, wallPage, type PageDoor } from './pages';
 import { go, to, type Route } from './router';
 import { leave } from './session';
 import { useStore } from './store';
@@ -24,7 +24,7 @@ export function LanguageSwitch() {
       class="button-bar"
       lang={other}
       onClick={() => void setLanguage(other)}
-      aria-label={other === 'en' ? 'Switch to English' : 'Chuyển sang tiếng Việt'}
+      aria-label={other === 'en' ? 'EN: switch to English' : 'VI: chuyển sang tiếng Việt'}
     >
       {other === 'en' ? 'EN' : 'VI'}
     </button>
@@ -46,7 +46,7 @@ export function ThemeSwitch() {
 }
 
 function Menu(props: { route: Route; who: Session; onGo: () => void }) {
-  const here = props.route.path[0] ?? pages.find((p) => isOpen(p, props.who))?.path;
+  const here = props.route.path[0] ?? firstPage(props.who).path;
   const item = (p: PageDoor) => (
     <li key={p.path}>
       <a href={to(p.path)} aria-current={here === p.path ? 'page' : undefined} onClick={props.onGo}>
@@ -55,7 +55,7 @@ function Menu(props: { route: Route; who: Session; onGo: () => void }) {
       </a>
     </li>
   );
-  const groups = ['watch', 'portal', 'admin'] as const;
+  const groups = isGuest(props.who) ? (['portal', 'watch', 'admin'] as const) : (['watch', 'portal', 'admin'] as const);
   return (
     <nav class="menu" id="menu" aria-label={tr('menu')}>
       {groups.map((g) => {
@@ -68,7 +68,7 @@ function Menu(props: { route: Route; who: Session; onGo: () => void }) {
           )
         );
       })}
-      {isOpen(wallPage, props.who) && (
+      {isOpen(wallPage, props.who) && !isGuest(props.who) && (
         <ul>
           <li>
             <a href={to('wall')} onClick={props.onGo}>

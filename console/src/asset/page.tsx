@@ -33,7 +33,7 @@ function Protection({ of }: { of: Machine }) {
 }
 
 function Managed({ of }: { of: Machine }) {
-  return of.is_managed ? <>{tr('managed')}</> : <span class="badge badge-wait">{tr('unmanaged')}</span>;
+  return of.is_managed ? <>{tr('is_managed')}</> : <span class="badge badge-wait">{tr('unmanaged')}</span>;
 }
 
 function Machines({ query }: { query: URLSearchParams }) {
@@ -79,7 +79,7 @@ function Machines({ query }: { query: URLSearchParams }) {
           <span>{tr('managed')}</span>
           <select value={ask.is_managed ?? ''} onChange={(e) => setQuery({ is_managed: e.currentTarget.value })}>
             <option value="">{tr('any')}</option>
-            <option value="true">{tr('managed')}</option>
+            <option value="true">{tr('is_managed')}</option>
             <option value="false">{tr('unmanaged')}</option>
           </select>
         </label>
@@ -130,9 +130,9 @@ function Machines({ query }: { query: URLSearchParams }) {
                   by: (m) => m.unit_name,
                   cell: (m) => m.unit_name ?? <span class="muted">{tr('unit_unknown')}</span>,
                 },
-                { id: 'kind', title: tr('kind'), by: (m) => m.kind, cell: (m) => trOr('machine_kind_', m.kind) },
+                { id: 'kind', isShort: true, title: tr('kind'), by: (m) => m.kind, cell: (m) => trOr('machine_kind_', m.kind) },
                 { id: 'system', title: tr('system'), isRare: true, by: systemOf, cell: (m) => systemOf(m) ?? '–' },
-                { id: 'exposure', title: tr('exposure'), by: (m) => m.exposure, cell: (m) => trOr('exposure_', m.exposure) },
+                { id: 'exposure', isShort: true, title: tr('exposure'), by: (m) => m.exposure, cell: (m) => trOr('exposure_', m.exposure) },
                 { id: 'protection', title: tr('protection'), cell: (m) => <Protection of={m} />, by: protectionOf },
                 {
                   id: 'hits',
@@ -161,7 +161,7 @@ function Machines({ query }: { query: URLSearchParams }) {
 function MachineDetail({ id }: { id: number }) {
   const machine = useResource<Machine>(`/machines/${id}`);
   return (
-    <Shown of={machine}>
+    <Shown of={machine} isPage>
       {(m) => (
         <>
           <Head

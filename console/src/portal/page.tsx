@@ -131,7 +131,7 @@ function Task({ id }: { id: number }) {
   const story = useList<{ at: string; kind: string; person: { name: string } | null; text: string | null }>(`/alerts/${id}/story`);
   return (
     <div class="portal">
-      <Shown of={alert}>
+      <Shown of={alert} isPage>
         {(a) => (
           <>
             <Head

@@ -299,7 +299,7 @@ export function HuntDetail({ id }: { id: number }) {
   const record = useResource<HuntRecord>(`/hunt-records/${id}`);
   const answer = useJob(record.data?.job?.id ?? null);
   return (
-    <Shown of={record} lines={8}>
+    <Shown of={record} lines={8} isPage>
       {(h) => (
         <>
           <Head

@@ -49,10 +49,7 @@ export function SourcePage(_props: PageProps) {
                     <div>
                       <Icon name="blind" />
                       <span class="blind-kind">{trOr('blind_', s.kind)}</span>
-                      <span class="blind-what">
-                        {s.what}
-                        {s.n ? ` · ${formatNumber(s.n)}` : ''}
-                      </span>
+                      <span class="blind-what">{[s.what, s.n && s.n > 1 ? formatNumber(s.n) : ''].filter(Boolean).join(' · ')}</span>
                       <span class="blind-since">
                         {s.since ? tr('since_age', { age: formatSince(s.since), at: formatTime(s.since) }) : ''}
                       </span>

@@ -69,7 +69,7 @@ export function Figure(props: {
   label: string;
   count: number;
   unit: string;
-  of: number | null;
+  of?: number | null; // undefined: there is none to name
   href: string | null;
   tone?: 'bad' | 'wait' | 'good' | 'calm';
 }) {
@@ -79,11 +79,17 @@ export function Figure(props: {
       <span class="figure-line">
         <strong>{formatNumber(props.count)}</strong> <span class="figure-unit">{trOr('count_unit_', props.unit)}</span>
       </span>
-      <span class="figure-of">
-        {props.of === null
-          ? tr('of_unknown')
-          : tr('of_all', { of: formatNumber(props.of), unit: trOr('count_unit_', props.unit), pct: formatPercent(props.count, props.of) })}
-      </span>
+      {props.of !== undefined && (
+        <span class="figure-of">
+          {props.of === null
+            ? tr('of_unknown')
+            : tr('of_all', {
+                of: formatNumber(props.of),
+                unit: trOr('count_unit_', props.unit),
+                pct: formatPercent(props.count, props.of),
+              })}
+        </span>
+      )}
     </>
   );
   const name = `figure figure-${props.tone ?? 'calm'}`;

@@ -24,7 +24,7 @@ export function Peers(props: { entity: string; sub: string; peers: Peer[] }) {
   const most = Math.max(1, ...shown.map((p) => p.weight));
   const height = Math.max(2, shown.length) * ROW_PX + 8;
   const middle = height / 2;
-  const thick = (w: number) => 1 + (7 * Math.log1p(w)) / Math.log1p(most);
+  const thick = (w: number) => 1 + 9 * Math.sqrt(w / most);
   return (
     <div class="peers">
       <svg
@@ -60,14 +60,14 @@ export function Peers(props: { entity: string; sub: string; peers: Peer[] }) {
               <circle class="peer-dot" cx={RIGHT} cy={y} r="4" />
               <text class="peer-name" x={RIGHT + 12} y={y - 1}>
                 {p.name}
-              </text>
+              </text>{' '}
               <text class="peer-note" x={RIGHT + 12} y={y + 12}>
                 {p.note}
               </text>
             </>
           );
           return p.href ? (
-            <a key={p.name} href={p.href} class="peer-link" aria-label={`${p.name}, ${p.note}`}>
+            <a key={p.name} href={p.href} class="peer-link">
               {inside}
             </a>
           ) : (

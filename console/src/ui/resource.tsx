@@ -10,7 +10,8 @@ import { Problem, get } from '../api/client';
 import { onEvent, type ServerEvent } from '../api/events';
 import type { Page } from '../api/types';
 import { queryText, type Query } from '../app/router';
-import { language } from '../text/catalogue';
+import { language, tr } from '../text/catalogue';
+import { Head } from './page';
 import { useStore } from '../app/store';
 import { Failure, Loading, Missing, NoPermission, Stale } from './states';
 
@@ -136,13 +137,32 @@ export function useList<T>(path: string | null, query: Query = {}, options: Opti
 }
 
 /* Shown - the one place that decides what stands on the screen for a resource. */
-export function Shown<T>(props: { of: Resource<T>; lines?: number; children: (data: T) => ComponentChildren }) {
+/* @isPage: it is the page as a whole, whose head comes with the data; without data it needs a head of its own. */
+export function Shown<T>(props: { of: Resource<T>; lines?: number; isPage?: boolean; children: (data: T) => ComponentChildren }) {
   const { of } = props;
   if (of.data === null) {
     if (!of.problem) return <Loading lines={props.lines ?? 6} />;
-    if (of.problem.status === 403) return <NoPermission />;
-    if (of.problem.status === 404) return <Missing />;
-    return <Failure problem={of.problem} retry={of.reload} />;
+    const head = (title: string) => props.isPage && <Head title={title} />;
+    if (of.problem.status === 403)
+      return (
+        <>
+          {head(tr('denied_page'))}
+          <NoPermission />
+        </>
+      );
+    if (of.problem.status === 404)
+      return (
+        <>
+          {head(tr('missing_page'))}
+          <Missing />
+        </>
+      );
+    return (
+      <>
+        {head(tr('failed_page'))}
+        <Failure problem={of.problem} retry={of.reload} />
+      </>
+    );
   }
   return (
     <>

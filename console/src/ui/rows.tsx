@@ -7,31 +7,14 @@ import { formatBytes, formatNumber, formatSecond } from '../text/format';
 import { Dialog } from '../ui/dialog';
 import { Table, type Column } from '../ui/table';
 
-const FIRST = [
-  '@timestamp',
-  'event.start',
-  'source.ip',
-  'source.port',
-  'destination.ip',
-  'destination.port',
-  'network.transport',
-  'network.bytes',
-  'network.packets',
-  'event.action',
-  'message',
-];
 const COLUMNS_AT_FIRST = 8;
 const TEXT_MAX = 160;
 
+/* fieldsOf - names that hold something, in the order in which the server has them. */
 export function fieldsOf(rows: EvidenceRow[]): string[] {
   const all = new Set<string>();
   for (const r of rows.slice(0, 200)) for (const name of Object.keys(r)) if (r[name] !== null && r[name] !== '') all.add(name);
-  return [...all].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
-}
-
-function rank(name: string): number {
-  const i = FIRST.indexOf(name);
-  return i < 0 ? FIRST.length : i;
+  return [...all];
 }
 
 export function shownValue(name: string, v: EvidenceRow[string] | undefined): string {
@@ -61,7 +44,7 @@ export function RowsTable(props: {
   const columns: Column<{ row: EvidenceRow; i: number }>[] = names.map((name, n) => ({
     id: name,
     title: name,
-    isNumber: typeof props.rows[0]?.[name] === 'number',
+    isNumber: n > 0 && typeof props.rows[0]?.[name] === 'number',
     by: ({ row }) => (row[name] ?? null) as string | number | null,
     isMain: n === 0,
     isWide: name === 'message',

@@ -21,6 +21,7 @@ export interface Column<T> {
   isNumber?: boolean;
   isMain?: boolean; // the head of the card on a phone
   isWide?: boolean;
+  isShort?: boolean; // one line
   isRare?: boolean; // left out where there is little room
 }
 
@@ -151,7 +152,7 @@ export function Table<T>(props: TableProps<T>) {
                     <td
                       key={c.id}
                       data-label={c.title}
-                      class={`${c.isNumber ? 'is-number' : ''} ${c.isMain ? 'is-main' : ''} ${c.isWide ? 'is-wide' : ''} ${c.isRare ? 'is-rare' : ''}`}
+                      class={`${c.isNumber ? 'is-number' : ''} ${c.isMain ? 'is-main' : ''} ${c.isWide ? 'is-wide' : ''} ${c.isShort ? 'is-short' : ''} ${c.isRare ? 'is-rare' : ''}`}
                     >
                       {c.cell(row)}
                     </td>

@@ -9,7 +9,7 @@ import { tr, trOr } from '../text/catalogue';
 import { formatDay, formatNumber } from '../text/format';
 import { Dialog } from '../ui/dialog';
 import { FaultSummary, SelectField, Submit, TextField, useSend } from '../ui/form';
-import { Facts, Head, Section } from '../ui/page';
+import { Facts, Figure, Head, Section } from '../ui/page';
 import { Shown, useList, useResource } from '../ui/resource';
 import { Empty } from '../ui/states';
 import { Table } from '../ui/table';
@@ -225,7 +225,7 @@ export function UnitDetail({ id, query }: { id: number; query: URLSearchParams }
     ) : null;
   const parent = (u: Unit) => u.path?.[u.path.length - 1];
   return (
-    <Shown of={unit}>
+    <Shown of={unit} isPage>
       {(u) => (
         <>
           <Head
@@ -249,28 +249,11 @@ export function UnitDetail({ id, query }: { id: number; query: URLSearchParams }
           </Head>
           <div class="figures figures-small">
             {may('alert.read') && (
-              <a class="figure" href={to('alerts', { unit: u.id })}>
-                <span class="figure-label">{tr('page_alerts')}</span>
-                <strong>{formatNumber(u.counts?.alerts)}</strong>
-              </a>
+              <Figure label={tr('page_alerts')} count={u.counts?.alerts ?? 0} unit="alert" href={to('alerts', { unit: u.id })} />
             )}
             {may('asset.read') && (
-              <a class="figure" href={to('machines', { unit: u.id })}>
-                <span class="figure-label">{tr('page_machines')}</span>
-                <strong>{formatNumber(u.counts?.machines)}</strong>
-              </a>
+              <Figure label={tr('page_machines')} count={u.counts?.machines ?? 0} unit="machine" href={to('machines', { unit: u.id })} />
             )}
-            <a
-              class="figure"
-              href="#prefixes"
-              onClick={(e) => {
-                e.preventDefault();
-                document.getElementById('prefixes')?.scrollIntoView();
-              }}
-            >
-              <span class="figure-label">{tr('prefixes')}</span>
-              <strong>{formatNumber(u.counts?.prefixes)}</strong>
-            </a>
           </div>
           <Section title={tr('known_title')}>
             <Facts

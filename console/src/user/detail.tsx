@@ -275,7 +275,7 @@ export function UserDetail({ id }: { id: number }) {
     user.reload();
   };
   return (
-    <Shown of={user}>
+    <Shown of={user} isPage>
       {(u) => (
         <>
           <Head

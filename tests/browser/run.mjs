@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * run.mjs BUILT [--shots DIR] [NAME...] - the console in headless Chromium: every way through it, in both languages, by keyboard, on a
+ * telephone and on an office screen, judged by axe.
+ *
+ * BUILT is what console/build.mjs made. One browser for everything; each test has its own context and its own stand-in office.
+ * Prints ok, not ok or skip lines; where Node packages or Chromium are missing, one skip line with the reason.
+ * VONGGAC_OFFICE_URL, VONGGAC_OFFICE_LOGIN, VONGGAC_OFFICE_PASSWORD: also the main ways against a real node (tests/browser/node.mjs).
+ */
+import { existsSync, mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const consoleDir = resolve(here, '../../console');
+const args = process.argv.slice(2);
+const shotsAt = args.indexOf('--shots');
+const shots = shotsAt < 0 ? null : args.splice(shotsAt, 2)[1];
+const [built, ...wanted] = args;
+
+function skip(reason) {
+  console.log(`skip browser: ${reason}`);
+  process.exit(0);
+}
+
+if (!built || !existsSync(join(built, 'index.html'))) skip(`the console is not built (${built ?? 'no directory given'})`);
+const chromiumPath = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((p) => p && existsSync(p));
+if (!chromiumPath) skip('no Chromium is installed');
+const require = createRequire(join(consoleDir, 'package.json'));
+let playwright;
+let axeSource;
+try {
+  playwright = require('playwright-core');
+  axeSource = require('axe-core').source;
+} catch {
+  skip('Node packages of console/ are not installed');
+}
+
+if (shots) mkdirSync(shots, { recursive: true });
+/* Debian's Chromium has no sandbox of its own for root and in containers; it only ever opens our own pages here. */
+const browser = await playwright.chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox', '--force-prefers-reduced-motion'] });
+let failed = 0;
+const started = Date.now();
+try {
+  const modules = ['./text.mjs', './door.mjs', './desks.mjs', './states.mjs', './looks.mjs', ...(process.env.VONGGAC_OFFICE_URL ? ['./node.mjs'] : [])];
+  for (const m of modules) {
+    const { tests } = await import(m);
+    for (const [name, run] of Object.entries(tests)) {
+      if (wanted.length && !wanted.some((w) => name.includes(w))) continue;
+      const at = Date.now();
+      try {
+        await run({ browser, built: resolve(built), shots, axeSource, consoleDir });
+        console.log(`ok browser: ${name} (${((Date.now() - at) / 1000).toFixed(1)} s)`);
+      } catch (e) {
+        failed++;
+        console.log(`not ok browser: ${name}`);
+        console.log(String(e.stack ?? e).split('\n').slice(0, 14).map((l) => `  ${l}`).join('\n'));
+      }
+    }
+  }
+} finally {
+  await browser.close();
+}
+console.log(`  ${((Date.now() - started) / 1000).toFixed(0)} s in all`);
+process.exit(failed ? 1 : 0);
