@@ -240,6 +240,7 @@ static const struct table_column day_columns[] = {
     {"gateway", MSG_col_lease_gateway, false, true}, {"day", MSG_col_lease_day, false, false},
     {"heard", MSG_col_lease_heard, true, false},     {"hours", MSG_col_lease_hours, true, false},
     {"gap", MSG_col_lease_gap, false, false},        {"restarts", MSG_col_lease_restarts, true, false},
+    {"clock_off_s", MSG_col_lease_clock, false, false},
 };
 
 static uint64_t restarts_between(const struct lease_gateway *g, int64_t from_us, int64_t until_us)
@@ -248,6 +249,24 @@ static uint64_t restarts_between(const struct lease_gateway *g, int64_t from_us,
     for (uint32_t i = 0; i < g->n_restarts; i++)
         n += g->restarts_us[i] >= from_us && g->restarts_us[i] < until_us;
     return n;
+}
+
+/* put_clock - the greatest error of its clock measured in these hours, as it goes wrong: +: ahead. Empty: none was measured. */
+static void put_clock(struct table *t, const struct lease_gateway *g, int64_t from_us, int64_t until_us)
+{
+    const int64_t hour_us = 3600 * US_PER_SECOND;
+    int64_t most = 0;
+    bool has = false;
+    char text[32] = "";
+    for (uint32_t i = 0; i < g->n_clocks; i++) {
+        int64_t at_us = g->clocks[i].hour * hour_us, us = g->clocks[i].us;
+        if (at_us < from_us || at_us >= until_us)
+            continue;
+        most = !has || llabs(us) > llabs(most) ? us : most;
+        has = true;
+    }
+    int n = has ? snprintf(text, sizeof(text), "%+.1f", (double)-most / 1e6) : 0;
+    table_text(t, (struct text){text, (size_t)n});
 }
 
 /* put_days - a row for every local day from the first to the last on which the gateway was heard; days of silence too. */
@@ -272,6 +291,7 @@ static void put_days(struct table *t, const struct lease_gateway *g)
         table_number(t, n_hours);
         table_text(t, gateway_has_gap(g, from_us, until_us - 1) ? text_of(message_text(MSG_lease_gap)) : text_of(""));
         table_number(t, restarts_between(g, from_us, until_us));
+        put_clock(t, g, from_us, until_us);
     }
 }
 

@@ -301,12 +301,24 @@ static void say_sampling(const struct lease_answer *answer)
     SAY(stderr, lease_sampled, answer->sampling, chance);
 }
 
+/* say_clock - that the times of its gateway are not ours. */
+static void say_clock(const struct lease_candidate *c)
+{
+    char gateway[256], seconds[32];
+    text_escape(c->gateway.p, c->gateway.n, gateway, sizeof(gateway));
+    snprintf(seconds, sizeof(seconds), "%+.1f", (double)-c->clock_us / 1e6);
+    SAY(stderr, lease_clock_off, gateway, seconds);
+}
+
 static void say_verdict(const struct asking *k, const struct lease_answer *answer)
 {
     for (int i = 0; i < LEASE_N_WHYS; i++)
         if (answer->why >> i & 1)
             SAY(stderr, lease_why_whole, message_find("lease_why_", lease_why_name((enum lease_why_bit)i)));
     say_sampling(answer);
+    for (uint32_t i = 0; i < answer->n; i++)
+        if (answer->candidates[i].clock_us && (!i || !text_equal(answer->candidates[i].gateway, answer->candidates[i - 1].gateway)))
+            say_clock(&answer->candidates[i]);
     if (answer->verdict == LEASE_NONE)
         SAY(stderr, lease_verdict_none);
     else if (answer->verdict == LEASE_ONE)

@@ -272,6 +272,97 @@ static void silence_of_a_busy_gateway_is_a_gap(void **state)
     close_world(&w);
 }
 
+/* clock_row - a measure of the hour around T0. */
+static struct row clock_row(const char *gateway, int64_t us)
+{
+    struct row r = {.l = {.from_us = T0 - T0 % (3600 * US_PER_SECOND), .port_last = ALL, .prefix = 128, .kind = LEASE_CLOCK}, .gateway = gateway};
+    r.l.to_us = r.l.from_us + 3600 * US_PER_SECOND;
+    lease_set_clock(&r.l, us);
+    return r;
+}
+
+static void a_gateway_whose_clock_is_ten_minutes_off_is_answered_with_a_wider_window(void **state)
+{
+    (void)state;
+    /* by its own clock the first had the block until 1,000 s and the second from then on; behind: ten minutes later in truth */
+    static const struct {
+        int64_t clock_s;
+        int at_s;
+        unsigned n_candidates;
+        uint32_t inside; /* of one */
+    } cases[] = {
+        {600, 1300, 2, 0},    /* in truth the first still had it; the record alone would have named the second */
+        {600, 2000, 1, 2},    /* far enough behind: nobody else can be meant */
+        {600, 500, 1, 1},
+        {-600, 700, 2, 0},    /* ahead: the change was at 400 s */
+        {-600, 1100, 1, 2},
+        {2, 1300, 1, 2},      /* a message's way is no error of a clock */
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const struct row rows[] = {block(1, 1024, 2047, SECONDS(0), SECONDS(1000)), block(2, 1024, 2047, SECONDS(1000), SECONDS(5000)),
+                                   clock_row("cgn1", cases[i].clock_s * US_PER_SECOND), clock_row("cgn2", 9000 * US_PER_SECOND)};
+        struct world w;
+        open_world(&w, rows, sizeof(rows) / sizeof(*rows));
+        struct lease_answer a = ask(&w, PUBLIC, 1100, SECONDS(cases[i].at_s), 0);
+        bool is_off = cases[i].clock_s > 5 || cases[i].clock_s < -5;
+        assert_int_equal(a.n, cases[i].n_candidates);
+        for (uint32_t k = 0; k < a.n; k++) {
+            assert_int_equal(a.candidates[k].clock_us, is_off ? cases[i].clock_s * US_PER_SECOND : 0);
+            assert_int_equal(!!(a.candidates[k].why & LEASE_WHY_CLOCK_OFF), is_off);
+            assert_true(!is_off || a.candidates[k].confidence != LEASE_CERTAIN);
+        }
+        if (a.n == 1)
+            assert_int_equal(ip_v4(&a.candidates[0].inside), INSIDE + cases[i].inside);
+        close_world(&w);
+    }
+}
+
+static void the_clock_of_one_gateway_widens_nothing_for_another(void **state)
+{
+    (void)state;
+    struct row other = block(2, 1024, 2047, SECONDS(1000), SECONDS(5000));
+    other.gateway = "cgn2";
+    const struct row rows[] = {block(1, 1024, 2047, SECONDS(0), SECONDS(1000)), other, clock_row("cgn2", -600 * US_PER_SECOND)};
+    struct world w;
+    open_world(&w, rows, sizeof(rows) / sizeof(*rows));
+    struct lease_answer a = ask(&w, PUBLIC, 1100, SECONDS(2000), 0); /* the first was over a thousand seconds ago, and its clock is right */
+    assert_int_equal(a.n, 1);
+    assert_int_equal(ip_v4(&a.candidates[0].inside), INSIDE + 2);
+    close_world(&w);
+}
+
+static void a_machine_leads_to_who_logged_in_at_its_port_of_the_switch(void **state)
+{
+    (void)state;
+    const uint64_t mac = 0x00163eaabbcc, other = 0x00163eaabbcd;
+    struct row dhcp = {.l = {.outside = ip_from_v4(0x0a000005), .mac = mac, .from_us = SECONDS(0), .to_us = SECONDS(3600), .port_last = ALL,
+                             .prefix = 128, .kind = LEASE_DHCP}, .gateway = "dhcp-1"};
+    struct row login = {.l = {.outside = lease_mac_address(mac), .mac = mac, .from_us = SECONDS(-60), .to_us = SECONDS(3000), .port_last = ALL,
+                              .prefix = 128, .kind = LEASE_DOT1X}, .gateway = "sw-3", .subscriber = "lan.nguyen", .host = "Gi1/0/7"};
+    struct row foreign = login, neighbour = login;
+    foreign.l.mac = other;
+    foreign.l.outside = lease_mac_address(other);
+    foreign.subscriber = "somebody.else";
+    neighbour.l.kind = LEASE_NEIGHBOUR; /* the same link-local address in a table of neighbours is no login */
+    neighbour.subscriber = "table";
+    const struct row rows[] = {dhcp, login, foreign, neighbour};
+    struct world w;
+    open_world(&w, rows, sizeof(rows) / sizeof(*rows));
+    struct lease_answer a = ask(&w, 0x0a000005, -1, SECONDS(100), 0);
+    assert_int_equal(a.n, 1);
+    assert_int_equal(a.candidates[0].n_children, 1);
+    const struct lease_candidate *c = &a.candidates[0].children[0];
+    assert_int_equal(c->kind, LEASE_DOT1X);
+    assert_memory_equal(c->subscriber.p, "lan.nguyen", c->subscriber.n);
+    assert_memory_equal(c->host.p, "Gi1/0/7", c->host.n);
+    assert_int_equal(c->confidence, LEASE_CERTAIN);
+    arena_fini(&w.arena);
+    a = ask(&w, 0x0a000005, -1, SECONDS(3300), 0); /* he has logged out */
+    assert_int_equal(a.n, 1);
+    assert_int_equal(a.candidates[0].n_children, 0);
+    close_world(&w);
+}
+
 static void a_renewed_lease_is_one_holder_all_along(void **state)
 {
     (void)state;
@@ -424,6 +515,9 @@ int main(void)
         cmocka_unit_test(two_gateways_that_claim_one_block_contradict_each_other),
         cmocka_unit_test(a_chain_is_followed_within_its_realm),
         cmocka_unit_test(silence_of_a_busy_gateway_is_a_gap),
+        cmocka_unit_test(a_gateway_whose_clock_is_ten_minutes_off_is_answered_with_a_wider_window),
+        cmocka_unit_test(the_clock_of_one_gateway_widens_nothing_for_another),
+        cmocka_unit_test(a_machine_leads_to_who_logged_in_at_its_port_of_the_switch),
         cmocka_unit_test(a_renewed_lease_is_one_holder_all_along),
         cmocka_unit_test(candidates_equal_a_linear_scan),
     };

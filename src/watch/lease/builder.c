@@ -85,6 +85,8 @@ void lease_hours_add(struct lease_hours *h, uint32_t gateway, uint32_t hour, uin
 void lease_hours_heard(struct lease_hours *h, const struct lease *l)
 {
     const int64_t hour_us = 3600 * US_PER_SECOND;
+    if (l->kind == LEASE_CLOCK)
+        return;
     if (l->from_us != LEASE_UNKNOWN)
         lease_hours_add(h, l->gateway, (uint32_t)(l->from_us / hour_us), 1);
     if (l->to_us != LEASE_UNKNOWN && !(l->flags & LEASE_TO_PLANNED))

@@ -12,7 +12,7 @@
 struct block {
     const struct segment *s;
     uint32_t n;
-    uint64_t present[SEGMENT_BLOCK_ROWS], start[SEGMENT_BLOCK_ROWS], end[SEGMENT_BLOCK_ROWS];
+    uint64_t present[SEGMENT_BLOCK_ROWS], start[SEGMENT_BLOCK_ROWS], end[SEGMENT_BLOCK_ROWS], clock[SEGMENT_BLOCK_ROWS];
     uint32_t address[FLOW_N_ADDRESSES][SEGMENT_BLOCK_ROWS];
     uint32_t source_port[SEGMENT_BLOCK_ROWS], destination_port[SEGMENT_BLOCK_ROWS], source_nat_port[SEGMENT_BLOCK_ROWS],
         destination_nat_port[SEGMENT_BLOCK_ROWS], protocol[SEGMENT_BLOCK_ROWS], nat_event[SEGMENT_BLOCK_ROWS],
@@ -50,6 +50,8 @@ static int read_block(struct block *k, uint32_t b)
         r = segment_read32(s, b, FLOW_COLUMN_NUMBER(numbers[i].column), numbers[i].to);
     if (!r)
         r = segment_read64(s, b, FLOW_COLUMN_NUMBER(FLOW_START), k->start);
+    if (!r)
+        r = segment_read64(s, b, FLOW_COLUMN_NUMBER(FLOW_CLOCK_OFFSET), k->clock);
     return r ? r : segment_read64(s, b, FLOW_COLUMN_NUMBER(FLOW_END), k->end);
 }
 
@@ -128,6 +130,8 @@ static int give_row(const struct block *k, uint32_t i, struct flow_lease_account
     if (!lease_at(k, i, &r.l) || !word_at(k, i, &r.l, &word))
         return 0;
     account->n_rows++;
+    r.clock_us = (int64_t)k->clock[i];
+    r.has_clock = r.clock_us && (k->present[i] & FLOW_HAS(FLOW_CLOCK_OFFSET)); /* of a file that was read, it is exactly none */
     if (!lease_is_sane(&r.l)) {
         account->n_refused++;
         return 0;

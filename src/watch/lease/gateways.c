@@ -8,16 +8,20 @@
 #include <string.h>
 
 #define HOUR_US (3600 * US_PER_SECOND)
-enum { RESTARTS_MAX = 1 << 20, WEEK_HOURS = 168 };
+enum { RESTARTS_MAX = 1 << 20, WEEK_HOURS = 168, DAY_HOURS = 24 };
 /* a silence is a gap when so many messages were to be expected in it: by chance it happens once in 20,000 times (Poisson, e^-10) */
 #define EXPECTED_IN_GAP 10.0
 
-/* one hour of one gateway in one segment, or one restart (is_restart, us) */
+/* what is less than this is the way of a message, not an error of a clock */
+#define CLOCK_WORTH_US (5 * US_PER_SECOND)
+
+/* one hour of one gateway in one segment, one restart, or one measure of its clock */
+enum what { HEARD_HOUR, HEARD_RESTART, HEARD_CLOCK };
 struct heard {
     struct text name;
-    int64_t us;
+    int64_t us, clock_us;
     uint32_t n;
-    bool is_restart;
+    enum what what;
 };
 
 struct gathering {
@@ -51,17 +55,19 @@ static int compare(const void *a, const void *b)
     int r = compare_texts(x->name, y->name);
     if (r)
         return r;
-    if (x->is_restart != y->is_restart)
-        return x->is_restart ? 1 : -1;
+    if (x->what != y->what)
+        return x->what < y->what ? -1 : 1;
     return x->us < y->us ? -1 : x->us > y->us;
 }
 
 static int take_restart(void *context, const struct lease_segment *s, const struct lease *l)
 {
     struct gathering *g = context;
-    if (l->kind != LEASE_RESTART || g->n >= RESTARTS_MAX + LEASE_HOURS_MAX)
+    if ((l->kind != LEASE_RESTART && l->kind != LEASE_CLOCK) || g->n >= RESTARTS_MAX + LEASE_HOURS_MAX)
         return 0;
-    return add(g, (struct heard){lease_segment_text(s, l->gateway), l->from_us, 0, true});
+    bool is_clock = l->kind == LEASE_CLOCK;
+    return add(g, (struct heard){.name = lease_segment_text(s, l->gateway), .us = l->from_us,
+                                 .clock_us = is_clock ? lease_clock_us(l) : 0, .what = is_clock ? HEARD_CLOCK : HEARD_RESTART});
 }
 
 static int gather(struct gathering *g, const struct lease_view *v)
@@ -74,7 +80,7 @@ static int gather(struct gathering *g, const struct lease_view *v)
         size_t n;
         const struct lease_hour *h = lease_segment_hours(s, &n);
         for (size_t k = 0; !r && k < n; k++)
-            r = add(g, (struct heard){lease_segment_text(s, h[k].gateway), h[k].hour * HOUR_US, h[k].n, false});
+            r = add(g, (struct heard){.name = lease_segment_text(s, h[k].gateway), .us = h[k].hour * HOUR_US, .n = h[k].n});
     }
     if (!r)
         r = lease_view_visit(v, readers, &zero, -1, INT64_MIN, INT64_MAX, take_restart, g);
@@ -82,18 +88,34 @@ static int gather(struct gathering *g, const struct lease_view *v)
     return r;
 }
 
+/* add_clock - of several measures of an hour the least counts: what was held up longer says less. */
+static void add_clock(struct gateways *g, struct lease_gateway *out, struct lease_clock *clocks, uint32_t hour, int64_t us)
+{
+    struct lease_clock *last = out->n_clocks ? &clocks[out->n_clocks - 1] : NULL;
+    int64_t size_us = us < 0 ? -us : us;
+    if (size_us > g->most_clock_us)
+        g->most_clock_us = size_us;
+    if (!last || last->hour != hour)
+        clocks[out->n_clocks++] = (struct lease_clock){hour, us};
+    else if (us < last->us)
+        last->us = us;
+}
+
 /* one_gateway - those of all[from..end), which bear one name; the same hour of several segments becomes one. */
 static int one_gateway(struct gateways *g, const struct heard *all, size_t n)
 {
     uint32_t *hours = arena_alloc(&g->arena, n * sizeof(*hours)), *counts = arena_alloc(&g->arena, n * sizeof(*counts));
     int64_t *restarts = arena_alloc(&g->arena, n * sizeof(*restarts));
-    if (!hours || !counts || !restarts)
+    struct lease_clock *clocks = arena_alloc(&g->arena, n * sizeof(*clocks));
+    if (!hours || !counts || !restarts || !clocks)
         return -ENOMEM;
     struct lease_gateway *out = &g->all[g->n++];
-    *out = (struct lease_gateway){.name = all->name, .hours = hours, .counts = counts, .restarts_us = restarts};
+    *out = (struct lease_gateway){.name = all->name, .hours = hours, .counts = counts, .restarts_us = restarts, .clocks = clocks};
     for (size_t i = 0; i < n; i++) {
         uint32_t hour = (uint32_t)(all[i].us / HOUR_US), k = out->n_hours;
-        if (all[i].is_restart) {
+        if (all[i].what == HEARD_CLOCK) {
+            add_clock(g, out, clocks, hour, all[i].clock_us);
+        } else if (all[i].what == HEARD_RESTART) {
             if (!out->n_restarts || restarts[out->n_restarts - 1] != all[i].us)
                 restarts[out->n_restarts++] = all[i].us;
         } else if (k && hours[k - 1] == hour) {
@@ -198,4 +220,17 @@ int64_t gateway_restart(const struct lease_gateway *g, int64_t after_us, int64_t
         if (g->restarts_us[i] > after_us)
             return g->restarts_us[i] <= until_us ? g->restarts_us[i] : LEASE_UNKNOWN;
     return LEASE_UNKNOWN;
+}
+
+int64_t gateway_clock(const struct lease_gateway *g, int64_t at_us)
+{
+    int64_t hour = at_us < 0 ? 0 : at_us / HOUR_US, nearest = DAY_HOURS + 1, us = 0;
+    for (uint32_t i = 0; i < g->n_clocks; i++) {
+        int64_t away = g->clocks[i].hour > hour ? g->clocks[i].hour - hour : hour - g->clocks[i].hour;
+        if (away >= nearest)
+            continue;
+        nearest = away;
+        us = g->clocks[i].us;
+    }
+    return us <= -CLOCK_WORTH_US || us >= CLOCK_WORTH_US ? us : 0;
 }

@@ -2,6 +2,7 @@
 #include "watch/lease/gather.h"
 
 #include "base/file.h"
+#include "watch/lease/clocks.h"
 #include "watch/lease/flow_leases.h"
 #include "watch/lease/log_leases.h"
 #include "watch/lease/overlay.h"
@@ -31,6 +32,8 @@ struct source {
 /* reading - rows of segments on their way to whoever keeps them */
 struct reading {
     struct pairs *pairs;
+    struct clocks clocks;
+    bool has_clocks; /* its rows came as they happened, not out of a file */
     struct lease_gathered *account;
     int (*keep)(void *context, const struct lease_row *r); /* 0, GATHER_LEFT_OUT or <0 */
     void *context;
@@ -47,6 +50,8 @@ static int keep_row(void *context, const struct lease_row *r)
 static int take_row(void *context, const struct lease_row *r, enum lease_word word)
 {
     struct reading *x = context;
+    if (x->has_clocks && clocks_take(&x->clocks, r))
+        return -ENOMEM;
     bool is_whole = r->l.from_us != LEASE_UNKNOWN && r->l.to_us != LEASE_UNKNOWN;
     int rc = is_whole || r->l.kind == LEASE_RELEASE ? keep_row(x, r) : word == LEASE_WORD_END ? pairs_end(x->pairs, r)
                                                                                              : pairs_begin(x->pairs, r);
@@ -107,11 +112,20 @@ static int read_source(struct reading *x, const struct source *s)
 {
     uint64_t n_open;
     x->pairs = pairs_new(READ_OPEN_MAX, keep_row, x);
-    if (!x->pairs)
+    x->has_clocks = !s->logs || !log_segment_info(s->logs)->is_imported;
+    if (!x->pairs || clocks_init(&x->clocks)) {
+        clocks_fini(&x->clocks);
+        pairs_free(x->pairs);
         return -ENOMEM;
+    }
     int rc = s->logs ? read_logs(x, s->logs) : read_flows(x, s->flows);
     if (!rc)
         rc = pairs_flush(x->pairs, &n_open);
+    uint64_t n_rows = x->account->n_rows;
+    if (!rc)
+        rc = clocks_give(&x->clocks, keep_row, x);
+    x->account->n_rows = n_rows; /* measures are no leases */
+    clocks_fini(&x->clocks);
     pairs_free(x->pairs);
     x->account->n_segments += !rc;
     return rc;

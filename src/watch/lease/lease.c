@@ -40,6 +40,19 @@ struct ip lease_mask(const struct ip *a, unsigned prefix)
     return out;
 }
 
+struct ip lease_mac_address(uint64_t mac)
+{
+    struct ip a = {{0xfe, 0x80}};
+    for (int i = 0; i < 3; i++) {
+        a.b[8 + i] = (uint8_t)(mac >> (40 - 8 * i));
+        a.b[13 + i] = (uint8_t)(mac >> (16 - 8 * i));
+    }
+    a.b[8] ^= 2;
+    a.b[11] = 0xff;
+    a.b[12] = 0xfe;
+    return a;
+}
+
 static bool is_prefix(const struct lease *l)
 {
     struct ip base = lease_mask(&l->outside, l->prefix);
@@ -56,5 +69,7 @@ bool lease_is_sane(const struct lease *l)
         return false;
     if (l->kind == LEASE_RELEASE && (has_from || !has_to))
         return false;
+    if (l->kind == LEASE_CLOCK)
+        return ip_is_zero(&l->outside) && has_from && has_to && l->mac;
     return l->kind == LEASE_RESTART ? ip_is_zero(&l->outside) && has_from : !ip_is_zero(&l->outside);
 }

@@ -31,7 +31,9 @@
     X(RESTART, "restart") /* no lease: the gateway began anew at from_us, all it had given is over; outside is zero */ \
     X(RELEASE, "release") /* no lease: what the gateway had given to outside, an inside address, is over at to_us; ports: the
                              first ones of the block, or those inside of the session; told by gateways that do not say what
-                             address the world saw (Cisco CGv6) */
+                             address the world saw (Cisco CGv6) */ \
+    X(CLOCK, "clock") /* no lease: between from_us and to_us messages of the gateway came lease_clock_us later than their times;
+                         outside is zero */
 
 enum lease_kind {
 #define X(ID, name) LEASE_##ID,
@@ -46,7 +48,7 @@ enum lease_flag {
 };
 
 struct lease {
-    struct ip outside;
+    struct ip outside;             /* DOT1X: of the machine, lease_mac_address(mac) */
     struct ip inside;              /* zero: none */
     int64_t from_us, to_us;        /* 0 <= from_us <= to_us, or LEASE_UNKNOWN, not both; to_us is outside the lease */
     uint16_t port_first, port_last;/* 0..65535: the whole address */
@@ -62,6 +64,8 @@ struct lease {
 /* a row on its way: texts borrowed for the call; the numbers of texts in l are not used */
 struct lease_row {
     struct lease l;
+    bool has_clock;      /* by how much later it came than its time says, in microseconds */
+    int64_t clock_us;
     struct text gateway, realm, source, subscriber, host;
 };
 
@@ -84,6 +88,20 @@ static inline int64_t lease_told_us(const struct lease *l)
     if (l->to_us != LEASE_UNKNOWN)
         return l->to_us;
     return l->kind == LEASE_STATIC ? INT64_MAX : l->from_us;
+}
+
+/* lease_mac_address - where rows about a machine stand, whatever address it has: its link-local one (RFC 4291, appendix A). */
+struct ip lease_mac_address(uint64_t mac);
+/* lease_clock_us, lease_set_clock - of LEASE_CLOCK, kept in milliseconds where other rows have a machine. */
+#define LEASE_CLOCK_BIAS (INT64_C(1) << 46)
+static inline int64_t lease_clock_us(const struct lease *l)
+{
+    return ((int64_t)l->mac - LEASE_CLOCK_BIAS) * 1000;
+}
+static inline void lease_set_clock(struct lease *l, int64_t us)
+{
+    int64_t ms = us / 1000, most = LEASE_CLOCK_BIAS - 1;
+    l->mac = (uint64_t)((ms > most ? most : ms < -most ? -most : ms) + LEASE_CLOCK_BIAS);
 }
 
 /* lease_is_sane - what the store takes. */

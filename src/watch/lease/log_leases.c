@@ -10,6 +10,11 @@ enum { RECORDS_MAX = 64 };
 void lease_fields_find(const struct event_names *names, struct lease_fields *ret)
 {
     *ret = (struct lease_fields){
+        .clock_offset = event_names_find(names, TEXT("observer.clock_offset_us")),
+        .calling_station = event_names_find(names, TEXT("radius.calling_station")),
+        .nas_port_id = event_names_find(names, TEXT("radius.nas_port_id")),
+        .nas_port = event_names_find(names, TEXT("radius.nas_port")),
+        .nas = event_names_find(names, TEXT("radius.client")),
         .kind = event_names_find(names, TEXT("vonggac.lease.kind")),
         .event = event_names_find(names, TEXT("vonggac.lease.event")),
         .port_start = event_names_find(names, TEXT("vonggac.nat.port_start")),
@@ -26,7 +31,7 @@ void lease_fields_find(const struct event_names *names, struct lease_fields *ret
 struct reader {
     const struct events *e;
     uint32_t row;
-    char room[4][EVENT_VALUE_TEXT_MAX];
+    char room[8][EVENT_VALUE_TEXT_MAX]; /* of texts made from numbers, the last eight */
     unsigned n_room;
 };
 
@@ -43,7 +48,7 @@ static const struct event_value *nth(const struct reader *r, uint16_t field, uns
 static struct text text_at(struct reader *r, uint16_t field, unsigned n)
 {
     const struct event_value *v = nth(r, field, n);
-    return v ? event_value_text(r->e, v, r->room[r->n_room++ % 4]) : (struct text){"", 0};
+    return v ? event_value_text(r->e, v, r->room[r->n_room++ % 8]) : (struct text){"", 0};
 }
 
 static bool ip_at(struct reader *r, uint16_t field, unsigned n, struct ip *ret)
@@ -145,18 +150,44 @@ static bool release(struct reader *r, const struct lease_fields *f, unsigned n, 
     return true;
 }
 
+/* set_machine - its hardware address and name; of 802.1X the port of the switch in place of a name, and the switch. */
+static void set_machine(struct reader *r, const struct lease_fields *f, enum lease_kind kind, struct lease_row *out)
+{
+    const uint16_t names[] = {f->client_name, EV_CLIENT_DOMAIN};
+    if (lease_mac_of(text_at(r, EV_CLIENT_MAC, 0), &out->l.mac))
+        (void)lease_mac_of(text_at(r, f->calling_station, 0), &out->l.mac);
+    out->host = first_text(r, names, 2);
+    if (kind != LEASE_DOT1X)
+        return;
+    struct text port = text_at(r, f->nas_port_id, 0), nas = text_at(r, f->nas, 0);
+    out->host = port.n ? port : text_at(r, f->nas_port, 0);
+    out->gateway = nas.n ? nas : out->gateway;
+}
+
+/* held_address - of a lease; who logged in at a port without one is known by his machine. Return: whether there is any. */
+static bool held_address(struct reader *r, unsigned n, struct lease *l)
+{
+    if (ip_at(r, EV_CLIENT_IP, n, &l->outside))
+        return true;
+    if (l->kind != LEASE_DOT1X || !l->mac || n)
+        return false;
+    l->outside = lease_mac_address(l->mac);
+    return true;
+}
+
 /* record - the @n-th of an event. Return: whether it can be. */
 static bool record(struct reader *r, const struct lease_fields *f, unsigned n, enum lease_kind kind, enum lease_word word,
                    struct lease_row *out)
 {
-    static const uint16_t hosts[] = {EV_CLIENT_DOMAIN};
     int64_t at_us = r->e->time_us[r->row];
     uint64_t seconds = 0;
     struct lease *l = &out->l;
     *l = (struct lease){.from_us = LEASE_UNKNOWN, .to_us = LEASE_UNKNOWN, .port_last = UINT16_MAX, .prefix = 128, .kind = (uint8_t)kind,
                         .protocol = is_nat(kind) ? protocol_of(r, f, n) : 0};
+    if (!is_nat(kind))
+        set_machine(r, f, kind, out);
     bool is_release = is_nat(kind) && word == LEASE_WORD_END && release(r, f, n, l);
-    if (!is_release && (is_nat(kind) ? !nat_record(r, f, n, kind, l) : !ip_at(r, EV_CLIENT_IP, n, &l->outside)))
+    if (!is_release && (is_nat(kind) ? !nat_record(r, f, n, kind, l) : !held_address(r, n, l)))
         return false;
     (void)number_at(r, f->seconds, 0, UINT32_MAX, &seconds);
     int64_t span_us = (int64_t)seconds * US_PER_SECOND;
@@ -167,12 +198,15 @@ static bool record(struct reader *r, const struct lease_fields *f, unsigned n, e
     } else {
         l->from_us = kind == LEASE_RADIUS && span_us && span_us <= at_us ? at_us - span_us : at_us;
     }
-    if (!is_nat(kind)) {
-        const uint16_t names[] = {f->client_name, hosts[0]};
-        (void)lease_mac_of(text_at(r, EV_CLIENT_MAC, 0), &l->mac);
-        out->host = first_text(r, names, 2);
-    }
     return true;
+}
+
+/* clock_of - how much later the event came than it says it happened. */
+static void clock_of(struct reader *r, const struct lease_fields *f, struct lease_row *out)
+{
+    const struct event_value *v = nth(r, f->clock_offset, 0);
+    out->has_clock = true;
+    out->clock_us = v && v->type == EVENT_LONG ? v->number : r->e->arrived_us[r->row] - r->e->time_us[r->row];
 }
 
 int lease_of_event(const struct events *e, uint32_t row, const struct lease_fields *f, uint64_t *ret_refused,
@@ -191,6 +225,7 @@ int lease_of_event(const struct events *e, uint32_t row, const struct lease_fiel
     }
     struct lease_row base = {.gateway = gateway_of(&r, gateway), .realm = first_text(&r, realms, 1), .source = TEXT("log"),
                              .subscriber = first_text(&r, subscribers, 2)};
+    clock_of(&r, f, &base);
     uint16_t counted = is_nat(kind) ? EV_SOURCE_NAT_IP : EV_CLIENT_IP;
     for (unsigned n = 0; n < RECORDS_MAX && (n == 0 || nth(&r, counted, n)); n++) {
         struct lease_row out = base;

@@ -9,6 +9,7 @@
 
 /* numbers of the fields, looked up once per table of names */
 struct lease_fields {
+    uint16_t clock_offset, calling_station, nas_port_id, nas_port, nas;
     uint16_t kind, event, port_start, port_end, vrf, seconds, subscriber, client_name, protocol;
 };
 void lease_fields_find(const struct event_names *names, struct lease_fields *ret);

@@ -18,6 +18,7 @@ struct near_row {
     struct lease l;
     struct text gateway, realm, source, subscriber, host;
     uint32_t why;
+    int64_t clock_us; /* of its gateway near that time */
     bool is_out; /* on closer look it is no candidate */
 };
 
@@ -312,6 +313,7 @@ struct asking {
     struct text realm;  /* of the gateway behind which the address stands; empty: none */
     struct arena *arena;
     unsigned depth;
+    bool is_machine;    /* the address stands for a machine: only who logged in at a port with it is asked for */
 };
 
 static bool is_whole_address(const struct lease *l)
@@ -321,7 +323,7 @@ static bool is_whole_address(const struct lease *l)
 
 static uint32_t why_of_row(const struct lease_resolver *r, const struct asking *k, const struct near_row *x)
 {
-    uint32_t why = x->why;
+    uint32_t why = x->why | (x->clock_us ? LEASE_WHY_CLOCK_OFF : 0);
     const struct lease_gateway *g = gateways_find(&r->gateways, x->gateway);
     if (x->l.flags & LEASE_SEEN_ONLY)
         why |= LEASE_WHY_SEEN_ONLY;
@@ -378,7 +380,7 @@ static struct lease_candidate new_candidate(const struct near_row *x, uint32_t w
     return (struct lease_candidate){
         .by = x->l.kind == LEASE_STATIC ? LEASE_BY_STATIC : LEASE_BY_RECORD, .kind = x->l.kind, .flags = x->l.flags, .why = why,
         .inside = x->l.inside, .port_first = x->l.port_first, .port_last = x->l.port_last, .inside_port = x->l.inside_port,
-        .mac = x->l.mac, .from_us = x->l.from_us, .to_us = x->l.to_us, .gateway = x->gateway, .realm = x->realm,
+        .mac = x->l.mac, .clock_us = x->clock_us, .from_us = x->l.from_us, .to_us = x->l.to_us, .gateway = x->gateway, .realm = x->realm,
         .source = x->source, .subscriber = x->subscriber, .host = x->host, .n_rows = 1};
 }
 
@@ -398,6 +400,8 @@ static bool has_ports(uint8_t protocol)
 
 static bool is_asked_for(const struct asking *k, const struct lease *l)
 {
+    if (k->is_machine && l->kind != LEASE_DOT1X)
+        return false;
     if (k->q->port >= 0 && !has_ports(l->protocol))
         return false;
     if (k->q->protocol && l->protocol && k->q->protocol != l->protocol)
@@ -511,7 +515,7 @@ static void find_conflicts(struct lease_answer *a)
 }
 
 static const uint32_t not_certain = LEASE_WHY_EDGE | LEASE_WHY_OPEN_END | LEASE_WHY_NO_BEGIN | LEASE_WHY_PLANNED_END | LEASE_WHY_SEEN_ONLY |
-                                    LEASE_WHY_RESTARTED | LEASE_WHY_ROUNDED_TIME;
+                                    LEASE_WHY_RESTARTED | LEASE_WHY_ROUNDED_TIME | LEASE_WHY_CLOCK_OFF;
 static const uint32_t not_likely = LEASE_WHY_NO_PORT | LEASE_WHY_GAP | LEASE_WHY_CONFLICT | LEASE_WHY_TOO_MANY | LEASE_WHY_DAMAGED |
                                    LEASE_WHY_OTHER_REALM;
 
@@ -522,6 +526,8 @@ static int by_confidence(const void *a, const void *b)
         return x->confidence > y->confidence ? -1 : 1;
     if (x->n_flows != y->n_flows)
         return x->n_flows > y->n_flows ? -1 : 1;
+    if (x->by != y->by)
+        return x->by < y->by ? -1 : 1;
     int r = ip_compare(&x->inside, &y->inside);
     return r ? r : (x->port_first > y->port_first) - (x->port_first < y->port_first);
 }
@@ -577,43 +583,97 @@ static int say_why_none(struct lease_resolver *r, const struct asking *k, struct
 
 static int ask(struct lease_resolver *r, const struct asking *k, struct lease_answer *a);
 
-/* follow - who held the inside addresses: a question each, of the same window. */
+/* ask_next - a question of the same window about what candidate @c names. */
+static int ask_next(struct lease_resolver *r, const struct asking *k, struct lease_candidate *c, const struct ip *address, bool is_machine)
+{
+    const struct lease_question q = {.address = *address, .port = !is_machine && c->inside_port ? c->inside_port : -1,
+                                     .protocol = k->q->protocol, .at_us = k->q->at_us, .skew_us = k->q->skew_us};
+    struct asking next = *k;
+    struct lease_answer below = {.n = 0};
+    next.q = &q;
+    next.realm = is_machine ? (struct text){"", 0} : c->realm;
+    next.is_machine = is_machine;
+    next.depth++;
+    int rc = ask(r, &next, &below);
+    if (rc)
+        return rc;
+    c->children = below.candidates;
+    c->n_children = below.n;
+    c->children_why = below.why;
+    return 0;
+}
+
+/* follow - who held the inside addresses, and who logged in at a port with the machines. */
 static int follow(struct lease_resolver *r, const struct asking *k, struct lease_answer *a)
 {
-    for (uint32_t i = 0; i < a->n; i++) {
+    int rc = 0;
+    for (uint32_t i = 0; !rc && i < a->n && k->depth + 1 < RESOLVE_DEPTH; i++) {
         struct lease_candidate *c = &a->candidates[i];
-        if (ip_is_zero(&c->inside) || ip_equal(&c->inside, &k->q->address) || k->depth + 1 >= RESOLVE_DEPTH)
-            continue;
-        const struct lease_question q = {.address = c->inside, .port = c->inside_port ? c->inside_port : -1, .protocol = k->q->protocol,
-                                         .at_us = k->q->at_us, .skew_us = k->q->skew_us};
-        struct asking next = *k;
-        struct lease_answer below = {.n = 0};
-        next.q = &q;
-        next.realm = c->realm;
-        next.depth++;
-        int rc = ask(r, &next, &below);
-        if (rc)
-            return rc;
-        c->children = below.candidates;
-        c->n_children = below.n;
-        c->children_why = below.why;
+        struct ip machine = lease_mac_address(c->mac);
+        if (!ip_is_zero(&c->inside) && !ip_equal(&c->inside, &k->q->address))
+            rc = ask_next(r, k, c, &c->inside, false);
+        if (!rc && !c->n_children && c->mac && c->kind != LEASE_DOT1X)
+            rc = ask_next(r, k, c, &machine, true);
     }
-    return 0;
+    return rc;
+}
+
+/*
+ * allow_for_clocks - @k wide enough for what gateways measured near that time say of their clocks; rows of gateways that say
+ * nothing stay where they are.
+ */
+static int allow_for_clocks(struct lease_resolver *r, const struct asking *k, struct asking *wide, uint32_t *why)
+{
+    int64_t most_us = r->gateways.most_clock_us, since_us, until_us;
+    *wide = *k;
+    if (!most_us || __builtin_sub_overflow(k->since_us, most_us, &since_us) || __builtin_add_overflow(k->until_us, most_us, &until_us))
+        return 0;
+    int rc = collect(r, &r->touching, &k->q->address, k->q->port, since_us, until_us, why);
+    for (size_t i = 0; !rc && i < r->touching.n; i++) {
+        const struct lease_gateway *g = gateways_find(&r->gateways, r->touching.all[i].gateway);
+        int64_t clock_us = g ? gateway_clock(g, k->q->at_us) : 0;
+        if (clock_us > 0 && k->since_us - clock_us < wide->since_us)
+            wide->since_us = k->since_us - clock_us; /* it was behind: its times are earlier than ours */
+        if (clock_us < 0 && k->until_us - clock_us > wide->until_us)
+            wide->until_us = k->until_us - clock_us;
+    }
+    return rc;
+}
+
+static bool touches(const struct lease *l, int64_t since_us, int64_t until_us)
+{
+    return (l->from_us == LEASE_UNKNOWN || l->from_us <= until_us) && (l->to_us == LEASE_UNKNOWN || l->to_us >= since_us);
+}
+
+/* mark_clocks - which rows the clocks matter to; others count only in the window that was asked about. */
+static void mark_clocks(struct lease_resolver *r, const struct asking *k)
+{
+    for (size_t i = 0; r->gateways.most_clock_us && i < r->touching.n; i++) {
+        struct near_row *x = &r->touching.all[i];
+        const struct lease_gateway *g = gateways_find(&r->gateways, x->gateway);
+        x->clock_us = g ? gateway_clock(g, k->q->at_us) : 0;
+        x->is_out |= !x->clock_us && !touches(&x->l, k->since_us, k->until_us);
+    }
 }
 
 static int ask(struct lease_resolver *r, const struct asking *k, struct lease_answer *a)
 {
+    struct asking wide;
     if (r->view && lease_view_n_damaged(r->view, NULL))
         a->why |= LEASE_WHY_DAMAGED;
     if (k->until_us - k->since_us >= 2 * ROUNDED_HOURS * INT64_C(3600000000))
         a->why |= LEASE_WHY_ROUNDED_TIME;
-    int rc = collect(r, &r->touching, &k->q->address, k->q->port, k->since_us, k->until_us, &a->why);
+    int rc = allow_for_clocks(r, k, &wide, &a->why);
     if (!rc)
-        rc = settle_rows(r, &k->q->address, k->since_us, k->until_us, &a->why);
+        rc = collect(r, &r->touching, &k->q->address, k->q->port, wide.since_us, wide.until_us, &a->why);
     if (!rc)
-        rc = make_candidates(r, k, a);
+        rc = settle_rows(r, &k->q->address, wide.since_us, wide.until_us, &a->why);
+    if (!rc) {
+        mark_clocks(r, k);
+        rc = make_candidates(r, &wide, a);
+    }
     if (!rc && !a->n)
-        rc = say_why_none(r, k, a);
+        rc = say_why_none(r, &wide, a);
     if (rc)
         return rc;
     find_conflicts(a);

@@ -45,7 +45,8 @@
     X(OTHER_TIME, "other_time")         /* they do, but not at that time */                               \
     X(OTHER_PORT, "other_port")         /* they do at that time, but not that port */                     \
     X(NARROWED, "narrowed")             /* flows were asked who talked to the remote address (narrow.h) */ \
-    X(SAMPLED, "sampled")               /* those flows are a sample: silence proves nothing */
+    X(SAMPLED, "sampled")               /* those flows are a sample: silence proves nothing */            \
+    X(CLOCK_OFF, "clock_off")           /* the gateway's clock was off, or its messages were held up: the window is wider by that */
 
 enum lease_why_bit {
 #define X(ID, name) LEASE_WHY_BIT_##ID,
@@ -59,7 +60,7 @@ enum lease_why {
 #undef X
 };
 
-enum lease_resolver_kind { LEASE_BY_RECORD, LEASE_BY_STATIC, LEASE_BY_FORMULA };
+enum lease_resolver_kind { LEASE_BY_STATIC, LEASE_BY_FORMULA, LEASE_BY_RECORD }; /* in the order of the door */
 enum lease_confidence { LEASE_POSSIBLE, LEASE_LIKELY, LEASE_CERTAIN };
 enum lease_verdict { LEASE_NONE, LEASE_ONE, LEASE_SEVERAL };
 
@@ -79,6 +80,7 @@ struct lease_candidate {
     int64_t from_us, to_us;              /* what its rows near the window cover; LEASE_UNKNOWN: open */
     struct text gateway, realm, source, subscriber, host; /* borrowed from the view */
     uint32_t n_rows;
+    int64_t clock_us;                    /* of its gateway near that time (gateways.h); 0: nothing to say */
     uint64_t n_flows, n_flow_packets;    /* with the remote address; only with LEASE_WHY_NARROWED (narrow.h) */
     int64_t flow_first_us, flow_last_us;
     struct lease_candidate *children;    /* who held the inside address; in the arena */
@@ -109,6 +111,12 @@ void lease_settle(struct lease_answer *a);
 const char *lease_why_name(enum lease_why_bit bit);
 const char *lease_confidence_name(enum lease_confidence c);
 
+/* by how much messages of an hour came later than they say (lease.h, LEASE_CLOCK) */
+struct lease_clock {
+    uint32_t hour;
+    int64_t us;
+};
+
 /* hours a gateway was heard: sorted by gateway and hour; for `lease status` too */
 struct lease_gateway {
     struct text name;       /* borrowed */
@@ -117,5 +125,7 @@ struct lease_gateway {
     uint32_t n_hours;
     const int64_t *restarts_us; /* ascending */
     uint32_t n_restarts;
+    const struct lease_clock *clocks; /* by hour */
+    uint32_t n_clocks;
 };
 const struct lease_gateway *lease_resolver_gateways(const struct lease_resolver *r, size_t *ret_n);
