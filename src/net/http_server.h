@@ -77,6 +77,7 @@ struct http_counters {
     uint64_t connections, streams, streams_behind; /* open now, open now, closed for being behind */
 };
 
+/* http_server_start - the texts of @o are borrowed for the call. Return: 0 or <0 with the fault; the socket is closed with it. */
 int http_server_start(const struct http_options *o, const struct http_handlers *h, struct http_server **ret, struct fault *f);
 /* http_server_stop - finishes what is being answered, closes streams, ends threads. */
 void http_server_stop(struct http_server *s);

@@ -216,8 +216,8 @@ _Static_assert(offsetof(struct config_listener, n_allow) ==
 _Static_assert(offsetof(struct config_listener, n_by_port) ==
                    offsetof(struct config_listener, by_port) + sizeof(struct ip_range *), "read_ranges");
 
-/* read_place - "0.0.0.0:2055", "[::]:2055" into ip and port. */
-static int read_place(struct config_loader *l, const struct config_node *v, struct ip *ret_ip, uint16_t *ret_port)
+/* config_place - "0.0.0.0:2055", "[::]:2055" into ip and port. */
+int config_place(struct config_loader *l, const struct config_node *v, struct ip *ret_ip, uint16_t *ret_port)
 {
     const char *colon = v->kind == SCALAR ? strrchr(v->text, ':') : NULL;
     uint64_t port;
@@ -237,14 +237,14 @@ static int read_endpoint(struct config_loader *l, const struct config_node *v, v
 {
     struct config_listener *listener = to;
     listener->line = v->line;
-    return read_place(l, v, &listener->ip, &listener->port);
+    return config_place(l, v, &listener->ip, &listener->port);
 }
 
 static int read_log_endpoint(struct config_loader *l, const struct config_node *v, void *to)
 {
     struct config_log_listener *listener = to;
     listener->line = v->line;
-    return read_place(l, v, &listener->ip, &listener->port);
+    return config_place(l, v, &listener->ip, &listener->port);
 }
 
 /* read_transport - of a listener for logs. */
@@ -696,6 +696,7 @@ static int read_root(struct config_loader *l, const struct config_node *root)
         {"exceptions", read_exceptions, 0},
         {"behaviour", read_behaviour, 0},
         {"leases", config_leases, 0},
+        {"office", config_office, offsetof(struct config, office)},
     };
     return config_mapping(l, root, CONFIG_KEYS(keys), l->config);
 }

@@ -76,6 +76,20 @@ struct config_capture {
     int line;
 };
 
+/* the office: API and console over HTTPS */
+struct config_office {
+    bool is_wanted;
+    struct ip ip;
+    uint16_t port;
+    const char *certificate, *key, *client_ca; /* absolute paths; none: a certificate of its own, made at the first start */
+    const char *console;                       /* directory of the console's files; none: the API alone */
+    const char *public_url, *node_name;
+    uint64_t workers, connections, connections_of_one, streams;
+    uint64_t requests_per_second;              /* of one person */
+    int64_t session_idle_us, session_absolute_us;
+    int line;
+};
+
 struct config {
     struct arena arena;
     const char *file;
@@ -98,6 +112,7 @@ struct config {
     bool is_behaviour_set[BEHAVIOUR_N_SETTINGS];
     struct config_capture captures[CONFIG_MAX_CAPTURES];
     size_t n_captures;
+    struct config_office office;
     uint64_t store_budget_bytes;
     int64_t store_keep_at_least_us, store_seal_after_us, store_compact_every_us;
     int64_t store_keep_logs_at_least_us; /* of log events; 0: as the others */

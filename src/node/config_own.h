@@ -47,3 +47,7 @@ int config_count(struct config_loader *l, const struct config_node *v, void *to)
 
 /* config_leases - the mapping "leases". */
 int config_leases(struct config_loader *l, const struct config_node *v, void *to);
+/* config_place - "0.0.0.0:2055", "[::]:2055". */
+int config_place(struct config_loader *l, const struct config_node *v, struct ip *ret_ip, uint16_t *ret_port);
+/* config_office - the mapping "office"; @to: struct config_office. */
+int config_office(struct config_loader *l, const struct config_node *v, void *to);

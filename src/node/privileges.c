@@ -91,7 +91,7 @@ const char *landlock_state_name(enum landlock_state s)
 /* allow_below - Return: 0 or -errno. */
 static int allow_below(int rules, const char *dir, uint64_t rights)
 {
-    struct landlock_path_beneath_attr beneath = {.allowed_access = rights, .parent_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    struct landlock_path_beneath_attr beneath = {.allowed_access = rights, .parent_fd = open(dir, O_PATH | O_CLOEXEC)};
     if (beneath.parent_fd < 0)
         return -errno;
     int r = syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) ? -errno : 0;
@@ -99,8 +99,8 @@ static int allow_below(int rules, const char *dir, uint64_t rights)
     return r;
 }
 
-/* confine_files - landlock: everything below @data_dir (NULL: nothing), reading below @read_dirs, nothing else. */
-static int confine_files(const char *data_dir, const char *const *read_dirs, size_t n_read_dirs, enum landlock_state *ret)
+/* confine_files - landlock: what @allowed names, nothing else. */
+static int confine_files(const struct file_rights *allowed, enum landlock_state *ret)
 {
     /* rights of ABI 1; REFER came with 2, TRUNCATE with 3 (linux/landlock.h) */
     uint64_t rights = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
@@ -117,9 +117,14 @@ static int confine_files(const char *data_dir, const char *const *read_dirs, siz
     int rules = (int)syscall(SYS_landlock_create_ruleset, &ruleset, sizeof(ruleset), 0);
     if (rules < 0)
         return -errno;
-    int r = data_dir ? allow_below(rules, data_dir, rights & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE) : 0;
-    for (size_t i = 0; !r && i < n_read_dirs; i++)
-        (void)allow_below(rules, read_dirs[i], LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
+    int r = 0;
+    for (size_t i = 0; !r && i < allowed->n_write_dirs; i++) {
+        r = allow_below(rules, allowed->write_dirs[i], rights & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE);
+        r = r == -ENOENT ? 0 : r;
+    }
+    for (size_t i = 0; !r && i < allowed->n_read_dirs; i++)
+        if (allow_below(rules, allowed->read_dirs[i], LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR))
+            (void)allow_below(rules, allowed->read_dirs[i], LANDLOCK_ACCESS_FS_READ_FILE); /* a single file */
     if (!r && syscall(SYS_landlock_restrict_self, rules, 0))
         r = -errno;
     close(rules);
@@ -170,6 +175,8 @@ static const int gate_calls[] = {
     SCMP_SYS(pipe2), SCMP_SYS(lseek), SCMP_SYS(prctl),
 };
 
+static const int connecting_calls[] = {SCMP_SYS(connect), SCMP_SYS(sendmmsg)};
+
 /* confine_gate_calls - the filter of the gate: no thread, no file, no socket but pairs. */
 static int confine_gate_calls(void)
 {
@@ -193,14 +200,15 @@ int privileges_confine_gate(enum landlock_state *ret_landlock, struct fault *f)
     if (r)
         return r;
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* keys are in its memory */
-    r = confine_files(NULL, NULL, 0, ret_landlock);
+    r = confine_files(&(struct file_rights){0}, ret_landlock);
     if (r)
         return FAULT(f, r, node_cannot_confine, "landlock", strerror(-r));
     r = confine_gate_calls();
     return r ? FAULT(f, r, node_cannot_confine, "seccomp", strerror(-r)) : 0;
 }
 
-static int confine_calls(void)
+/* confine_calls - of watch and office. @may_connect: it writes mail and asks gateways. */
+static int confine_calls(bool may_connect)
 {
     enum { THREAD_FLAGS = 0x00010000 /* CLONE_THREAD: threads yes, processes no */ };
     scmp_filter_ctx c = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -216,21 +224,37 @@ static int confine_calls(void)
         r = seccomp_rule_add(c, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
     if (!r)
         r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+    for (size_t i = 0; !r && may_connect && i < sizeof(connecting_calls) / sizeof(*connecting_calls); i++)
+        r = seccomp_rule_add(c, SCMP_ACT_ALLOW, connecting_calls[i], 0);
+    if (!r && may_connect)
+        r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+    for (int family = AF_INET; !r && may_connect && family <= AF_INET6; family += AF_INET6 - AF_INET)
+        r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family));
     if (!r)
         r = seccomp_load(c);
     seccomp_release(c);
     return r;
 }
 
-int privileges_confine_watch(const char *data_dir, const char *const *read_dirs, size_t n_read_dirs, enum landlock_state *ret_landlock,
-                             struct fault *f)
+static int confine(const struct file_rights *rights, bool may_connect, enum landlock_state *ret_landlock, struct fault *f)
 {
     int r = privileges_no_new(f);
     if (r)
         return r;
-    r = confine_files(data_dir, read_dirs, n_read_dirs, ret_landlock);
+    r = confine_files(rights, ret_landlock);
     if (r)
         return FAULT(f, r, node_cannot_confine, "landlock", strerror(-r));
-    r = confine_calls();
+    r = confine_calls(may_connect);
     return r ? FAULT(f, r, node_cannot_confine, "seccomp", strerror(-r)) : 0;
+}
+
+int privileges_confine_watch(const struct file_rights *rights, enum landlock_state *ret_landlock, struct fault *f)
+{
+    return confine(rights, false, ret_landlock, f);
+}
+
+int privileges_confine_office(const struct file_rights *rights, enum landlock_state *ret_landlock, struct fault *f)
+{
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* the key of its listener and people's passwords pass through its memory */
+    return confine(rights, true, ret_landlock, f);
 }

@@ -9,6 +9,7 @@
 #include "base/fault.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 struct identity {
@@ -26,14 +27,23 @@ int privileges_drop(const struct identity *who, struct fault *f);
 enum landlock_state { LANDLOCK_ABSENT, LANDLOCK_PARTIAL, LANDLOCK_FULL };
 const char *landlock_state_name(enum landlock_state s);
 
+/* what a role may do with files: everything below some directories, reading below others; what is missing is left out */
+struct file_rights {
+    const char *const *write_dirs, *const *read_dirs;
+    size_t n_write_dirs, n_read_dirs;
+};
+
 /*
- * privileges_confine_watch - only @data_dir may be read and written, no process, no connection, no key.
- * @read_dirs: what lies below may be read as well, nothing more (log files that are followed); one that is missing is left out.
+ * privileges_confine_watch - no process, no connection, no key; files as @rights say.
  * An old kernel degrades landlock: @ret_landlock says how far, and `status` shows it.
  * Return: 0 or -errno (seccomp is not optional).
  */
-int privileges_confine_watch(const char *data_dir, const char *const *read_dirs, size_t n_read_dirs,
-                             enum landlock_state *ret_landlock, struct fault *f);
+int privileges_confine_watch(const struct file_rights *rights, enum landlock_state *ret_landlock, struct fault *f);
+/*
+ * privileges_confine_office - no process, no packet, no key of others; it may connect (mail, gateways, the watch's control socket). Not
+ * dumpable. @rights: a name of read_dirs may be a single file.
+ */
+int privileges_confine_office(const struct file_rights *rights, enum landlock_state *ret_landlock, struct fault *f);
 /* privileges_confine_gate - no file at all, no process, no socket but those it has and the pairs it makes. Return: as above. */
 int privileges_confine_gate(enum landlock_state *ret_landlock, struct fault *f);
 /*

@@ -10,6 +10,7 @@
 #include "node/config.h"
 #include "node/gate_role.h"
 #include "node/notify.h"
+#include "node/office_role.h"
 #include "node/privileges.h"
 #include "node/watch_role.h"
 #include "watch/intake/log_receive.h"
@@ -49,8 +50,10 @@ struct parent {
     struct watch_sockets sockets;
     int fds[MAX_SOCKETS];
     int signal_fd;
+    int office_fd;       /* where the office listens; -1: there is none */
     struct gate_keys keys;
-    struct role gate, watch;
+    struct office_keys office_keys;
+    struct role gate, watch, office;
     int64_t ending_us;   /* since when we end; 0: we do not */
     bool is_reloading, is_ready;
 };
@@ -112,6 +115,12 @@ static int open_sockets(struct parent *p, struct fault *f)
         if (r)
             return r;
     }
+    const struct config_office *o = &p->config->office;
+    if (o->is_wanted) {
+        p->office_fd = tcp_listen(&o->ip, o->port, f);
+        if (p->office_fd < 0)
+            return p->office_fd;
+    }
     int r = open_logs(p, f);
     return r ? r : open_rings(p, f);
 }
@@ -129,11 +138,15 @@ static void close_sockets(struct parent *p)
         file_close(&p->sockets.logs[i].watch_link);
     }
     p->sockets.n = p->sockets.n_rings = p->sockets.n_logs = 0;
+    file_close(&p->office_fd);
 }
 
 /* same_sockets - whether a new configuration listens at the same places: then the open sockets serve on. */
 static bool same_sockets(const struct config *a, const struct config *b)
 {
+    const struct config_office *x_office = &a->office, *y_office = &b->office;
+    if (x_office->is_wanted != y_office->is_wanted || x_office->port != y_office->port || !ip_equal(&x_office->ip, &y_office->ip))
+        return false;
     if (a->n_listeners != b->n_listeners || a->n_captures != b->n_captures || a->n_logs != b->n_logs)
         return false;
     for (size_t i = 0; i < a->n_logs; i++) {
@@ -175,7 +188,7 @@ static int enter_data_dir(const char *dir, const struct identity *who, struct fa
 
 /* --- the child ------------------------------------------------------------------------------ */
 
-/* leave_gate - what belongs to the gate is out of the watch's reach: keys, and the sockets TLS comes in by. */
+/* leave_gate - what belongs to the gate is out of the others' reach: keys, and the sockets TLS comes in by. */
 static void leave_gate(struct parent *p)
 {
     gate_keys_leave(&p->keys);
@@ -186,22 +199,43 @@ static void leave_gate(struct parent *p)
         }
 }
 
+/* leave_office - its key and its listener. */
+static void leave_office(struct parent *p)
+{
+    office_keys_wipe(&p->office_keys);
+    file_close(&p->office_fd);
+}
+
+static int run_role(struct parent *p, const struct role *role, int ready_fd)
+{
+    if (role == &p->gate)
+        return gate_role_run(p->config, &p->keys, &p->sockets, ready_fd);
+    if (role == &p->watch)
+        return watch_role_run(p->config, ".", &p->sockets, ready_fd);
+    int fd = p->office_fd;
+    p->office_fd = -1;
+    close_sockets(p); /* the network's are not the office's */
+    return office_role_run(p->config, ".", &p->office_keys, fd, ready_fd);
+}
+
 static int run_child(struct parent *p, const struct role *role, int ready_fd)
 {
     struct fault f = {0};
-    bool is_gate = role == &p->gate;
+    const char *name = role == &p->gate ? "vonggac-gate" : role == &p->watch ? "vonggac-watch" : "vonggac-office";
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    prctl(PR_SET_NAME, is_gate ? "vonggac-gate" : "vonggac-watch", 0, 0, 0);
-    if (!is_gate)
+    prctl(PR_SET_NAME, name, 0, 0, 0);
+    if (role != &p->gate)
         leave_gate(p);
+    if (role != &p->office)
+        leave_office(p);
     int r = privileges_drop(&p->identity, &f);
     privileges_end_reading();
     if (r) {
-        log_line(LOG_ERROR, is_gate ? "gate_failed" : "watch_failed", "reason", f.text, NULL);
+        log_line(LOG_ERROR, role->name, "reason", f.text, NULL);
         return 1;
     }
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* changing user forgets it */
-    return is_gate ? gate_role_run(p->config, &p->keys, &p->sockets, ready_fd) : watch_role_run(p->config, ".", &p->sockets, ready_fd);
+    return run_role(p, role, ready_fd);
 }
 
 static int start_child(struct parent *p, struct role *role)
@@ -229,52 +263,70 @@ static int start_child(struct parent *p, struct role *role)
     return 0;
 }
 
-/* tell_to_end - the gate first: what it hands on while it ends the watch still takes. */
-static void tell_to_end(struct parent *p)
+static void tell(struct role *role)
 {
-    struct role *role = p->gate.child > 0 ? &p->gate : &p->watch;
     if (role->child > 0 && !role->told_us) {
         role->told_us = clock_steady_us();
         kill(role->child, SIGTERM);
     }
 }
 
+/* tell_to_end - the gate first: what it hands on while it ends the watch still takes. The office hangs on neither. */
+static void tell_to_end(struct parent *p)
+{
+    tell(&p->office);
+    tell(p->gate.child > 0 ? &p->gate : &p->watch);
+}
+
 /* --- signals --------------------------------------------------------------------------------- */
+
+/* read_next - the new configuration and what it names, whole; or nothing and the log says why. */
+static bool read_next(struct parent *p, struct parent *next)
+{
+    struct fault f = {0};
+    if (config_read(p->config_path, &next->config, &f)) {
+        log_line(LOG_ERROR, "reload_refused", "reason", f.text, NULL);
+        return false;
+    }
+    int r = gate_keys_read(next->config, &next->keys, &f);
+    if (!r)
+        r = gate_check(next->config, &next->keys, &f);
+    if (!r)
+        r = office_keys_read(next->config, &next->office_keys, &f);
+    if (!r)
+        r = office_keys_own(next->config, &next->office_keys, &f);
+    if (!r && !same_sockets(p->config, next->config)) {
+        r = open_sockets(next, &f);
+        if (r)
+            close_sockets(next);
+    }
+    if (!r)
+        return true;
+    log_line(LOG_ERROR, "reload_refused", "reason", f.text, NULL);
+    gate_keys_wipe(&next->keys);
+    office_keys_wipe(&next->office_keys);
+    config_free(next->config);
+    return false;
+}
 
 static void reload(struct parent *p)
 {
-    struct config *next;
-    struct fault f = {0};
-    struct gate_keys keys = {0};
-    if (config_read(p->config_path, &next, &f)) {
-        log_line(LOG_ERROR, "reload_refused", "reason", f.text, NULL);
+    struct parent next = {.office_fd = -1, .sockets.board = p->sockets.board};
+    if (!read_next(p, &next))
         return;
-    }
-    if (gate_keys_read(next, &keys, &f) || gate_check(next, &keys, &f)) {
-        log_line(LOG_ERROR, "reload_refused", "reason", f.text, NULL);
-        gate_keys_wipe(&keys);
-        config_free(next);
-        return;
-    }
-    if (!same_sockets(p->config, next)) {
-        struct parent tried = {.config = next, .sockets.board = p->sockets.board};
-        int r = open_sockets(&tried, &f);
-        if (r) {
-            log_line(LOG_ERROR, "reload_refused", "reason", f.text, NULL);
-            close_sockets(&tried);
-            gate_keys_wipe(&keys);
-            config_free(next);
-            return;
-        }
+    if (!same_sockets(p->config, next.config)) {
         close_sockets(p);
-        memcpy(p->fds, tried.fds, sizeof(p->fds));
-        p->sockets = tried.sockets;
+        memcpy(p->fds, next.fds, sizeof(p->fds));
+        p->sockets = next.sockets;
         p->sockets.fds = p->fds;
+        p->office_fd = next.office_fd;
     }
     config_free(p->config);
-    p->config = next;
+    p->config = next.config;
     gate_keys_wipe(&p->keys);
-    p->keys = keys;
+    p->keys = next.keys;
+    office_keys_wipe(&p->office_keys);
+    p->office_keys = next.office_keys;
     p->is_reloading = true;
     p->is_ready = false;
     notify_send("RELOADING=1");
@@ -289,6 +341,8 @@ static void end(struct parent *p)
             kill(p->gate.child, SIGKILL);
         if (p->watch.child > 0)
             kill(p->watch.child, SIGKILL);
+        if (p->office.child > 0)
+            kill(p->office.child, SIGKILL);
         return;
     }
     p->ending_us = clock_steady_us();
@@ -324,6 +378,8 @@ static void reap(struct parent *p)
             child_ended(p, &p->watch, status);
         else if (pid == p->gate.child)
             child_ended(p, &p->gate, status);
+        else if (pid == p->office.child)
+            child_ended(p, &p->office, status);
 }
 
 static void take_signal(struct parent *p)
@@ -348,7 +404,8 @@ static void take_ready(struct parent *p, struct role *role)
     if (n >= 0)
         file_close(&role->ready_fd);
     bool is_gate_ready = !gate_is_wanted(p->config) || (p->gate.was_ready && p->gate.ready_fd < 0);
-    if (!p->is_ready && p->watch.was_ready && p->watch.ready_fd < 0 && is_gate_ready) {
+    bool is_office_ready = !p->config->office.is_wanted || (p->office.was_ready && p->office.ready_fd < 0);
+    if (!p->is_ready && p->watch.was_ready && p->watch.ready_fd < 0 && is_gate_ready && is_office_ready) {
         p->is_ready = true;
         notify_send("READY=1");
     }
@@ -374,23 +431,26 @@ static int loop(struct parent *p)
 {
     bool has_failed = false;
     for (;;) {
-        if (!p->gate.child && !p->watch.child && p->ending_us)
+        if (!p->gate.child && !p->watch.child && !p->office.child && p->ending_us)
             return has_failed;
         bool is_fine = keep_alive(p, &p->watch, END_S) &&
-                       ((!p->gate.child && !gate_is_wanted(p->config)) || keep_alive(p, &p->gate, GATE_END_S));
+                       ((!p->gate.child && !gate_is_wanted(p->config)) || keep_alive(p, &p->gate, GATE_END_S)) &&
+                       ((!p->office.child && !p->config->office.is_wanted) || keep_alive(p, &p->office, OFFICE_END_S));
         if (!is_fine && !p->ending_us) {
             has_failed = true;
             end(p);
             continue;
         }
-        struct pollfd fds[3] = {{.fd = p->signal_fd, .events = POLLIN}, {.fd = p->watch.ready_fd, .events = POLLIN},
-                                {.fd = p->gate.ready_fd, .events = POLLIN}};
-        if (poll(fds, 3, 200) <= 0)
+        struct pollfd fds[4] = {{.fd = p->signal_fd, .events = POLLIN}, {.fd = p->watch.ready_fd, .events = POLLIN},
+                                {.fd = p->gate.ready_fd, .events = POLLIN}, {.fd = p->office.ready_fd, .events = POLLIN}};
+        if (poll(fds, 4, 200) <= 0)
             continue;
         if (fds[1].revents)
             take_ready(p, &p->watch);
         if (fds[2].revents)
             take_ready(p, &p->gate);
+        if (fds[3].revents)
+            take_ready(p, &p->office);
         if (fds[0].revents & POLLIN)
             take_signal(p);
     }
@@ -421,6 +481,10 @@ int serve_check(const char *config_path, struct fault *f)
     if (!r)
         r = gate_check(c, &keys, f);
     gate_keys_wipe(&keys);
+    struct office_keys office = {0};
+    if (!r)
+        r = office_keys_read(c, &office, f);
+    office_keys_wipe(&office);
     config_free(c);
     return r;
 }
@@ -435,6 +499,8 @@ static int prepare(struct parent *p, const char *data_dir, struct fault *f)
     if (!r)
         r = gate_check(p->config, &p->keys, f);
     if (!r)
+        r = office_keys_read(p->config, &p->office_keys, f);
+    if (!r)
         r = enter_data_dir(data_dir, &p->identity, f);
     if (!r) {
         void *board = mmap(NULL, sizeof(*p->sockets.board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -444,9 +510,12 @@ static int prepare(struct parent *p, const char *data_dir, struct fault *f)
     if (!r)
         r = open_sockets(p, f);
     if (!r)
-        r = gate_is_wanted(p->config) ? privileges_drop_but_reading(&p->identity, f) : privileges_drop(&p->identity, f);
+        r = gate_is_wanted(p->config) || p->config->office.certificate ? privileges_drop_but_reading(&p->identity, f)
+                                                                       : privileges_drop(&p->identity, f);
     if (!r)
         r = privileges_no_new(f);
+    if (!r)
+        r = office_keys_own(p->config, &p->office_keys, f);
     if (!r && block_signals(p))
         r = FAULT(f, -errno, no_memory, "signals");
     return r;
@@ -454,7 +523,8 @@ static int prepare(struct parent *p, const char *data_dir, struct fault *f)
 
 int serve_run(const char *config_path, const char *data_dir, int is_default_dir, struct fault *f)
 {
-    struct parent p = {.signal_fd = -1, .gate = {.name = "gate_died", .ready_fd = -1}, .watch = {.name = "watch_died", .ready_fd = -1}};
+    struct parent p = {.signal_fd = -1, .gate = {.name = "gate_died", .ready_fd = -1}, .watch = {.name = "watch_died", .ready_fd = -1},
+                       .office = {.name = "office_died", .ready_fd = -1}, .office_fd = -1};
     _cleanup_free_ char *path = config_path ? realpath(config_path, NULL) : NULL;
     p.config_path = path ? path : config_path; /* a relative name must survive the change of directory */
     int r = config_read(p.config_path, &p.config, f);
@@ -471,9 +541,11 @@ int serve_run(const char *config_path, const char *data_dir, int is_default_dir,
     if (p.sockets.board)
         munmap(p.sockets.board, sizeof(*p.sockets.board));
     gate_keys_wipe(&p.keys);
+    office_keys_wipe(&p.office_keys);
     file_close(&p.signal_fd);
     file_close(&p.watch.ready_fd);
     file_close(&p.gate.ready_fd);
+    file_close(&p.office.ready_fd);
     config_free(p.config);
     return status;
 }

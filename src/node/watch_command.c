@@ -142,7 +142,7 @@ static void run_import(struct watch *w, int fd, struct control_request *r)
 {
     struct import_command c = {.w = w, .fd = fd, .since_us = INT64_MAX, .until_us = INT64_MIN};
     struct import_store_options o = {
-        .on_refused = send_refused, .on_progress = send_progress, .context = &c, .spool_dir = w->data_dir};
+        .on_refused = send_refused, .on_progress = send_progress, .context = &c, .spool_dir = w->spool_dir};
     struct import_store *i;
     if (read_options(r, &o)) {
         finish(fd, 1, "format");
@@ -165,7 +165,7 @@ static void run_import_logs(struct watch *w, int fd, struct control_request *r)
 {
     struct import_command c = {.w = w, .fd = fd, .since_us = INT64_MAX, .until_us = INT64_MIN};
     const char *format = json_string_value(json_object_get(r->body, "format"));
-    struct log_store_options o = {.decoders = w->decoders, .spool_dir = w->data_dir, .on_refused = send_refused,
+    struct log_store_options o = {.decoders = w->decoders, .spool_dir = w->spool_dir, .on_refused = send_refused,
                                   .on_progress = send_progress, .context = &c,
                                   .again = json_is_true(json_object_get(r->body, "again"))};
     o.read.zone_s = (int)json_integer_value(json_object_get(r->body, "zone_s"));

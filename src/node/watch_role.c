@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sodium/randombytes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -422,9 +423,27 @@ static void limit_memory(uint64_t n_bytes)
 }
 #endif
 
+/* the watch's part of the data directory: what is not named here is out of its reach, above all office/ */
+static const char *const watch_dirs[] = {"store", "lists", "space", "findings", "spool", "hunts", "leases", "run", "audit"};
+enum { N_WATCH_DIRS = sizeof(watch_dirs) / sizeof(*watch_dirs) };
+
+/* make_own_dirs - only what is there can be named to landlock. Return: 0 or -errno. */
+static int make_own_dirs(const char *data_dir, char paths[N_WATCH_DIRS][PATH_MAX], const char *ret[N_WATCH_DIRS], struct fault *f)
+{
+    for (size_t i = 0; i < N_WATCH_DIRS; i++) {
+        int r = snprintf(paths[i], PATH_MAX, "%s/%s", data_dir, watch_dirs[i]) < PATH_MAX ? file_make_dirs(paths[i], 0750) : -ENAMETOOLONG;
+        if (r)
+            return FAULT(f, r, node_cannot_enter, paths[i], strerror(-r));
+        ret[i] = paths[i];
+    }
+    return 0;
+}
+
 /* confine - the directories of followed files may be read: that part of a pattern that holds no wildcard. */
 static int confine(struct watch *w, struct fault *f)
 {
+    char own_paths[N_WATCH_DIRS][PATH_MAX];
+    const char *own[N_WATCH_DIRS];
     char dirs[CONFIG_MAX_FILES][PATH_MAX];
     const char *read_dirs[CONFIG_MAX_FILES];
     size_t n = 0;
@@ -440,12 +459,16 @@ static int confine(struct watch *w, struct fault *f)
             n++;
         }
     }
-    return privileges_confine_watch(w->data_dir, read_dirs, n, &w->landlock, f);
+    int r = make_own_dirs(w->data_dir, own_paths, own, f);
+    const struct file_rights rights = {own, read_dirs, N_WATCH_DIRS, n};
+    return r ? r : privileges_confine_watch(&rights, &w->landlock, f);
 }
 
 int watch_role_run(const struct config *c, const char *data_dir, const struct watch_sockets *sockets, int ready_fd)
 {
-    struct watch w = {.config = c, .data_dir = data_dir, .started_us = clock_now_us()};
+    char spool_dir[PATH_MAX];
+    struct watch w = {.config = c, .data_dir = data_dir, .spool_dir = spool_dir, .started_us = clock_now_us()};
+    snprintf(spool_dir, sizeof(spool_dir), "%s/spool", data_dir);
     struct loop l = {.w = &w, .signal_fd = -1, .control_fd = -1};
     struct fault f = {0};
     sigset_t signals;

@@ -50,6 +50,7 @@ struct hunt_job {
 struct watch {
     const struct config *config;
     const char *data_dir;
+    const char *spool_dir; /* where imports set bytes aside */
     int64_t started_us;
     enum landlock_state landlock;
     struct store *store;

@@ -13,8 +13,8 @@ enum { PIECE = 100 };
 static json_t *target_json(const struct web_request *q, const struct grant_target *t)
 {
     if (t->unit)
-        return json_pack("{s:I, s:s, s:b}", "unit", (json_int_t)t->unit, "unit_name", web_db_unit_name(q->db, t->unit, q->arena), "is_below",
-                         (int)t->is_below);
+        return json_pack("{s:I, s:s, s:b}", "unit", (json_int_t)t->unit, "unit_name", web_db_unit_name(q->db, t->unit, q->arena),
+                         "is_below", (int)t->is_below);
     return json_pack("{s:s, s:I}", "kind", t->kind ? t->kind : "", "object", (json_int_t)t->object);
 }
 
@@ -23,15 +23,18 @@ static json_t *grant_json(const struct web_request *q, const struct grant *g)
     json_t *targets = json_array();
     for (size_t i = 0; i < g->n_targets; i++)
         json_array_append_new(targets, target_json(q, &g->targets[i]));
-    return json_pack("{s:I, s:I, s:I, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:s, s:b}", "id", (json_int_t)g->id, "version", (json_int_t)g->version,
+    return json_pack("{s:I, s:I, s:I, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:s, s:b}", "id", (json_int_t)g->id, "version",
+        (json_int_t)g->version,
                      "person", (json_int_t)g->person, "person_name", web_db_person_name(q->db, g->person, q->arena), "permissions",
                      web_permissions_json(g->permissions), "targets", targets, "reason", g->reason, "from", web_time(g->from_us), "to",
                      web_time(g->to_us), "ended_at", web_time(g->ended_us), "by_name", web_db_person_name(q->db, g->by_person, q->arena),
                      "is_active", (int)(!g->ended_us && g->from_us <= q->now_us && g->to_us > q->now_us));
 }
 
-/* covers - all of it lies where the caller may give grants and has the rights himself. A single object's unit is not known here: that asks for
- * the root. */
+/*
+ * covers - all of it lies where the caller may give grants and has the rights himself. A single object's unit is not known here: that
+ * asks for the root.
+ */
 static bool covers(const struct web_request *q, uint64_t permissions, const struct grant_target *t, size_t n)
 {
     bool may = n > 0;
@@ -98,14 +101,17 @@ static size_t read_targets(const struct web_request *q, struct grant_target *out
         const json_t *unit = json_object_get(one, "unit"), *kind = json_object_get(one, "kind"), *object = json_object_get(one, "object");
         const json_t *below = json_object_get(one, "is_below");
         bool is_unit = json_is_integer(unit) && json_integer_value(unit) > 0 && !kind && !object;
-        bool is_object = json_is_string(kind) && json_string_length(kind) - 1 < 32 && json_is_integer(object) && json_integer_value(object) > 0 && !unit;
+        bool is_object = json_is_string(kind) && json_string_length(kind) - 1 < 32 && json_is_integer(object) &&
+            json_integer_value(object) > 0 && !unit;
         if (!is_unit && !is_object) {
             snprintf(place, sizeof(place), "/targets/%zu", i);
             web_wrong(q, place, MSG_web_bad_target);
             return 0;
         }
-        out[i] = (struct grant_target){.unit = is_unit ? json_integer_value(unit) : 0, .is_below = is_unit && (!below || json_is_true(below)),
-                                       .kind = is_object ? json_string_value(kind) : NULL, .object = is_object ? json_integer_value(object) : 0};
+        out[i] = (struct grant_target){.unit = is_unit ? json_integer_value(unit) : 0, .is_below = is_unit &&
+            (!below || json_is_true(below)),
+                                       .kind = is_object ? json_string_value(kind) : NULL,
+                                       .object = is_object ? json_integer_value(object) : 0};
     }
     return n;
 }
@@ -128,7 +134,8 @@ static int post_grant(const struct web_request *q, struct web_reply *r)
     int e = g.reason ? grant_add(q->db, &g, q->now_us, &id) : -ENOMEM;
     if (e)
         return web_condition(q, r, e);
-    web_audit(q, "grant.add", id, json_pack("{s:I, s:o}", "person", (json_int_t)g.person, "permissions", web_permissions_json(g.permissions)), reason);
+    web_audit(q, "grant.add", id, json_pack("{s:I, s:o}", "person", (json_int_t)g.person, "permissions",
+        web_permissions_json(g.permissions)), reason);
     e = grant_get(q->db, id, q->arena, &g);
     r->version = g.version;
     return e ? -EIO : web_json(r, 201, grant_json(q, &g));

@@ -72,7 +72,8 @@ int web_condition(const struct web_request *q, struct web_reply *r, int conditio
 static json_t *person_json(const struct web_request *q, const struct person *p)
 {
     return json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:b, s:b, s:b, s:b, s:o, s:o}", "id", (json_int_t)p->id, "version",
-                     (json_int_t)p->version, "login", p->login, "name", p->name, "email", p->email, "phone", p->phone, "language", p->language,
+                     (json_int_t)p->version, "login", p->login, "name", p->name, "email", p->email, "phone", p->phone, "language",
+                     p->language,
                      "unit", p->unit ? json_integer(p->unit) : json_null(), "unit_name", web_db_unit_name(q->db, p->unit, q->arena),
                      "is_disabled", (int)p->is_disabled, "is_connector", (int)p->is_connector, "must_change_password",
                      (int)p->must_change_password, "has_totp", (int)p->has_totp, "created_at", web_time(p->created_us), "last_login_at",
@@ -294,7 +295,8 @@ static int post_binding(const struct web_request *q, struct web_reply *r)
     int e = binding_add(q->db, q->web->roles, &b, q->now_us, &id);
     if (e)
         return web_condition(q, r, e);
-    web_audit(q, "binding.add", id, json_pack("{s:I, s:s, s:I, s:b}", "person", (json_int_t)p.id, "role", b.role, "unit", (json_int_t)b.unit,
+    web_audit(q, "binding.add", id, json_pack("{s:I, s:s, s:I, s:b}", "person", (json_int_t)p.id, "role", b.role, "unit",
+        (json_int_t)b.unit,
                                              "is_below", (int)b.is_below), (struct text){"", 0});
     e = binding_get(q->db, id, q->arena, &b);
     r->version = b.version;

@@ -41,7 +41,8 @@ int web_problem(const struct web_request *q, struct web_reply *r, int status, co
     drop(r);
     snprintf(urn, sizeof(urn), "urn:vonggac:problem:%s", type);
     r->status = status;
-    r->json = json_pack("{s:s, s:s, s:i, s:s}", "type", title ? urn : "about:blank", "title", title ? title : status_title(status), "status",
+    r->json = json_pack("{s:s, s:s, s:i, s:s}", "type", title ? urn : "about:blank", "title", title ? title : status_title(status),
+        "status",
                         status, "instance", q->path);
     r->content_type = "application/problem+json";
     return 0;

@@ -50,3 +50,5 @@ void web_end(struct web *w);
 /* web_first_person - whether anybody is in the state at all; if not, an administrator is made. Return: 0 made (@ret to be shown once and
  * wiped), 1: somebody is there, -errno. */
 int web_first_person(struct web *w, const char *login, struct password_first *ret, struct fault *f);
+/* web_first_is_used - has he set a password of his own? */
+bool web_first_is_used(struct web *w, const char *login);

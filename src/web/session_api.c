@@ -58,7 +58,8 @@ static json_t *roles_json(const struct web_request *q, struct db *db, int64_t pe
             continue;
         json_array_append_new(out, json_pack("{s:s, s:o, s:s, s:b, s:o}", "role", b->role, "unit",
                                              b->unit ? json_integer(b->unit) : json_null(), "unit_name",
-                                             web_db_unit_name(db, b->unit, q->arena), "is_below", (int)b->is_below, "to", web_time(b->to_us)));
+                                             web_db_unit_name(db, b->unit, q->arena), "is_below", (int)b->is_below, "to",
+                                             web_time(b->to_us)));
     }
     return out;
 }
@@ -67,11 +68,13 @@ static json_t *session_json(const struct web_request *q, struct db *db, const st
 {
     const struct web_options *o = &q->web->o;
     uint64_t set = access_permissions(q->view, &s->subject, q->now_us);
-    json_t *person = json_pack("{s:I, s:s, s:s, s:s, s:b, s:b}", "id", (json_int_t)s->person, "name", s->name, "login", s->login, "language",
+    json_t *person = json_pack("{s:I, s:s, s:s, s:s, s:b, s:b}", "id", (json_int_t)s->person, "name", s->name, "login", s->login,
+        "language",
                                s->language, "must_change_password", (int)s->must_change_password, "has_totp", (int)s->has_totp);
     json_t *server = json_pack("{s:s, s:s, s:o}", "version", VONGGAC_VERSION, "node_name", o->node_name ? o->node_name : "", "time",
                                web_time(q->now_us));
-    return json_pack("{s:o, s:I, s:o, s:o, s:s, s:o, s:o}", "person", person, "id", (json_int_t)s->id, "roles", roles_json(q, db, s->person),
+    return json_pack("{s:o, s:I, s:o, s:o, s:s, s:o, s:o}", "person", person, "id", (json_int_t)s->id, "roles", roles_json(q, db,
+        s->person),
                      "permissions", web_permissions_json(set), "csrf", s->csrf, "expires_at", web_time(s->expires_us), "server", server);
 }
 
@@ -217,9 +220,11 @@ static int get_sessions(const struct web_request *q, struct web_reply *r)
     int n = session_each(q->db, p.id, l.has_after ? l.after[0] : INT64_MAX, (size_t)l.limit + 1, q->now_us, q->arena, all);
     for (int i = 0; i < n; i++) {
         const struct session *s = &all[i];
-        json_t *o = json_pack("{s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:b}", "id", (json_int_t)s->id, "address", s->address, "agent", s->agent,
+        json_t *o = json_pack("{s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:b}", "id", (json_int_t)s->id, "address", s->address, "agent",
+            s->agent,
                               "created_at", web_time(s->created_us), "seen_at", web_time(s->seen_us), "expires_at", web_time(s->expires_us),
-                              "ended_at", web_time(s->ended_us), "end_reason", s->ended_us && s->end_reason ? json_string(s->end_reason) : json_null(),
+                              "ended_at", web_time(s->ended_us), "end_reason", s->ended_us &&
+                              s->end_reason ? json_string(s->end_reason) : json_null(),
                               "is_this", (int)(call_of(q)->has_session && call_of(q)->session.id == s->id));
         if (!web_list_add(&l, o, s->id, 0))
             break;
@@ -247,8 +252,10 @@ static const char *const tlp_words[] = {"clear", "green", "amber", "amber_strict
 
 static json_t *token_json(const struct web_request *q, const struct token *t)
 {
-    return json_pack("{s:I, s:I, s:s, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:s, s:b}", "id", (json_int_t)t->id, "version", (json_int_t)t->version,
-                     "name", t->name, "scopes", web_permissions_json(t->scopes), "tlp_max", tlp_words[t->tlp_max], "is_wall", (int)t->is_wall,
+    return json_pack("{s:I, s:I, s:s, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:s, s:b}", "id", (json_int_t)t->id, "version",
+        (json_int_t)t->version,
+                     "name", t->name, "scopes", web_permissions_json(t->scopes), "tlp_max", tlp_words[t->tlp_max], "is_wall",
+                     (int)t->is_wall,
                      "created_at", web_time(t->created_us), "expires_at", web_time(t->expires_us), "ended_at", web_time(t->ended_us),
                      "last_used_at", web_time(t->last_used_us), "last_address", t->last_address ? t->last_address : "", "is_valid",
                      (int)(!t->ended_us && t->expires_us > q->now_us));

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One's own language, password and second factor. state/login makes the transactions and the entries in the trail: it hashes outside of them. */
+/*
+ * One's own language, password and second factor. state/login makes the transactions and the entries in the trail: it
+ * hashes outside of them.
+ */
 #include "web/web_own.h"
 
 #include <errno.h>
@@ -10,7 +13,8 @@ static const char *const languages[] = {"vi", "en", NULL};
 
 static json_t *own_json(const struct person *p)
 {
-    return json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:b}", "id", (json_int_t)p->id, "version", (json_int_t)p->version, "login", p->login,
+    return json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:b}", "id", (json_int_t)p->id, "version", (json_int_t)p->version, "login",
+        p->login,
                      "name", p->name, "email", p->email, "phone", p->phone, "language", p->language, "has_totp", (int)p->has_totp);
 }
 

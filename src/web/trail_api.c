@@ -33,8 +33,10 @@ static json_t *hex(struct text bytes)
 static bool add_entry(void *context, const struct web_db_entry *e)
 {
     json_t *detail = e->detail.n ? json_loadb(e->detail.p, e->detail.n, JSON_DECODE_ANY, NULL) : NULL;
-    return web_list_add(context, json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "n", (json_int_t)e->n, "at", web_time(e->at_us),
-                                           "who", web_string(e->who), "action", web_string(e->action), "kind", web_string(e->kind), "object",
+    return web_list_add(context, json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "n", (json_int_t)e->n, "at",
+        web_time(e->at_us),
+                                           "who", web_string(e->who), "action", web_string(e->action), "kind", web_string(e->kind),
+                                           "object",
                                            e->object ? json_integer(e->object) : json_null(), "why", web_string(e->why), "detail",
                                            detail ? detail : json_null(), "address", web_string(e->address), "link", hex(e->link)),
                         e->n, 0);
@@ -82,7 +84,8 @@ static int get_head(const struct web_request *q, struct web_reply *r)
     if (e < 0)
         return e;
     sha256_format(&head, text);
-    return web_json(r, 200, json_pack("{s:I, s:o, s:o}", "n", (json_int_t)n, "head", e ? json_null() : json_string(text), "at", web_time(q->now_us)));
+    return web_json(r, 200, json_pack("{s:I, s:o, s:o}", "n", (json_int_t)n, "head", e ? json_null() : json_string(text), "at",
+        web_time(q->now_us)));
 }
 
 static int get_verified(const struct web_request *q, struct web_reply *r)
@@ -101,7 +104,8 @@ static int get_verified(const struct web_request *q, struct web_reply *r)
         return e;
     sha256_format(&x.head, text);
     return web_json(r, 200, json_pack("{s:b, s:I, s:I, s:I, s:I, s:s, s:s, s:o}", "is_whole",
-                                      (int)(!x.first_wrong && !x.n_objects_wrong && (!given || x.has_head)), "entries", (json_int_t)x.n_entries,
+                                      (int)(!x.first_wrong && !x.n_objects_wrong && (!given || x.has_head)), "entries",
+                                      (json_int_t)x.n_entries,
                                       "first_wrong", (json_int_t)x.first_wrong, "objects", (json_int_t)x.n_objects, "objects_wrong",
                                       (json_int_t)x.n_objects_wrong, "wrong_object", x.wrong_object, "head", text, "has_head",
                                       given ? json_boolean(x.has_head) : json_null()));

@@ -20,7 +20,8 @@
 #define TIDY_US (3600 * US_PER_SECOND)
 enum { DESKS_MAX = 32, KINDS_MAX = 128 };
 
-static const struct web_desk *const own_desks[] = {&web_session_desk, &web_settings_desk, &web_people_desk, &web_grant_desk, &web_trail_desk, &web_system_desk};
+static const struct web_desk *const own_desks[] = {&web_session_desk, &web_settings_desk, &web_people_desk, &web_grant_desk,
+    &web_trail_desk, &web_system_desk};
 enum { N_OWN_DESKS = sizeof(own_desks) / sizeof(*own_desks) };
 
 /* --- what desks use ------------------------------------------------------------------------------------------------- */
@@ -318,4 +319,17 @@ int web_first_person(struct web *w, const char *login, struct password_first *re
     if (r)
         password_wipe(ret);
     return r;
+}
+
+bool web_first_is_used(struct web *w, const char *login)
+{
+    struct arena arena = {0};
+    struct person p;
+    struct fault f;
+    struct db *db = db_read(w->pool);
+    bool is_used = !person_get_by_login(db, (struct text){login, strlen(login)}, &arena, &p) && !p.must_change_password;
+    if (db_end(db, false, &f))
+        is_used = false;
+    arena_fini(&arena);
+    return is_used;
 }

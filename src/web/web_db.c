@@ -57,7 +57,8 @@ void web_db_entries(struct db *db, const struct web_db_entries *x, bool (*take)(
     db_bind(s, 7, x->object);
     db_bind(s, 8, x->limit);
     while (db_next(s)) {
-        struct web_db_entry e = {.n = db_int(s, 0), .at_us = db_int(s, 1), .object = db_int(s, 2), .who = db_text(s, 3), .action = db_text(s, 4),
+        struct web_db_entry e = {.n = db_int(s, 0), .at_us = db_int(s, 1), .object = db_int(s, 2), .who = db_text(s, 3),
+            .action = db_text(s, 4),
                                  .kind = db_text(s, 5), .why = db_text(s, 6), .detail = db_text(s, 7), .address = db_text(s, 8),
                                  .link = db_blob(s, 9)};
         if (!take(context, &e)) {

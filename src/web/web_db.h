@@ -27,4 +27,5 @@ struct web_db_entries {
     int64_t limit;
 };
 /* web_db_entries - of the trail, newest first. */
-void web_db_entries(struct db *db, const struct web_db_entries *x, bool (*take)(void *context, const struct web_db_entry *e), void *context);
+void web_db_entries(struct db *db, const struct web_db_entries *x, bool (*take)(void *context, const struct web_db_entry *e),
+    void *context);
