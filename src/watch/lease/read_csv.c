@@ -59,6 +59,7 @@ static const struct {
     {"msisdn", C_SUBSCRIBER}, {"imsi", C_SUBSCRIBER}, {"account", C_SUBSCRIBER}, {"contract", C_SUBSCRIBER}, {"thuebao", C_SUBSCRIBER},
     {"mac", C_MAC}, {"macaddress", C_MAC}, {"hwaddr", C_MAC}, {"hardwareaddress", C_MAC}, {"callingstationid", C_MAC},
     {"host", C_HOST}, {"hostname", C_HOST}, {"clienthostname", C_HOST}, {"tenmay", C_HOST},
+    {"switchport", C_HOST}, {"nasportid", C_HOST}, {"interface", C_HOST},
     {"protocol", C_PROTOCOL}, {"proto", C_PROTOCOL}, {"protocolidentifier", C_PROTOCOL}, {"kind", C_KIND},
     {"expire", C_EXPIRE}, {"expires", C_EXPIRE}, {"validlifetime", C_LIFETIME}, {"date", C_DATE}, {"id", C_ID}, {"state", C_STATE},
 };
@@ -126,7 +127,8 @@ static bool take_header(struct table *t, const struct csv_record *record)
         return t->at[C_ID] && t->at[C_DATE] && t->at[C_CLOCK] && t->at[C_OUTSIDE];
     }
     bool has_time = t->at[C_FROM] || t->at[C_TO] || t->at[C_TIME] || (t->at[C_EXPIRE] && t->at[C_LIFETIME]);
-    return t->at[C_OUTSIDE] && (has_time || t->r->o->at_us != LEASE_UNKNOWN);
+    bool has_machine = t->at[C_MAC] && (t->at[C_KIND] || t->r->o->kind == LEASE_DOT1X);
+    return (t->at[C_OUTSIDE] || has_machine) && (has_time || t->r->o->at_us != LEASE_UNKNOWN);
 }
 
 /* --- values -------------------------------------------------------------------------------------------------- */
@@ -379,6 +381,14 @@ static int windows_row(struct table *t, const struct csv_record *record)
     return reading_row(t->r, &row, word, record->line, address);
 }
 
+/* is_at_port - a log-in of 802.1X that says the machine and no address. */
+static bool is_at_port(const struct table *t, const struct csv_record *record, const struct lease *l)
+{
+    struct text kind = field(t, record, C_KIND);
+    bool is_dot1x = kind.n ? text_is(kind, lease_kind_name(LEASE_DOT1X)) : t->r->o->kind == LEASE_DOT1X;
+    return is_dot1x && l->mac && !field(t, record, C_OUTSIDE).n;
+}
+
 static int csv_row(struct table *t, const struct csv_record *record)
 {
     struct lease_row row = {.l = {.from_us = LEASE_UNKNOWN, .to_us = LEASE_UNKNOWN, .port_last = UINT16_MAX, .prefix = 128}};
@@ -388,7 +398,9 @@ static int csv_row(struct table *t, const struct csv_record *record)
     if (whose(t, record, &row))
         return reading_refuse(t->r, record->line, LEASE_REFUSED_BAD_INSIDE, field(t, record, C_INSIDE));
     bool is_restart = text_is(field(t, record, C_KIND), lease_kind_name(LEASE_RESTART));
-    if (!is_restart && address_of(address, &row.l))
+    if (is_at_port(t, record, &row.l))
+        row.l.outside = lease_mac_address(row.l.mac);
+    else if (!is_restart && address_of(address, &row.l))
         return reading_refuse(t->r, record->line, LEASE_REFUSED_BAD_ADDRESS, address);
     if (ports_of(t, record, &row.l))
         return reading_refuse(t->r, record->line, LEASE_REFUSED_BAD_PORTS, record->raw);

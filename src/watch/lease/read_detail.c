@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum attribute { A_STATUS, A_USER, A_CALLER, A_ADDRESS, A_PREFIX, A_NAS, A_NAS_ID, A_TIME, A_STAMP, A_SECONDS, A_SESSION, N_ATTRIBUTES };
+enum attribute { A_STATUS, A_USER, A_CALLER, A_ADDRESS, A_PREFIX, A_NAS, A_NAS_ID, A_TIME, A_STAMP, A_SECONDS, A_SESSION, A_PORT_ID, A_PORT, N_ATTRIBUTES };
 
 static const struct {
     const char *name;
@@ -20,7 +20,8 @@ static const struct {
              {"Framed-IP-Address", A_ADDRESS}, {"Framed-IPv6-Address", A_PREFIX}, {"Framed-IPv6-Prefix", A_PREFIX},
              {"Delegated-IPv6-Prefix", A_PREFIX}, {"NAS-IP-Address", A_NAS},    {"NAS-IPv6-Address", A_NAS},
              {"NAS-Identifier", A_NAS_ID},     {"Event-Timestamp", A_TIME},     {"Timestamp", A_STAMP},
-             {"Acct-Session-Time", A_SECONDS}, {"Acct-Session-Id", A_SESSION}};
+             {"Acct-Session-Time", A_SECONDS}, {"Acct-Session-Id", A_SESSION},
+             {"NAS-Port-Id", A_PORT_ID},       {"NAS-Port", A_PORT}};
 
 struct detail {
     struct reading *r;
@@ -66,26 +67,44 @@ static int time_of(const struct detail *d, int64_t *ret)
     return *ret == LEASE_UNKNOWN;
 }
 
+/* set_times - a stop tells when the session ended, everything else that it is there. */
+static enum lease_word set_times(const struct detail *d, struct lease *l, enum lease_word word, int64_t at_us)
+{
+    uint64_t seconds;
+    bool has_seconds = d->value[A_SECONDS].n && !text_u64(d->value[A_SECONDS], UINT32_MAX, &seconds);
+    if (word != LEASE_WORD_BEGIN && word != LEASE_WORD_STILL) {
+        l->to_us = at_us;
+        return LEASE_WORD_END;
+    }
+    l->from_us = has_seconds ? at_us - (int64_t)seconds * US_PER_SECOND : at_us;
+    return LEASE_WORD_BEGIN;
+}
+
+/* port_row - a session without an address (802.1X): which machine, whose, at which port. */
+static int port_row(struct detail *d, uint64_t mac, enum lease_word word, int64_t at_us)
+{
+    struct lease_row row = {.l = {.outside = lease_mac_address(mac), .mac = mac, .from_us = LEASE_UNKNOWN, .to_us = LEASE_UNKNOWN,
+                                  .port_last = UINT16_MAX, .prefix = 128, .kind = LEASE_DOT1X},
+                            .subscriber = d->value[A_USER], .gateway = d->value[A_NAS].n ? d->value[A_NAS] : d->value[A_NAS_ID],
+                            .host = d->value[A_PORT_ID].n ? d->value[A_PORT_ID] : d->value[A_PORT]};
+    word = set_times(d, &row.l, word, at_us);
+    return reading_row(d->r, &row, word, d->line, d->value[A_CALLER]);
+}
+
 /* one_row - the record's address or prefix. */
 static int one_row(struct detail *d, struct text address, enum lease_word word, int64_t at_us)
 {
     struct lease_row row = {.l = {.from_us = LEASE_UNKNOWN, .to_us = LEASE_UNKNOWN, .port_last = UINT16_MAX, .kind = LEASE_RADIUS},
                             .subscriber = d->value[A_USER], .gateway = d->value[A_NAS].n ? d->value[A_NAS] : d->value[A_NAS_ID]};
     struct ip_range range;
-    uint64_t seconds;
     if (ip_range_parse(address.p, address.n, &range, NULL) || ip_range_prefix(&range) < 1)
         return reading_refuse(d->r, d->line, LEASE_REFUSED_BAD_ADDRESS, address);
     row.l.outside = range.first;
     row.l.prefix = (uint8_t)(ip_range_prefix(&range) + (ip_is_v4(&range.first) ? 96 : 0));
-    bool has_seconds = d->value[A_SECONDS].n && !text_u64(d->value[A_SECONDS], UINT32_MAX, &seconds);
     if (lease_mac_of(d->value[A_CALLER], &row.l.mac))
         row.host = d->value[A_CALLER]; /* a line's or port's name */
-    if (word == LEASE_WORD_BEGIN || word == LEASE_WORD_STILL) {
-        row.l.from_us = has_seconds ? at_us - (int64_t)seconds * US_PER_SECOND : at_us;
-        return reading_row(d->r, &row, LEASE_WORD_BEGIN, d->line, address);
-    }
-    row.l.to_us = at_us;
-    return reading_row(d->r, &row, LEASE_WORD_END, d->line, address);
+    word = set_times(d, &row.l, word, at_us);
+    return reading_row(d->r, &row, word, d->line, address);
 }
 
 static int restart(struct detail *d, int64_t at_us)
@@ -111,8 +130,9 @@ static int close_record(struct detail *d)
     enum lease_word word = lease_word_of(status);
     if (word == LEASE_WORD_BAD)
         return reading_refuse(d->r, d->line, LEASE_REFUSED_BAD_EVENT, status);
-    if (!d->value[A_ADDRESS].n && !d->value[A_PREFIX].n)
-        return reading_other(d->r); /* authenticated, without an address */
+    uint64_t mac;
+    if (!d->value[A_ADDRESS].n && !d->value[A_PREFIX].n) /* authenticated, without an address */
+        return lease_mac_of(d->value[A_CALLER], &mac) ? reading_other(d->r) : port_row(d, mac, word, at_us);
     int rc = d->value[A_ADDRESS].n ? one_row(d, d->value[A_ADDRESS], word, at_us) : 0;
     return rc || !d->value[A_PREFIX].n ? rc : one_row(d, d->value[A_PREFIX], word, at_us);
 }
