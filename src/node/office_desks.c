@@ -39,7 +39,7 @@ static void place(void *context, struct db *db, const struct alert_sign *s, stru
                                 .is_unprotected = at.protection == PROTECTION_NONE || at.protection == PROTECTION_DISABLED};
     struct unit_found found;
     if (!ret->unit && *s->unit &&
-        !unit_resolve(db, unit_desk_words(d->units), (struct text){s->unit, strlen(s->unit)}, s->last_us, &found))
+        !unit_desk_resolve(d->units, db, (struct text){s->unit, strlen(s->unit)}, s->last_us, &found))
         ret->unit = found.unit;
 }
 

@@ -408,6 +408,14 @@ int unit_names_load(struct db *db, const struct unit_words *w, bool is_system, s
     return 0;
 }
 
+int64_t unit_name_change(struct db *db)
+{
+    struct db_statement *s = db_sql(db, "SELECT n FROM unit_name_change");
+    int64_t n = db_next(s) ? db_int(s, 0) : 0;
+    db_reset(s);
+    return n;
+}
+
 int unit_resolve(struct db *db, const struct unit_words *w, struct text name, int64_t at_us, struct unit_found *ret)
 {
     struct unit_names *names = NULL;

@@ -2,6 +2,7 @@
 #include "desk/unit/unit_desk.h"
 
 #include "desk/unit/unit_api.h"
+#include "desk/unit/unit_own.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -9,8 +10,10 @@
 
 struct unit_desk {
     struct unit_words *words;
-    pthread_mutex_t lock; /* of space: look-ups are short */
+    pthread_mutex_t lock; /* of what is kept in memory: look-ups are short */
     struct unit_space *space;
+    struct unit_names *names;
+    int64_t names_change;
     int64_t succeeded_us;
 };
 
@@ -33,6 +36,7 @@ void unit_desk_free(struct unit_desk *d)
         return;
     unit_words_free(d->words);
     unit_space_free(d->space);
+    unit_names_free(d->names);
     pthread_mutex_destroy(&d->lock);
     free(d);
 }
@@ -58,6 +62,27 @@ int64_t unit_desk_of(struct unit_desk *d, struct db *db, const struct ip *a, int
         unit = unit_space_find(d->space, a, at_us, ret_is_nat);
     pthread_mutex_unlock(&d->lock);
     return unit;
+}
+
+int unit_desk_resolve(struct unit_desk *d, struct db *db, struct text name, int64_t at_us, struct unit_found *ret)
+{
+    int r = 0;
+    pthread_mutex_lock(&d->lock);
+    int64_t change = unit_name_change(db);
+    if (!d->names || d->names_change != change) {
+        struct unit_names *fresh = NULL;
+        r = unit_names_load(db, d->words, true, &fresh);
+        if (!r) {
+            unit_names_free(d->names);
+            d->names = fresh;
+            d->names_change = change;
+        }
+    }
+    *ret = (struct unit_found){.how = UNIT_BY_NOTHING};
+    if (!r)
+        unit_names_find(d->names, name, at_us, ret);
+    pthread_mutex_unlock(&d->lock);
+    return r;
 }
 
 /* tick - once an hour: bodies whose day has come go below their successors */

@@ -19,3 +19,8 @@ const struct unit_words *unit_desk_words(const struct unit_desk *d);
  * @ret_is_nat: many machines stand behind it; may be NULL. Return: unit id; 0: nobody's, or prefixes could not be read.
  */
 int64_t unit_desk_of(struct unit_desk *d, struct db *db, const struct ip *a, int64_t at_us, bool *ret_is_nat);
+/*
+ * unit_desk_resolve - as unit_resolve, from names kept in memory and read anew after each change; in the caller's transaction, any
+ * thread. For findings and sightings, which come by thousands. Return: 0 or -errno.
+ */
+int unit_desk_resolve(struct unit_desk *d, struct db *db, struct text name, int64_t at_us, struct unit_found *ret);

@@ -8,6 +8,8 @@
 
 /* unit_is_below - whether @id is @above or lies below it, in the tree of now. */
 bool unit_is_below(struct db *db, int64_t id, int64_t above);
+/* unit_name_change - the counter that every change of a name moves. */
+int64_t unit_name_change(struct db *db);
 /* unit_next_id - the id the next new unit will have. */
 int64_t unit_next_id(struct db *db);
 

@@ -67,7 +67,20 @@ static const char TABLES[] =
     " decided_us INTEGER, decided_by TEXT NOT NULL, CHECK((state = 'matched') = (means IS NOT NULL)), UNIQUE(unit, folded)) STRICT;"
     "CREATE INDEX unit_text_by_state ON unit_text(state, id);";
 
-static const char *const STEPS[] = {TABLES};
+#define CHANGES_NAMES(table, what, name) \
+    "CREATE TRIGGER unit_name_told_" name " AFTER " what " ON " table " BEGIN UPDATE unit_name_change SET n = n + 1; END;"
+
+/* the counter by which names kept in memory notice that they are old */
+static const char NAMES[] =
+    "CREATE TABLE unit_name_change(one INTEGER PRIMARY KEY CHECK(one = 1), n INTEGER NOT NULL) STRICT;"
+    "INSERT INTO unit_name_change VALUES(1, 1);"
+    CHANGES_NAMES("unit", "INSERT", "unit_new")
+    CHANGES_NAMES("unit", "UPDATE OF name, short_name, valid_from_us, valid_to_us", "unit")
+    CHANGES_NAMES("unit_past", "INSERT", "past_new") CHANGES_NAMES("unit_past", "UPDATE", "past")
+    CHANGES_NAMES("unit_alias", "INSERT", "alias_new") CHANGES_NAMES("unit_alias", "UPDATE", "alias")
+    CHANGES_NAMES("unit_alias", "DELETE", "alias_gone") CHANGES_NAMES("unit_text", "UPDATE OF means", "text");
+
+static const char *const STEPS[] = {TABLES, NAMES};
 const struct db_migrations unit_migrations = {"unit", STEPS, sizeof(STEPS) / sizeof(*STEPS)};
 
 const struct trail_kind unit_kinds[] = {
