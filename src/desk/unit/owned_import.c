@@ -146,7 +146,8 @@ static void take(struct import *m, const struct table_row *row)
     struct times t;
     int64_t unit;
     bool is_new = false, is_fine = false;
-    if (!table_read_time(m->report, row, columns, VALID_FROM, 0, &t.from_us) || !table_read_time(m->report, row, columns, VALID_TO, UNIT_FOREVER,
+    if (!table_read_time(m->report, row, columns, VALID_FROM, 0, &t.from_us) || !table_read_time(m->report, row, columns, VALID_TO,
+                                                                                                 UNIT_FOREVER,
                                                                                        &t.to_us) ||
         !table_read_time(m->report, row, columns, VERIFIED, 0, &t.verified_us) || !find_unit(m, row, &unit))
         return;
