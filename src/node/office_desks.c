@@ -50,12 +50,13 @@ static int prefixes(void *context, struct db *db, const int64_t *units, size_t n
     return unit_ranges(db, units, n, at_us, arena, ret, ret_n);
 }
 
+/* keep_answer - lines of an answer are parts of one: the last says only that it is done */
 static int keep_answer(void *context, const json_t *reply)
 {
     json_t **kept = context;
-    json_decref(*kept);
-    *kept = json_incref((json_t *)(uintptr_t)reply);
-    return 0;
+    if (!*kept)
+        *kept = json_object();
+    return json_object_update(*kept, (json_t *)(uintptr_t)reply) ? -ENOMEM : 0;
 }
 
 /* ask_watch - through the control socket of our own node */
