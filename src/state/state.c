@@ -241,7 +241,8 @@ static int become_state(const char *data_dir, const char *path, int64_t now_us, 
     sha256_format(&ret->head, head);
     snprintf(detail, sizeof(detail), "{\"made_at\":\"%s\",\"entries\":%llu,\"head\":\"%s\"}", at,
              (unsigned long long)ret->n_entries, head);
-    const struct trail_entry e = {.at_us = now_us, .who = TEXT("system"), .action = TEXT("state.restore"), .detail = {detail, strlen(detail)}};
+    const struct trail_entry e = {.at_us = now_us, .who = TEXT("system"), .action = TEXT("state.restore"),
+        .detail = {detail, strlen(detail)}};
     trail_add(db, &e);
     r = db_end(db, true, f);
     db_pool_close(p);
