@@ -5,7 +5,7 @@
  */
 #include "state/login.h"
 
-#include "base/buf.h"
+#include "state/password_form.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -212,11 +212,14 @@ static void leave(void)
 int password_make(struct text password, struct password_hash *ret)
 {
     _Static_assert(PASSWORD_HASH_MAX >= crypto_pwhash_STRBYTES, "a hash fits");
-    if (sodium_init() < 0)
+    if (sodium_init() < 0 || password.n > PASSWORD_MAX)
         return -EIO;
+    char form[PASSWORD_FORM_MAX];
+    size_t n = password_form(password, form);
     enter();
-    int r = crypto_pwhash_str(ret->text, password.p, password.n, crypto_pwhash_OPSLIMIT_INTERACTIVE, crypto_pwhash_MEMLIMIT_INTERACTIVE);
+    int r = crypto_pwhash_str(ret->text, form, n, crypto_pwhash_OPSLIMIT_INTERACTIVE, crypto_pwhash_MEMLIMIT_INTERACTIVE);
     leave();
+    sodium_memzero(form, sizeof(form));
     return r ? -ENOMEM : 0;
 }
 
@@ -227,9 +230,12 @@ bool password_is(const char *hash, struct text password)
         "$argon2id$v=19$m=65536,t=2,p=1$ZW1wdHkgY2hhaXIgaGVyZQ$3dGhmE0y0c1WqEotA0rL7mZ7bJq9mJr6vT2kqU8sXhQ";
     if (sodium_init() < 0 || password.n > PASSWORD_MAX)
         return false;
+    char form[PASSWORD_FORM_MAX];
+    size_t n = password_form(password, form);
     enter();
-    int r = crypto_pwhash_str_verify(*hash ? hash : NOBODY, password.p, password.n);
+    int r = crypto_pwhash_str_verify(*hash ? hash : NOBODY, form, n);
     leave();
+    sodium_memzero(form, sizeof(form));
     return !r && *hash;
 }
 

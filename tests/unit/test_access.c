@@ -130,7 +130,7 @@ static void make_rights(struct world *w, uint64_t *chance)
         w->right[i].person = 1 + (int64_t)(r % PERSONS);
         w->right[i].is_grant = r >> 8 & 1;
         w->right[i].is_below = r >> 9 & 1;
-        w->right[i].unit = (r >> 10) % 7 && UNITS ? w->unit[(r >> 13) % UNITS].id : 0;
+        w->right[i].unit = (r >> 10) % 7 ? w->unit[(r >> 13) % UNITS].id : 0;
         w->right[i].from = (int64_t)(r >> 20) % MOMENTS;
         w->right[i].to = w->right[i].from + 1 + (int64_t)((r >> 24) % MOMENTS);
         w->right[i].to = !w->right[i].is_grant && r >> 32 & 1 ? 0 : w->right[i].to;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* state/login: passwords, the second factor, the way in, and what stands against guessing. */
 #include "base/clock.h"
+#include "state/password_form.h"
 #include "state_help.h"
 
 #include <errno.h>
@@ -74,6 +75,32 @@ static void a_hash_is_argon2id_and_knows_its_password(void **state)
     assert_false(password_is(a.text, TEXT("")));
     assert_false(password_is("", TEXT("")));
     assert_false(password_is("no hash", TEXT("con mèo trèo cây cau")));
+}
+
+static void whatever_keyboard_a_password_was_typed_on_it_is_the_same(void **state)
+{
+    (void)state;
+    /* one sign; vowel and tone as the layout of Windows sends them; all apart (NFD, by Unicode's own tables) */
+    static const struct { const char *one, *windows, *apart; } FORMS[] = {
+        {"\u1ebf", "\u00ea\u0301", "e\u0302\u0301"}, {"\u1ec7", "\u00ea\u0323", "e\u0323\u0302"}, {"\u1eb7", "\u0103\u0323", "a\u0323\u0306"},
+        {"\u1ee3", "\u01a1\u0323", "o\u031b\u0323"}, {"\u1eee", "\u01af\u0303", "U\u031b\u0303"}, {"\u00e0", "a\u0300", "a\u0300"},
+        {"\u1ef9", "y\u0303", "y\u0303"}, {"\u1ea0", "A\u0323", "A\u0323"}, {"\u0111", "\u0111", "\u0111"}, {"\u4e2d", "\u4e2d", "\u4e2d"},
+        {"con m\u00e8o", "con me\u0300o", "con me\u0300o"}, {"\u0301a", "\u0301a", "\u0301a"}, {"a\u0301\u0323", "\u1ea1\u0301", "a\u0323\u0301"}};
+    for (size_t i = 0; i < COUNT_OF(FORMS); i++) {
+        char a[PASSWORD_FORM_MAX], b[PASSWORD_FORM_MAX], c[PASSWORD_FORM_MAX];
+        struct text one = {a, password_form(text_of(FORMS[i].one), a)}, windows = {b, password_form(text_of(FORMS[i].windows), b)},
+                    apart = {c, password_form(text_of(FORMS[i].apart), c)};
+        if (!text_is(one, FORMS[i].apart) || !text_is(windows, FORMS[i].apart) || !text_is(apart, FORMS[i].apart))
+            fail_msg("%zu: %s", i, FORMS[i].one);
+    }
+    char huge[PASSWORD_MAX * 2], out[PASSWORD_FORM_MAX];
+    for (size_t i = 0; i + 2 < sizeof(huge); i += 3)
+        memcpy(huge + i, "\u1ebf", 3);
+    assert_in_range(password_form((struct text){huge, PASSWORD_MAX - 1}, out), 1, sizeof(out));
+    assert_in_range(password_form((struct text){huge, sizeof(huge)}, out), 1, sizeof(out));
+    struct password_hash hash;
+    assert_int_equal(password_make(TEXT("con m\u00e8o tr\u00e8o c\u00e2y cau"), &hash), 0);
+    assert_true(password_is(hash.text, TEXT("con me\u0300o tre\u0300o ca\u0302y cau")));
 }
 
 static double cpu_s(void)
@@ -465,6 +492,7 @@ int main(void)
         cmocka_unit_test(a_password_is_refused_for_what_everybody_tries),
         cmocka_unit_test(whatever_is_given_as_a_password_gets_an_answer),
         cmocka_unit_test(a_hash_is_argon2id_and_knows_its_password),
+        cmocka_unit_test(whatever_keyboard_a_password_was_typed_on_it_is_the_same),
         cmocka_unit_test(nobodys_password_costs_what_somebodys_does),
         cmocka_unit_test(a_first_password_is_long_and_never_the_same),
         cmocka_unit_test(codes_are_those_of_rfc_6238),
