@@ -26,13 +26,25 @@ static json_t *word_or_null(const char *word)
     return *word ? json_string(word) : json_null();
 }
 
-json_t *alert_json(const struct alert_row *r, int64_t now_us)
+/* title - what people read: of lists in their language, of rules the rule's own words */
+static const char *title(const struct web_request *q, const struct alert_row *r, char *out, size_t n_out)
 {
+    if (r->kind != ALERT_OF_CONTACT && r->kind != ALERT_OF_OWN_LISTED)
+        return r->title;
+    snprintf(out, n_out, "%s: %s", web_text(q, r->kind == ALERT_OF_CONTACT ? MSG_alert_of_contact : MSG_alert_of_own_listed),
+             r->list);
+    return out;
+}
+
+json_t *alert_json(const struct web_request *q, const struct alert_row *r)
+{
+    char words[ALERT_TITLE_MAX];
+    int64_t now_us = q->now_us;
     bool has_due = r->due_us != INT64_MAX;
-    json_t *o =
-        json_pack("{s:I, s:s, s:I, s:I, s:s, s:i, s:s, s:s, s:s, s:s}", "id", (json_int_t)r->id, "uuid", r->uuid, "version",
-                  (json_int_t)r->version, "unit", (json_int_t)r->unit, "unit_name", r->unit_name, "tlp", (int)r->tlp, "severity",
-                  alert_severity_names[r->severity], "state", alert_state_names[r->state], "title", r->title, "cause", r->cause);
+    json_t *o = json_pack("{s:I, s:s, s:I, s:I, s:s, s:i, s:s, s:s, s:s, s:s}", "id", (json_int_t)r->id, "uuid", r->uuid,
+                          "version", (json_int_t)r->version, "unit", (json_int_t)r->unit, "unit_name", r->unit_name, "tlp",
+                          (int)r->tlp, "severity", alert_severity_names[r->severity], "state", alert_state_names[r->state],
+                          "title", title(q, r, words, sizeof(words)), "cause", r->cause);
     if (!o)
         return NULL;
     json_object_set_new(o, "verdict", word_or_null(alert_verdict_names[r->verdict]));
@@ -159,7 +171,7 @@ struct listing {
 static bool add_row(void *context, const struct alert_row *row, int64_t key_a, int64_t key_b)
 {
     struct listing *l = context;
-    return web_list_add(l->list, alert_json(row, l->q->now_us), key_a, key_b);
+    return web_list_add(l->list, alert_json(l->q, row), key_a, key_b);
 }
 
 static int get_alerts(const struct web_request *q, struct web_reply *r)
@@ -247,7 +259,7 @@ static int get_alert(const struct web_request *q, struct web_reply *r)
     struct alert_row row;
     if (!find(q, r, &row))
         return 0;
-    json_t *o = alert_json(&row, q->now_us);
+    json_t *o = alert_json(q, &row);
     struct collecting c = {.remotes = json_array(), .attack = json_array()};
     alert_db_findings(q->db, row.id, 20, collect, &c);
     json_object_set_new(o, "remotes", c.remotes);
@@ -397,7 +409,7 @@ static int patch_alert(const struct web_request *q, struct web_reply *r)
     if (!alert_db_find(q->db, q->arena, row.id, &row)) /* marked so that who marked it does not see it any more */
         return web_json(r, 200, json_pack("{s:I}", "id", (json_int_t)row.id));
     r->version = row.version;
-    return web_json(r, 200, alert_json(&row, q->now_us));
+    return web_json(r, 200, alert_json(q, &row));
 }
 
 /* bulk_one - one of many: what failed is said and the others go on */

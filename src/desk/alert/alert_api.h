@@ -7,7 +7,7 @@
 #include "desk/alert/alert_own.h"
 
 /* alert_json - a row as the API shows it; NULL without memory. */
-json_t *alert_json(const struct alert_row *row, int64_t now_us);
+json_t *alert_json(const struct web_request *q, const struct alert_row *row);
 /* alert_tell - to open consoles, after commit. */
 void alert_tell(const struct web_request *q, const struct alert_row *row);
 

@@ -59,21 +59,21 @@ static void of_alerts(const struct web_request *q, json_t *needs, json_t *number
             "SELECT count(*), coalesce(min(w.begun_us), 0) FROM duty_wake w JOIN alert a ON a.id = w.alert"
             " WHERE w.state IN (0, 2) AND a.state = 0 AND ?1 > 0 AND sees(a.unit, a.tlp, a.audience, a.id)",
             &wakes, &oldest))
-        need(needs, "unanswered_wake", wakes, oldest, "/duty");
+        need(needs, "wake", wakes, oldest, "/duty");
     if (two(q,
             "SELECT count(*), coalesce(min(a.due_us), 0) FROM alert a WHERE a.state < 3 AND a.muted_by IS NULL"
             " AND a.due_us < ?1 AND sees(a.unit, a.tlp, a.audience, a.id)",
             &wakes, &oldest))
-        need(needs, "overdue_alert", n.n_overdue, oldest, "/alerts?overdue=1&sort=due");
-    need(needs, "critical_alert", n.n_critical, n.oldest_us, "/alerts?severity=critical");
-    need(needs, "new_alert", n.n_new, n.oldest_us, "/alerts?state=new");
+        need(needs, "overdue", n.n_overdue, oldest, "/alerts?overdue=1&sort=due");
+    need(needs, "critical", n.n_critical, n.oldest_us, "/alerts?severity=critical");
+    need(needs, "alert", n.n_new, n.oldest_us, "/alerts?state=new");
     two(q,
         "SELECT count(DISTINCT CASE WHEN a.entity_kind = 0 THEN a.entity END), count(DISTINCT nullif(a.unit, 0)) FROM alert a"
         " WHERE a.state < 3 AND a.muted_by IS NULL AND ?1 > 0 AND sees(a.unit, a.tlp, a.audience, a.id)",
         &addresses, &units);
-    number(numbers, "open_alerts", n.n, "alert", -1, "/alerts");
-    number(numbers, "addresses_with_alerts", addresses, "ip", -1, "/alerts");
-    number(numbers, "units_with_alerts", units, "unit", -1, "/alerts");
+    number(numbers, "alerts_open", n.n, "alert", -1, "/alerts");
+    number(numbers, "addresses_affected", addresses, "ip", -1, "/alerts");
+    number(numbers, "units_affected", units, "unit", -1, "/alerts");
 }
 
 static void of_units(const struct web_request *q, json_t *needs, json_t *numbers)
@@ -90,7 +90,7 @@ static void of_units(const struct web_request *q, json_t *needs, json_t *numbers
                                                                   " FROM machine m WHERE m.ended_us IS NULL AND ?1 > 0"
                                                                   " AND sees(m.unit, m.tlp, m.audience, m.id)",
                                                                   &n, &managed))
-        number(numbers, "managed_machines", managed, "machine", n, "/machines");
+        number(numbers, "machines_managed", managed, "machine", n, "/machines");
 }
 
 static void of_grants(const struct web_request *q, json_t *needs)
@@ -104,7 +104,7 @@ static void of_grants(const struct web_request *q, json_t *needs)
                                                                                                          " AND to_us > ?1"
                                                                                                          " AND to_us < ?1 + 259200000000",
                                                                                                          &n, &soonest))
-        need(needs, "grant_ends_soon", n, soonest, "/users/grants");
+        need(needs, "grant", n, soonest, "/users/grants");
 }
 
 static json_t *of_duty(const struct web_request *q)
