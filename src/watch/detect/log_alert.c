@@ -9,19 +9,16 @@
 #include "watch/detect/sigma_entity.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 enum { EVIDENCE_BYTES = 16 << 10, MAX_TECHNIQUES = 16, NAME_BYTES = 64 };
 
 struct alert {
-    struct finding_id id;
-    bool is_used, is_dirty, needs_recall;
+    struct alert_head head;
     uint32_t rule;
-    int64_t window_us, first_us, last_us;
+    int64_t first_us, last_us;
     uint64_t n;
     double value;
     struct ip own;
@@ -36,14 +33,14 @@ struct log_alerts {
     pthread_mutex_t lock;
     struct sigma_correlator *correlator;
     struct sigma_entities entities;
-    struct alert *slots; /* open addressing, power of two, at most half full */
-    uint32_t n, n_slots;
+    struct alert_table table; /* of struct alert */
     uint64_t serial; /* of events that matched: the tag of correlations */
     struct log_alert_counters counters;
     uint64_t *excepted; /* by exception */
     uint64_t *met;      /* bits by rule: its log source has sent something */
-    struct buf payload;
 };
+
+static const struct alert_table_kind kind;
 
 int log_alerts_new(const struct log_alerts_options *o, struct log_alerts **ret)
 {
@@ -52,16 +49,12 @@ int log_alerts_new(const struct log_alerts_options *o, struct log_alerts **ret)
         return -ENOMEM;
     a->o = *o;
     pthread_mutex_init(&a->lock, NULL);
-    a->payload.max = FINDING_MAX_PAYLOAD;
-    a->n_slots = 64;
-    while (a->n_slots < o->max_alerts * 2 && a->n_slots < 1u << 24)
-        a->n_slots *= 2;
-    a->slots = calloc(a->n_slots, sizeof(*a->slots));
+    int r = alert_table_init(&a->table, &kind, a, o->max_alerts);
     a->excepted = calloc(o->n_exceptions + 1, sizeof(*a->excepted));
     a->met = calloc(SIGMA_RULE_WORDS(sigma_rules_count(o->rules)) + 1, sizeof(*a->met));
     a->correlator = sigma_correlator_new(o->rules, SIGMA_CORRELATE_BYTES);
     sigma_entities_init(&a->entities, o->names);
-    if (!a->slots || !a->excepted || !a->met || !a->correlator) {
+    if (r || !a->excepted || !a->met || !a->correlator) {
         log_alerts_free(a);
         return -ENOMEM;
     }
@@ -69,8 +62,9 @@ int log_alerts_new(const struct log_alerts_options *o, struct log_alerts **ret)
     return 0;
 }
 
-static void clear(struct alert *x)
+static void clear(void *entry)
 {
+    struct alert *x = entry;
     free(x->host);
     free(x->group);
     for (uint32_t i = 0; i < ALERT_USERS; i++)
@@ -83,65 +77,20 @@ void log_alerts_free(struct log_alerts *a)
 {
     if (!a)
         return;
-    for (uint32_t i = 0; a->slots && i < a->n_slots; i++)
-        clear(&a->slots[i]);
+    alert_table_fini(&a->table);
     sigma_correlator_free(a->correlator);
-    free(a->slots);
     free(a->excepted);
     free(a->met);
-    buf_fini(&a->payload);
     pthread_mutex_destroy(&a->lock);
     free(a);
 }
 
 /* --- the table ---------------------------------------------------------------------------------------------------- */
 
-static struct alert *slot_of(struct log_alerts *a, const struct finding_id *id)
-{
-    uint64_t h;
-    memcpy(&h, id->b, sizeof(h));
-    uint32_t i = (uint32_t)h & (a->n_slots - 1);
-    while (a->slots[i].is_used && memcmp(a->slots[i].id.b, id->b, sizeof(id->b)) != 0)
-        i = (i + 1) & (a->n_slots - 1);
-    return &a->slots[i];
-}
-
-/* drop_written - clean entries of windows before @before_us leave; the others find their places anew. Return: 0 or -ENOMEM. */
-static int drop_written(struct log_alerts *a, int64_t before_us)
-{
-    struct alert *old = a->slots, *fresh = calloc(a->n_slots, sizeof(*fresh));
-    if (!fresh)
-        return -ENOMEM;
-    a->slots = fresh;
-    a->n = 0;
-    for (uint32_t i = 0; i < a->n_slots; i++) {
-        if (!old[i].is_used)
-            continue;
-        if (!old[i].is_dirty && old[i].window_us < before_us) {
-            clear(&old[i]);
-            continue;
-        }
-        *slot_of(a, &old[i].id) = old[i];
-        a->n++;
-    }
-    free(old);
-    return 0;
-}
-
 static int64_t window_of(const struct log_alerts *a, int64_t us)
 {
     int64_t local = us + (int64_t)a->o.zone_s * US_PER_SECOND, in = local % a->o.window_us;
     return us - (in < 0 ? in + a->o.window_us : in);
-}
-
-static struct text cut(struct text t)
-{
-    while (t.n > ALERT_TEXT_BYTES) {
-        t.n = ALERT_TEXT_BYTES;
-        while (t.n && ((uint8_t)t.p[t.n] & 0xc0) == 0x80)
-            t.n--;
-    }
-    return t;
 }
 
 static char *copy(struct text t)
@@ -166,32 +115,18 @@ struct match {
     const struct log_ends *ends;
 };
 
-/* add_part - a text behind its length, so that two parts never read as others */
-static size_t add_part(uint8_t *to, struct text t)
-{
-    t = cut(t);
-    uint16_t n = (uint16_t)t.n;
-    memcpy(to, &n, sizeof(n));
-    memcpy(to + sizeof(n), n ? t.p : "", n);
-    return sizeof(n) + n;
-}
-
 static struct finding_id id_of(const struct sigma_about *about, const struct match *m, int64_t window_us)
 {
-    struct finding_id id;
     uint8_t bytes[3 * (2 + ALERT_TEXT_BYTES) + 16 + 8];
-    size_t n = add_part(bytes, TEXT("sigma"));
-    n += add_part(bytes + n, about->id.n ? about->id : about->title);
-    n += add_part(bytes + n, about->kind == SIGMA_CORRELATION ? m->group : m->host);
+    size_t n = alert_id_part(bytes, TEXT("sigma"));
+    n += alert_id_part(bytes + n, about->id.n ? about->id : about->title);
+    n += alert_id_part(bytes + n, about->kind == SIGMA_CORRELATION ? m->group : m->host);
     if (about->kind != SIGMA_CORRELATION) {
         memcpy(bytes + n, m->own.b, sizeof(m->own.b));
         n += sizeof(m->own.b);
     }
     memcpy(bytes + n, &window_us, sizeof(window_us));
-    XXH128_hash_t h = XXH3_128bits(bytes, n + sizeof(window_us));
-    memcpy(id.b, &h.high64, 8);
-    memcpy(id.b + 8, &h.low64, 8);
-    return id;
+    return alert_id(bytes, n + sizeof(window_us));
 }
 
 /* entry - of @m, made when missing; NULL: no room. */
@@ -199,43 +134,21 @@ static struct alert *entry(struct log_alerts *a, const struct match *m)
 {
     int64_t window_us = window_of(a, m->time_us);
     struct finding_id id = id_of(sigma_rules_about(a->o.rules, m->rule), m, window_us);
-    struct alert *x = slot_of(a, &id);
-    if (x->is_used)
-        return x;
-    if (a->n >= a->o.max_alerts) {
-        if (drop_written(a, INT64_MAX) || a->n >= a->o.max_alerts)
-            return NULL;
-        x = slot_of(a, &id);
+    struct alert *x = alert_table_find(&a->table, &id);
+    if (!x && (x = alert_table_add(&a->table, &id, window_us))) {
+        x->rule = m->rule;
+        x->first_us = INT64_MAX;
+        x->last_us = INT64_MIN;
+        x->own = m->own;
+        x->host = copy(m->host);
+        x->group = copy(m->group);
+        x->evidence.max = EVIDENCE_BYTES;
+        a->counters.findings++;
     }
-    *x = (struct alert){.id = id, .is_used = true, .needs_recall = true, .rule = m->rule, .window_us = window_us, .first_us = INT64_MAX,
-                        .last_us = INT64_MIN, .own = m->own, .host = copy(m->host), .group = copy(m->group),
-                        .evidence = {.max = EVIDENCE_BYTES}};
-    a->n++;
-    a->counters.findings++;
     return x;
 }
 
 /* --- evidence -------------------------------------------------------------------------------------------------------- */
-
-static void put_key(struct buf *b, const char *key)
-{
-    if (b->n && b->p[b->n - 1] != '{' && b->p[b->n - 1] != '[')
-        buf_add_byte(b, ',');
-    buf_printf(b, "\"%s\":", key);
-}
-
-static void put_text(struct buf *b, const char *key, struct text t)
-{
-    put_key(b, key);
-    json_put_string(b, t);
-}
-
-static void put_time(struct buf *b, const char *key, int64_t us)
-{
-    char text[TIME_TEXT_MAX];
-    size_t n = clock_format_utc(us, text);
-    put_text(b, key, (struct text){text, n});
-}
 
 static void put_field(struct buf *b, const char *key, const struct events *e, uint32_t row, const uint16_t *fields, size_t n_fields)
 {
@@ -243,7 +156,7 @@ static void put_field(struct buf *b, const char *key, const struct events *e, ui
     for (size_t i = 0; i < n_fields; i++) {
         const struct event_value *v = event_get(e, row, fields[i]);
         if (v && v->type != EVENT_NULL) {
-            put_text(b, key, cut(event_value_text(e, v, text)));
+            alert_put_text(b, key, alert_cut(event_value_text(e, v, text)));
             return;
         }
     }
@@ -259,11 +172,11 @@ static void put_evidence(struct alert *x, const struct events *e, uint32_t row)
     if (original.n > ALERT_ORIGINAL_BYTES)
         original.n = ALERT_ORIGINAL_BYTES;
     buf_add_text(b, x->n_evidence ? ",{" : "{");
-    put_time(b, "time", e->time_us[row]);
-    put_time(b, "arrived", e->arrived_us[row]);
+    alert_put_time(b, "time", e->time_us[row]);
+    alert_put_time(b, "arrived", e->arrived_us[row]);
     put_field(b, "source", e, row, sources, sizeof(sources) / sizeof(*sources));
     put_field(b, "record", e, row, records, sizeof(records) / sizeof(*records));
-    put_text(b, "original", original);
+    alert_put_text(b, "original", original);
     buf_add_byte(b, '}');
     if (b->is_bad) { /* it was too much: without */
         b->is_bad = false;
@@ -304,7 +217,7 @@ static void count(struct log_alerts *a, const struct match *m)
         return;
     }
     x->n++;
-    x->is_dirty = true;
+    x->head.is_dirty = true;
     x->value = m->value;
     x->first_us = m->time_us < x->first_us ? m->time_us : x->first_us;
     x->last_us = m->time_us > x->last_us ? m->time_us : x->last_us;
@@ -331,16 +244,6 @@ struct matching {
     struct ip own;
 };
 
-static bool is_like(const char *pattern, struct text t)
-{
-    char text[ALERT_TEXT_BYTES + 1];
-    if (!pattern)
-        return true;
-    memcpy(text, t.n ? t.p : "", t.n);
-    text[t.n] = 0;
-    return fnmatch(pattern, text, FNM_CASEFOLD) == 0;
-}
-
 static bool is_in(const struct log_exception *x, const struct log_ends *ends)
 {
     for (size_t i = 0; i < x->n_addresses; i++)
@@ -356,7 +259,8 @@ static bool is_excepted(const struct matching *x, const struct sigma_about *abou
     for (size_t i = 0; i < x->a->o.n_exceptions; i++) {
         const struct log_exception *c = &x->a->o.exceptions[i];
         bool is_rule = !strcmp(c->rule, "*") || text_is_nocase(about->id, c->rule) || text_is_nocase(about->title, c->rule);
-        if (!is_rule || x->now_us >= c->until_us || !is_like(c->host, m->host) || !is_like(c->user, m->user) || !is_in(c, &x->ends))
+        if (!is_rule || x->now_us >= c->until_us || !alert_is_like(c->host, m->host) || !alert_is_like(c->user, m->user) ||
+            !is_in(c, &x->ends))
             continue;
         x->a->excepted[i]++;
         x->a->counters.excepted++;
@@ -379,7 +283,8 @@ static int on_correlated(void *context, const struct sigma_correlated *c)
     struct matching *x = context;
     const struct sigma_about *about = sigma_rules_about(x->a->o.rules, c->rule);
     bool is_now = c->tag == x->tag; /* else a window ended: the event itself has gone by */
-    struct match m = {.rule = c->rule, .time_us = c->time_us, .host = cut(c->host), .user = cut(c->user), .group = cut(c->group),
+    struct match m = {.rule = c->rule, .time_us = c->time_us, .host = alert_cut(c->host), .user = alert_cut(c->user),
+                      .group = alert_cut(c->group),
                       .value = c->value, .e = is_now ? x->e : NULL, .row = x->row, .ends = is_now ? &x->ends : NULL};
     if (is_now)
         m.own = x->own;
@@ -404,8 +309,8 @@ static int on_match(void *context, const struct events *e, uint32_t row, uint32_
     x->e = e;
     x->row = row;
     struct match m = {.rule = rule, .time_us = e->time_us[row], .e = e, .row = row, .ends = &x->ends, .own = x->own};
-    m.host = cut(sigma_entity_host(&a->entities, e, row, host));
-    m.user = cut(sigma_entity_user(&a->entities, e, row, user));
+    m.host = alert_cut(sigma_entity_host(&a->entities, e, row, host));
+    m.user = alert_cut(sigma_entity_user(&a->entities, e, row, user));
     pthread_mutex_lock(&a->lock);
     x->tag = ++a->serial;
     int r = 0;
@@ -454,12 +359,12 @@ bool log_alerts_met(struct log_alerts *a, uint32_t rule)
 
 static void put_tags(struct buf *b, const struct sigma_about *about)
 {
-    put_key(b, "rule.tags");
+    alert_put_key(b, "rule.tags");
     buf_add_byte(b, '[');
     for (uint32_t i = 0; i < about->n_tags && i < 2 * MAX_TECHNIQUES; i++) {
         if (i)
             buf_add_byte(b, ',');
-        json_put_string(b, cut(about->tags[i]));
+        json_put_string(b, alert_cut(about->tags[i]));
     }
     buf_add_byte(b, ']');
 }
@@ -474,7 +379,7 @@ static void put_attack(struct buf *b, const struct sigma_about *about, bool tech
 {
     static const char prefix[] = "attack.";
     unsigned n = 0;
-    put_key(b, techniques ? "attack.techniques" : "attack.tactics");
+    alert_put_key(b, techniques ? "attack.techniques" : "attack.tactics");
     buf_add_byte(b, '[');
     for (uint32_t i = 0; i < about->n_tags && n < MAX_TECHNIQUES; i++) {
         struct text t = about->tags[i];
@@ -501,54 +406,54 @@ static void put_entity(struct buf *b, const struct alert *x, const struct space 
     char ip[IP_TEXT_MAX];
     struct space_entry e;
     if (!ip_is_zero(&x->own))
-        put_text(b, "own.ip", (struct text){ip, ip_format(&x->own, ip)});
+        alert_put_text(b, "own.ip", (struct text){ip, ip_format(&x->own, ip)});
     if (!ip_is_zero(&x->own) && space && space_find(space, &x->own, x->last_us, &e))
-        put_text(b, "unit", e.unit);
+        alert_put_text(b, "unit", e.unit);
     if (x->host)
-        put_text(b, "host.name", (struct text){x->host, strlen(x->host)});
-    put_key(b, "users");
+        alert_put_text(b, "host.name", (struct text){x->host, strlen(x->host)});
+    alert_put_key(b, "users");
     for (uint8_t i = 0; i < x->n_users; i++) {
         buf_add_byte(b, i ? ',' : '[');
         json_put_string(b, (struct text){x->users[i], strlen(x->users[i])});
     }
     buf_add_text(b, x->n_users ? "]" : "[]");
-    put_key(b, "remotes");
+    alert_put_key(b, "remotes");
     for (uint8_t i = 0; i < x->n_remotes; i++) {
         ip_format(&x->remotes[i], ip);
         buf_printf(b, "%s{\"ip\":\"%s\"}", i ? "," : "[", ip);
     }
     buf_add_text(b, x->n_remotes ? "]" : "[]");
     if (x->group)
-        put_text(b, "group", (struct text){x->group, strlen(x->group)});
+        alert_put_text(b, "group", (struct text){x->group, strlen(x->group)});
 }
 
-static void put_payload(struct log_alerts *a, const struct alert *x, const struct space *space)
+static void put_alert(void *context, const void *entry, const struct space *space, struct buf *b)
 {
+    const struct log_alerts *a = context;
+    const struct alert *x = entry;
     const struct sigma_about *about = sigma_rules_about(a->o.rules, x->rule);
     const char *level = sigma_level_name(about->level);
-    struct buf *b = &a->payload;
-    buf_clear(b);
     buf_add_byte(b, '{');
-    put_text(b, "finding.kind", TEXT("sigma"));
-    put_text(b, "rule.id", about->id);
-    put_text(b, "rule.title", cut(about->title));
-    put_text(b, "severity", (struct text){level, strlen(level)});
+    alert_put_text(b, "finding.kind", TEXT("sigma"));
+    alert_put_text(b, "rule.id", about->id);
+    alert_put_text(b, "rule.title", alert_cut(about->title));
+    alert_put_text(b, "severity", (struct text){level, strlen(level)});
     put_tags(b, about);
     put_attack(b, about, true);
     put_attack(b, about, false);
     put_entity(b, x, space);
     if (about->kind == SIGMA_CORRELATION) {
-        put_key(b, "value");
+        alert_put_key(b, "value");
         buf_printf(b, "%.15g", x->value);
     }
-    put_time(b, "window.start", x->window_us);
-    put_key(b, "window.length_s");
+    alert_put_time(b, "window.start", x->head.window_us);
+    alert_put_key(b, "window.length_s");
     buf_printf(b, "%lld", (long long)(a->o.window_us / US_PER_SECOND));
-    put_time(b, "first_seen", x->first_us);
-    put_time(b, "last_seen", x->last_us);
-    put_key(b, "events");
+    alert_put_time(b, "first_seen", x->first_us);
+    alert_put_time(b, "last_seen", x->last_us);
+    alert_put_key(b, "events");
     buf_printf(b, "%llu", (unsigned long long)x->n);
-    put_key(b, "evidence");
+    alert_put_key(b, "evidence");
     buf_add_byte(b, '[');
     buf_add(b, x->evidence.p, x->evidence.n);
     buf_add_text(b, "]}");
@@ -589,6 +494,7 @@ static int read_remote(void *context, struct text path, const struct json_value 
     return 0;
 }
 
+/* take_back - it goes on from what the journal says. */
 static void take_back(struct alert *x, const struct before *b)
 {
     struct json_value v;
@@ -600,7 +506,7 @@ static void take_back(struct alert *x, const struct before *b)
     while (rest.n && json_element(&rest, &v)) {
         char user[ALERT_TEXT_BYTES * 6];
         if (v.kind == JSON_KIND_STRING && v.raw.n <= sizeof(user))
-            add_user(x, cut((struct text){user, json_unescape(v.raw, user)}));
+            add_user(x, alert_cut((struct text){user, json_unescape(v.raw, user)}));
     }
     rest = b->remotes;
     while (rest.n && json_element(&rest, &v))
@@ -615,60 +521,20 @@ static void take_back(struct alert *x, const struct before *b)
     }
 }
 
-struct recall {
-    struct log_alerts *a;
-    uint32_t n; /* entries still to be found */
-};
-
-static int recall_one(void *context, const struct finding_id *id, struct text payload)
+static void recall_alert(void *context, void *entry, struct text payload)
 {
-    struct recall *r = context;
-    struct alert *x = slot_of(r->a, id);
     struct before b = {.first_us = INT64_MAX, .last_us = INT64_MIN};
-    if (!x->is_used || !x->needs_recall)
-        return 0;
+    (void)context;
     if (!json_walk(payload, read_before, &b, NULL))
-        take_back(x, &b);
-    x->needs_recall = false;
-    return --r->n ? 0 : 1;
+        take_back(entry, &b);
 }
 
-/* recall - entries that are new here and known to the journal go on from what it says. Return: 0 or -errno. */
-static int recall(struct log_alerts *a, struct finder *x, struct fault *f)
-{
-    struct recall r = {.a = a};
-    for (uint32_t i = 0; i < a->n_slots; i++) {
-        struct alert *s = &a->slots[i];
-        if (s->is_used && s->needs_recall && !finder_revision(x, &s->id))
-            s->needs_recall = false;
-        r.n += s->is_used && s->needs_recall;
-    }
-    int e = r.n ? finder_recall(x, recall_one, &r, f) : 0;
-    return e < 0 ? e : 0;
-}
-
-static int write_changed(struct log_alerts *a, struct finder *x, const struct space *space, struct fault *f)
-{
-    int r = recall(a, x, f);
-    for (uint32_t i = 0; !r && i < a->n_slots; i++) {
-        struct alert *s = &a->slots[i];
-        if (!s->is_used || !s->is_dirty)
-            continue;
-        put_payload(a, s, space);
-        r = a->payload.is_bad ? -ENOMEM : finder_journal(x, &s->id, (struct text){(const char *)a->payload.p, a->payload.n});
-        if (r)
-            return FAULT(f, r, no_memory, "findings");
-        s->is_dirty = s->needs_recall = false;
-    }
-    return r;
-}
+static const struct alert_table_kind kind = {.n_bytes = sizeof(struct alert), .clear = clear, .recall = recall_alert, .put = put_alert};
 
 int log_alerts_write(struct log_alerts *a, struct finder *x, const struct space *space, int64_t now_us, struct fault *f)
 {
     pthread_mutex_lock(&a->lock);
-    int r = write_changed(a, x, space, f);
-    if (a->n > a->o.max_alerts / 2)
-        (void)drop_written(a, a->n > a->o.max_alerts / 4 * 3 ? INT64_MAX : now_us - 2 * a->o.window_us);
+    int r = alert_table_write(&a->table, x, space, now_us - 2 * a->o.window_us, f);
     pthread_mutex_unlock(&a->lock);
     return r;
 }
@@ -677,7 +543,7 @@ void log_alerts_count(struct log_alerts *a, struct log_alert_counters *ret)
 {
     pthread_mutex_lock(&a->lock);
     *ret = a->counters;
-    ret->n_open = a->n;
+    ret->n_open = a->table.n;
     pthread_mutex_unlock(&a->lock);
 }
 

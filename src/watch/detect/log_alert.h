@@ -17,7 +17,7 @@
  */
 #pragma once
 
-#include "watch/detect/finder.h"
+#include "watch/detect/alert_table.h"
 #include "watch/detect/log_live.h"
 #include "watch/detect/sigma_correlate.h"
 
@@ -25,7 +25,6 @@
 #define ALERT_ORIGINAL_BYTES 1024u
 #define ALERT_USERS 8u
 #define ALERT_REMOTES 8u
-#define ALERT_TEXT_BYTES 256u /* of a host, a user, a group */
 
 struct log_exception {
     const char *rule;                   /* id or title, without case; "*" any */
