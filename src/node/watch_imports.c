@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@
 
 enum { IMPORTS_NICE = 10 };
 
-static const char note_name[] = "behaviour.imports";
+static const char note_dir[] = "findings", note_name[] = "behaviour.imports"; /* below the data directory: the watch's own part of it */
 
 struct span {
     int64_t since_us, until_us;
@@ -55,9 +56,12 @@ static void join(struct span *to, const struct span *s)
 static void note_down(struct watch_imports *x)
 {
     struct span all = x->running;
-    char text[80];
+    char path[PATH_MAX], text[80];
     join(&all, &x->wanted);
-    _cleanup_close_ int dir_fd = open(x->watch->data_dir, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+    int at = snprintf(path, sizeof(path), "%s/%s", x->watch->data_dir, note_dir);
+    if (at < 0 || at >= (int)sizeof(path))
+        return;
+    _cleanup_close_ int dir_fd = open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
     int n = snprintf(text, sizeof(text), "%" PRId64 " %" PRId64 " %" PRIu64 "\n", all.since_us, all.until_us, all.n_rows);
     int r = dir_fd < 0 || n < 0 ? -errno : 0;
     if (!r && all.is_set)
@@ -71,9 +75,9 @@ static void note_down(struct watch_imports *x)
 /* recall - what a run before this one left. A file that says something else is none. */
 static void recall(struct watch_imports *x)
 {
-    char path[4096], text[80] = "";
+    char path[PATH_MAX], text[80] = "";
     struct span s = {.is_set = true};
-    int at = snprintf(path, sizeof(path), "%s/%s", x->watch->data_dir, note_name);
+    int at = snprintf(path, sizeof(path), "%s/%s/%s", x->watch->data_dir, note_dir, note_name);
     if (at < 0 || at >= (int)sizeof(path))
         return;
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -6,7 +6,7 @@
  *         detectors of their own in the order of time, as `detect --behaviour` reads the store: detectors of the stream
  *         know no past.
  * Out:    alarms that reach into the span, to the taker of the stream's alarms: a finding that is known is not made twice.
- * Kept:   what is still to be judged stands in DIR/behaviour.imports, so that a new start goes on with it.
+ * Kept:   what is still to be judged stands in DIR/findings/behaviour.imports, so that a new start goes on with it.
  * Limits: one span at a time, those that come meanwhile are joined; restart.rows rows and twice the imported ones, of more
  *         the newest; a thread of its own at low priority. Detectors live as long as a span is judged. Logs failures.
  */
