@@ -470,8 +470,8 @@ int log_read(int fd, const struct log_options *o, struct event_names *names, con
              log_sink sink, log_refuse refuse, void *context, struct log_account *ret, struct fault *f)
 {
     struct log_memory own = {0};
-    struct log_reading r = {.memory = o->memory ? o->memory : &own, .o = o, .names = names, .sink = sink, .refuse = refuse, .context = context, .account = ret,
-                            .line = 1};
+    struct log_reading r = {.memory = o->memory ? o->memory : &own, .o = o, .names = names, .sink = sink, .refuse = refuse,
+                            .context = context, .account = ret, .line = 1};
     *ret = (struct log_account){.kind = "", .packing = ""};
     int rc = open_reading(&r, fd, decoders);
     if (!rc)

@@ -3,8 +3,8 @@
  * watch/store/log_block - rows of log events as self-contained bytes: a frame of a journal, a block of a segment.
  *
  * Two zstd frames behind a head: the columns (field names, shapes, numbers, times, dictionaries) and the texts (the
- * originals as templates and variables, see log_lines.h, then what stands in no original). A row's shape is its list of (field, type), so no
- * row says twice what it lacks. A text that is part of its original is kept as place and length.
+ * originals as templates and variables, see log_lines.h, then what stands in no original). A row's shape is its list of
+ * (field, type), so no row says twice what it lacks. A text that is part of its original is kept as place and length.
  *
  *   In   rows [from, from + n) of a batch, n <= LOG_BLOCK_ROWS_MAX
  *   Out  bytes without checksum (the caller's frame has one), little-endian; back into a batch, field numbers by name
