@@ -8,12 +8,13 @@ DESTDIR =
 FUZZ_SECONDS = 600
 SOAK_ROUNDS = 1000
 
-.PHONY: all help build debug tsan asan test check lint bench fuzz soak install deb pictures clean
+.PHONY: all help build console debug tsan asan test check lint bench fuzz soak install deb pictures clean
 
 all: build
 
 help:
 	@echo 'make build    release program at build/vonggac'
+	@echo 'make console  the web console at build/console (Node.js; part of make build)'
 	@echo 'make test     every test (the same as ./test)'
 	@echo 'make check    floors, style, messages, spelling: no compiler needed'
 	@echo 'make lint     clang-tidy'
@@ -23,10 +24,15 @@ help:
 	@echo 'make debug | asan | tsan   other variants, in build/NAME'
 	@echo 'make install  to DESTDIR/PREFIX ($(PREFIX)); make deb: a Debian package in build/'
 
-build:
+build: console
 	@tools/deps.sh build
 	@tools/variant.sh release src/cli/vonggac
 	@cmp -s build/release/src/cli/vonggac build/vonggac || { cp build/release/src/cli/vonggac build/.vonggac.new && mv -f build/.vonggac.new build/vonggac; }
+
+# Where Node.js cannot be had the program is whole without it.
+console:
+	@tools/deps.sh console || echo 'console: Node.js cannot be installed; going on without' >&2
+	@tools/console.sh build/console
 
 debug asan tsan:
 	@tools/deps.sh build test

@@ -30,6 +30,12 @@ done
 (cd "$root/content" && find . -type f \( -name '*.yaml' -o -path './names/*.txt' \) ! -path './i18n/*') | while read -r f; do
     put 644 "$root/content/$f" "$prefix/share/vonggac/content/$f"
 done
+# The console, where it was built: make build says why where it was not.
+if [ -f "$root/build/console/index.html" ]; then
+    (cd "$root/build/console" && find . -type f) | while read -r f; do
+        put 644 "$root/build/console/$f" "$prefix/share/vonggac/console/$f"
+    done
+fi
 put 644 "$root/packaging/vonggac.yaml" "$prefix/share/doc/vonggac/examples/vonggac.yaml"
 put 644 "$root/packaging/vonggac.sysusers" "$prefix/lib/sysusers.d/vonggac.conf"
 put 644 "$root/packaging/vonggac.tmpfiles" "$prefix/lib/tmpfiles.d/vonggac.conf"

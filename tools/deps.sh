@@ -3,7 +3,7 @@
 #
 # deps.sh PURPOSE... - install the Debian 12 packages a purpose needs, and only those that are missing.
 #
-# Purposes: build run test bench fuzz lint console deb.  `deps.sh --list PURPOSE...` only prints the packages.
+# Purposes: build run test bench fuzz lint console browser deb.  `deps.sh --list PURPOSE...` only prints the packages.
 # When everything is there it asks nobody: no network, no root, no waiting.
 set -eu
 
@@ -21,6 +21,7 @@ bench    +build nfdump xz-utils g++ libsimdjson-dev rsyslog rsyslog-gnutls rsysl
 lint     +build clang-tidy
 deb      +build dpkg-dev
 console  @node=nodejs @npm=npm
+browser  +console chromium fonts-dejavu-core
 TABLE
 }
 
@@ -73,7 +74,7 @@ cannot() {
 
 only_list=
 [ "${1-}" = --list ] && { only_list=1; shift; }
-[ $# -gt 0 ] || { say "usage: deps.sh [--list] PURPOSE...   (build run test bench fuzz lint console deb)"; exit 1; }
+[ $# -gt 0 ] || { say "usage: deps.sh [--list] PURPOSE...   (build run test bench fuzz lint console browser deb)"; exit 1; }
 
 all=
 for purpose in "$@"; do

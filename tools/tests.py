@@ -6,6 +6,7 @@
   --meson DIR            every test Meson knows in this build directory (may be repeated)
   --suite NAME           only this suite of the --meson directories that follow it ("" = all but soak-only)
   --scenario PROGRAM     the scenario tests against this program
+  --browser DIR          the web console built in DIR, in headless Chromium
   --fuzz DIR             every libFuzzer target of this build directory, --fuzz-seconds each
   --jobs N               at a time (default: processors)
   --timeout S            per test program
@@ -199,6 +200,7 @@ def main():
     parser.add_argument("--suite", default="")
     parser.add_argument("--meson", action=MesonAction)
     parser.add_argument("--scenario")
+    parser.add_argument("--browser")
     parser.add_argument("--fuzz")
     parser.add_argument("--fuzz-seconds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
@@ -211,6 +213,12 @@ def main():
     if args.scenario:
         run_lines("scenario", [sys.executable, os.path.join(ROOT, "tests", "scenario", "run"), "--jobs", str(args.jobs),
                                os.path.abspath(args.scenario)], args, totals)
+    if args.browser:
+        if shutil.which("node"):
+            run_lines("browser", ["node", os.path.join(ROOT, "tests", "browser", "run.mjs"), os.path.abspath(args.browser)], args, totals)
+        else:
+            print("skip browser: Node.js is not installed")
+            totals.add(skipped=1)
     if args.fuzz:
         run_fuzz(os.path.abspath(args.fuzz), args, totals)
     print(f"{totals.passed} passed, {totals.failed} failed, {totals.skipped} skipped", flush=True)

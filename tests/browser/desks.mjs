@@ -144,8 +144,8 @@ export const tests = {
     const link = page.url();
     assert.match(link, /#\/search\?q=source\.ip/);
     await page.getByText(/Cột hiển thị/).click();
-    await page.getByLabel('source.bytes').check();
-    await until('the column is in the address', () => /columns=.*source\.bytes/.test(decodeURIComponent(page.url())));
+    await page.getByLabel('tls.client.server_name').check();
+    await until('the column is in the address', () => /columns=.*server_name/.test(decodeURIComponent(page.url())));
     await page.locator('tbody .row-link').first().click();
     await page.getByRole('dialog').getByText('destination.ip').waitFor();
     await page.getByRole('dialog').locator('div', { hasText: /^destination\.port/ }).getByRole('button', { name: 'Lọc theo giá trị này' }).click();

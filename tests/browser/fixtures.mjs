@@ -70,67 +70,26 @@ export const people = {
   },
 };
 
+const day = (d) => `${d}T00:00:00+07:00`;
+const contact = (id, name, purpose, channel, value, is_24_7, verified_on) => ({ id, name, purpose, channel, value, is_24_7, valid_from: day('2025-07-01'), valid_to: null, verified_on: verified_on && day(verified_on) });
 const unit = (id, name, kind, parent, more = {}) => ({
-  id,
-  version: 3,
-  name,
-  short_name: more.short ?? null,
-  kind,
-  parent,
-  path: [],
-  valid_from: '2025-07-01',
-  valid_to: null,
-  predecessors: [],
-  successors: [],
-  aliases: [],
-  is_body: true,
-  has_own_node: false,
-  contacts: [],
-  counts: { machines: 12 * id, alerts: id, prefixes: 2, systems: 1, below: 0 },
-  ...more,
+  id, uuid: `019c5a00-0000-7000-8000-1000000000${String(id).padStart(2, '0')}`, version: 3, code: `MAU-${id}`, name, short_name: '', kind, parent, parent_name: parent ? 'UBND tỉnh Mẫu' : null,
+  valid_from: day('2025-07-01'), valid_to: null, is_body: true, has_own_node: false, note: '', source: '', path: [...(parent ? [{ id: 1, name: 'UBND tỉnh Mẫu' }] : []), { id, name }], predecessors: [], successors: [], aliases: [],
+  history: [{ name, short_name: '', kind, parent, valid_from: day('2025-07-01'), valid_to: null }], contacts: [], counts: { units: 0, prefixes: 2, systems: 1 }, ...more,
 });
 export const units = [
-  unit(1, 'UBND tỉnh Mẫu', 'province', null, {
-    short: 'UBND tỉnh',
-    counts: { machines: 1840, alerts: 46, prefixes: 6, systems: 31, below: 5 },
-    has_own_node: true,
-  }),
+  unit(1, 'UBND tỉnh Mẫu', 'province', null, { counts: { units: 5, prefixes: 6, systems: 31 }, has_own_node: true }),
   unit(2, 'Sở Khoa học và Công nghệ', 'department', 1, {
-    short: 'SKHCN',
-    predecessors: [{ id: 12, name: 'Sở Thông tin và Truyền thông' }],
-    contacts: [
-      {
-        id: 1,
-        name: 'Nguyễn Văn Đầu Mối',
-        role: 'Đầu mối 24/7',
-        phone: '0912 000 111',
-        email: 'dau.moi@skhcn.example',
-        is_24x7: true,
-        verified_on: '2026-01-10',
-      },
-      {
-        id: 2,
-        name: 'Phòng An toàn thông tin',
-        role: 'Phòng chuyên môn',
-        phone: '024 3000 0000',
-        email: 'attt@skhcn.example',
-        is_24x7: false,
-        verified_on: '2025-03-02',
-      },
-    ],
+    short_name: 'SKHCN', predecessors: [{ id: 12, name: 'Sở Thông tin và Truyền thông', short_name: 'STTTT', kind: 'merged', at: day('2025-03-01') }], aliases: [{ id: 1, name: 'Sở KH&CN', kind: 'abbreviation' }],
+    contacts: [contact(1, 'Nguyễn Văn Đầu Mối', 'Đầu mối 24/7', 'phone', '0912 000 111', true, '2026-01-10'), contact(2, 'Phòng An toàn thông tin', 'Phòng chuyên môn', 'email', 'attt@skhcn.example', false, '2025-03-02')],
+    history: [{ name: 'Sở Khoa học', short_name: 'SKH', kind: 'department', parent: 1, valid_from: day('2008-01-01'), valid_to: day('2025-03-01') }, { name: 'Sở Khoa học và Công nghệ', short_name: 'SKHCN', kind: 'department', parent: 1, valid_from: day('2025-03-01'), valid_to: null }],
   }),
-  unit(3, 'Sở Y tế', 'department', 1, { short: 'SYT' }),
+  unit(3, 'Sở Y tế', 'department', 1),
   unit(4, 'Phường Ân Thi', 'commune', 1),
-  unit(5, 'UBND xã Đông Hòa', 'commune', 1, { aliases: ['xã Đông Hoà'] }),
+  unit(5, 'UBND xã Đông Hòa', 'commune', 1, { aliases: [{ id: 2, name: 'xã Đông Hoà', kind: 'alias' }] }),
   unit(6, 'UBND xã Đình Bảng', 'commune', 1),
-  unit(12, 'Sở Thông tin và Truyền thông', 'department', 1, {
-    short: 'STTTT',
-    valid_from: '2008-01-01',
-    valid_to: '2025-02-28',
-    successors: [{ id: 2, name: 'Sở Khoa học và Công nghệ' }],
-  }),
+  unit(12, 'Sở Thông tin và Truyền thông', 'department', 1, { valid_from: day('2008-01-01'), valid_to: day('2025-03-01'), successors: [{ id: 2, name: 'Sở Khoa học và Công nghệ', short_name: 'SKHCN', kind: 'merged', at: day('2025-03-01') }] }),
 ];
-for (const u of units) u.path = u.parent ? [{ id: 1, name: 'UBND tỉnh Mẫu' }] : [];
 
 const titles = [
   ['critical', 'Máy chủ nội bộ nằm trong danh sách Botnet và đang nhận lệnh điều khiển', 'list:botnet-2026-02', '203.0.113.17', 'ip', 2],
@@ -236,10 +195,10 @@ export const stories = {
 export const overview = () => ({
   at: new Date(NOW).toISOString(),
   needs_person: [
-    { kind: 'alert', count: 11, oldest_at: at(190), href: '/alerts?state=new' },
-    { kind: 'overdue', count: 2, oldest_at: at(35), href: '/alerts?overdue=1' },
+    { kind: 'new_alert', count: 11, oldest_at: at(190), href: '/alerts?state=new' },
+    { kind: 'overdue_alert', count: 2, oldest_at: at(35), href: '/alerts?overdue=1' },
     { kind: 'unit_name', count: 4, oldest_at: at(2900), href: '/units/names' },
-    { kind: 'grant', count: 1, oldest_at: null, href: '/users/grants' },
+    { kind: 'grant_ends_soon', count: 1, oldest_at: null, href: '/users/grants' },
   ],
   not_observed: [
     { kind: 'silent_source', what: 'Bộ định tuyến biên Sở Y tế (192.0.2.3), không có gói nào', since: at(47), href: '/sources' },
@@ -247,10 +206,10 @@ export const overview = () => ({
     { kind: 'gap', what: 'Nhật ký máy chủ thư, 02:10–03:25 ngày 14/02/2026', since: at(1800), href: null },
   ],
   numbers: [
-    { id: 'alerts_open', count: 39, unit: 'alert', of: 46, href: '/alerts' },
-    { id: 'own_listed', count: 18, unit: 'ip', of: 4096, href: '/lists/botnet' },
-    { id: 'machines_unmanaged', count: 212, unit: 'machine', of: 1840, href: '/machines?is_managed=false' },
-    { id: 'units_affected', count: 5, unit: 'unit', of: 131, href: '/units' },
+    { id: 'open_alerts', count: 39, unit: 'alert', of: 46, href: '/alerts' },
+    { id: 'addresses_with_alerts', count: 18, unit: 'ip', of: 4096, href: '/lists/botnet' },
+    { id: 'managed_machines', count: 1628, unit: 'machine', of: 1840, href: '/machines' },
+    { id: 'units_with_alerts', count: 5, unit: 'unit', of: 131, href: '/units' },
     { id: 'contacts', count: 1052479, unit: 'luot', of: null, href: '/search' },
   ],
   duty: [
@@ -261,31 +220,12 @@ export const overview = () => ({
 });
 
 export const machines = Array.from({ length: 24 }, (_, i) => ({
-  id: 300 + i,
-  version: 2,
-  unit: 2 + (i % 4),
-  unit_name: units[1 + (i % 4)].name,
-  names: [i % 3 ? `PC-${String(i).padStart(3, '0')}` : `MAYCHU-${i}`],
-  kind: i % 3 ? 'workstation' : 'server',
-  addresses: [
-    {
-      ip: `203.0.113.${10 + i}`,
-      mac: `02:00:5e:00:53:${(16 + i).toString(16)}`,
-      first_at: at(90_000),
-      last_at: at(4 + i),
-      seen_by: 'flow',
-    },
-    ...(i === 0 ? [{ ip: '2001:db8::17', mac: null, first_at: at(9000), last_at: at(400), seen_by: 'lease' }] : []),
-  ],
-  system: i % 3 ? null : { id: 1, name: 'Một cửa điện tử' },
-  exposure: i % 5 ? 'internal' : 'internet',
-  level: i % 3 ? null : 3,
-  protection: i % 4 ? { state: i % 7 ? 'protected' : 'outdated', product: 'Antivirus mẫu', last_contact_at: at(i * 300) } : null,
-  list_hits: i % 6 ? 0 : 3,
-  open_vulnerabilities: i % 4,
-  last_seen_at: at(4 + i),
-  last_seen_by: 'flow',
-  is_managed: i % 4 !== 0,
+  id: 300 + i, uuid: `019c5a00-0000-7000-8000-3000000000${String(i).padStart(2, '0')}`, version: 2, unit: 2 + (i % 4), unit_name: units[1 + (i % 4)].name, unit_waiting: null, name: i % 3 ? `PC-${String(i).padStart(3, '0')}` : `MAYCHU-${i}`,
+  kind: i % 3 ? 'workstation' : 'server', os: i % 3 ? 'Windows 11' : 'Debian 12', system: i % 3 ? null : 1, system_name: i % 3 ? null : 'Một cửa điện tử', exposure: i % 5 ? 'internal' : 'internet', level: i % 3 ? null : 3,
+  protection: i % 4 ? { state: i % 7 ? 'protected' : 'outdated', product: 'Antivirus mẫu', last_contact_at: at(i * 300) } : null, list_hits: i % 6 ? 0 : 3, open_vulnerabilities: i % 4, is_managed: i % 4 !== 0,
+  first_seen_at: at(90_000), last_seen_at: at(4 + i), last_seen_by: 'flow', last_by: '', tlp: 'amber', note: '', ended_at: null, ended_why: '', became: null, names: [i % 3 ? `PC-${String(i).padStart(3, '0')}` : `MAYCHU-${i}`],
+  addresses: [{ ip: `203.0.113.${10 + i}`, first_at: at(90_000), last_at: at(4 + i), seen_by: 'flow' }, ...(i === 0 ? [{ ip: '2001:db8::17', first_at: at(9000), last_at: at(400), seen_by: 'lease' }] : [])],
+  links: i === 0 ? [{ id: 1, machine: 303, name: 'MAYCHU-3', kind: 'maybe', state: 'open', at: at(900) }] : [],
 }));
 
 export const sources = [
@@ -330,65 +270,14 @@ export const audit = Array.from({ length: 30 }, (_, i) => ({
   why: i % 5 === 4 ? 'Hỗ trợ xử lý sự cố' : '', detail: { state: ['new', 'assigned'] }, address: '192.0.2.77', link: `${(i + 16).toString(16)}${'a7c4'.repeat(16)}`.slice(0, 64),
 }));
 
+const text = (id, t, source, n_seen, candidates) => ({ id, version: 1, unit: 1, text: t, source, at: at(2900), n_seen, first_at: at(2900), last_at: at(30), state: 'open', means: null, means_name: null, decided_at: null, decided_by: '', candidates });
 export const unitNames = [
-  {
-    id: 1,
-    version: 1,
-    name: 'So TTTT tinh Mau',
-    source: 'list:botnet',
-    seen: 41,
-    first_at: at(2900),
-    suggestions: [
-      { id: 2, name: 'Sở Khoa học và Công nghệ', score: 0.91 },
-      { id: 12, name: 'Sở Thông tin và Truyền thông', score: 0.88 },
-    ],
-  },
-  {
-    id: 2,
-    version: 1,
-    name: 'xa Dong Hoa',
-    source: 'space:dia-chi.csv',
-    seen: 3,
-    first_at: at(1200),
-    suggestions: [{ id: 5, name: 'UBND xã Đông Hòa', score: 0.97 }],
-  },
+  text(1, 'So TTTT tinh Mau', 'list:botnet', 41, [{ unit: 2, name: 'Sở Khoa học và Công nghệ', score: 91, valid_from: null, valid_to: null, is_valid: true }, { unit: 12, name: 'Sở Thông tin và Truyền thông', score: 88, valid_from: null, valid_to: null, is_valid: false }]),
+  text(2, 'xa Dong Hoa', 'dia-chi.csv', 3, [{ unit: 5, name: 'UBND xã Đông Hòa', score: 97, valid_from: null, valid_to: null, is_valid: true }]),
 ];
-export const prefixes = [
-  {
-    id: 1,
-    version: 1,
-    unit: 2,
-    unit_name: 'Sở Khoa học và Công nghệ',
-    prefix: '203.0.113.0/26',
-    kind: 'own',
-    note: 'Trung tâm dữ liệu',
-    valid_from: '2025-07-01',
-    valid_to: null,
-  },
-  {
-    id: 2,
-    version: 1,
-    unit: 3,
-    unit_name: 'Sở Y tế',
-    prefix: '203.0.113.64/26',
-    kind: 'own',
-    note: null,
-    valid_from: '2025-07-01',
-    valid_to: null,
-  },
-  {
-    id: 3,
-    version: 1,
-    unit: 5,
-    unit_name: 'UBND xã Đông Hòa',
-    prefix: '2001:db8:5::/48',
-    kind: 'nat',
-    note: 'Cổng NAT chung',
-    valid_from: '2026-01-01',
-    valid_to: null,
-  },
-];
-export const systems = [{ id: 1, version: 1, unit: 2, unit_name: 'Sở Khoa học và Công nghệ', name: 'Một cửa điện tử', level: 3, decision: { number: '12/QĐ-UBND', date: '2025-09-01', body: 'UBND tỉnh Mẫu' } }];
+const prefix = (id, u, name, range, kind, note) => ({ id, version: 1, unit: u, unit_name: name, prefix: range, kind, tlp: 'amber', valid_from: day('2025-07-01'), valid_to: null, note, source: '' });
+export const prefixes = [prefix(1, 2, 'Sở Khoa học và Công nghệ', '203.0.113.0/26', 'own', 'Trung tâm dữ liệu'), prefix(2, 3, 'Sở Y tế', '203.0.113.64/26', 'own', ''), prefix(3, 5, 'UBND xã Đông Hòa', '2001:db8:5::/48', 'nat', 'Cổng NAT chung')];
+export const systems = [{ id: 1, uuid: '019c5a00-0000-7000-8000-400000000001', version: 1, unit: 2, unit_name: 'Sở Khoa học và Công nghệ', name: 'Một cửa điện tử', kind: '', operator: null, exposure: 'internet', tlp: 'amber', level: 3, level_number: '12/QĐ-UBND', level_decided_at: day('2025-09-01'), level_body: 'UBND tỉnh Mẫu', ended_at: null, note: '' }];
 export const rows = Array.from({ length: 60 }, (_, i) => ({
   'event.start': at(i * 11),
   'source.ip': '203.0.113.17',

@@ -365,7 +365,11 @@ const routes = [
   ['POST', '/list-preview', 'list.write', (q) => q.reply(200, { ...f.listReport, list: f.lists[0] })],
   ['POST', '/lists/{list}/versions', 'list.write', (q) => q.reply(201, { ...f.listReport, version: 4 })],
   ['GET', '/units', 'unit.read', (q) => page(q, q.state.units.filter((u) => hasText(u.name, q.query.get('q'))))],
-  ['GET', '/units/tree', 'unit.read', (q) => q.reply(200, { items: q.state.isEmpty ? [] : q.state.units.map(({ id, name, short_name, kind, parent, valid_to, counts }) => ({ id, name, short_name, kind, parent, valid_to, counts })), next: null })],
+  ['GET', '/units/tree', 'unit.read', (q) => {
+    const ms = q.query.get('at') ? Date.parse(q.query.get('at')) : f.NOW;
+    const items = q.state.isEmpty ? [] : q.state.units.filter((u) => Date.parse(u.valid_from) <= ms && !(u.valid_to && Date.parse(u.valid_to) <= ms));
+    q.reply(200, { at: new Date(ms).toISOString(), items: items.map(({ id, parent, name, short_name, kind, valid_from, valid_to }) => ({ id, parent, name, short_name, kind, valid_from, valid_to })), is_cut: false });
+  }],
   ['POST', '/units/import', 'unit.write', (q) => {
     const report = { rows: 131, kept: 129, new: 3, changed: 4, same: 122, queued: 0, refused: 2, reasons: { unknown_parent: 2 }, unknown_columns: ['ghi_chu_2'], refused_rows: [{ row: 40, column: 'parent', reason: 'unknown_parent', text: 'Không có đơn vị cấp trên này', value: 'So XYZ', is_kept: false }] };
     return q.query.get('dry_run') ? q.problem(409, 'Chỉ là thử', { report }) : q.reply(200, report);
@@ -375,8 +379,10 @@ const routes = [
   ['GET', '/prefixes', 'unit.read', (q) => page(q, f.prefixes.filter((p) => !q.query.get('unit') || p.unit === Number(q.query.get('unit'))))],
   ['GET', '/systems', 'unit.read', (q) => page(q, f.systems.filter((s) => !q.query.get('unit') || s.unit === Number(q.query.get('unit'))))],
   ['GET', '/unit-names', 'unit.read', (q) => page(q, q.state.unitNames)],
-  ['POST', '/unit-names/{name}', 'unit.write', (q, id) => { q.state.unitNames = q.state.unitNames.filter((n) => String(n.id) !== id); q.reply(200, {}); }],
-  ['GET', '/machines', 'asset.read', (q) => page(q, f.machines.filter((m) => hasText(m, q.query.get('q')) && (q.query.get('is_managed') !== 'false' || !m.is_managed) && (!q.query.get('kind') || m.kind === q.query.get('kind'))))],
+  ['GET', '/unit-names/{name}', 'unit.read', (q, id) => one(q, q.state.unitNames, id)],
+  ['PATCH', '/unit-names/{name}', 'unit.write', (q, id) => change(q, q.state.unitNames, id, () => { q.state.unitNames = q.state.unitNames.filter((n) => String(n.id) !== id); })],
+  ['GET', '/machines', 'asset.read', (q) => page(q, f.machines.filter((m) => hasText(m, q.query.get('q')) && (!q.query.get('managed') || m.is_managed === (q.query.get('managed') === 'yes')) && (!q.query.get('kind') || m.kind === q.query.get('kind'))))],
+  ['GET', '/machines/counts', 'asset.read', (q) => q.reply(200, { total: 24, counting_unit: 'machine', kind: {}, protection: {}, exposure: {}, management: { managed: 18, unmanaged: 6 } })],
   ['GET', '/machines/{machine}', 'asset.read', (q, id) => one(q, f.machines, id)],
   ['GET', '/sources', 'source.read', (q) => q.reply(200, { items: q.state.isEmpty ? [] : f.sources, is_watch_up: !q.state.isEmpty, next: null })],
   ['GET', '/blind-spots', 'source.read', (q) => q.reply(200, { items: f.blindSpots, next: null })],

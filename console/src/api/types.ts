@@ -128,16 +128,13 @@ export interface Contact {
   id: number;
   version?: number;
   name: string;
-  purpose?: string;
-  role?: string;
-  channel?: string;
-  value?: string;
-  phone?: string | null;
-  email?: string | null;
-  is_24_7?: boolean;
-  is_24x7?: boolean;
-  verified_at?: string | null;
-  verified_on?: string | null;
+  purpose: string;
+  channel: string; // phone, hotline, sms, email, address, other
+  value: string;
+  is_24_7: boolean;
+  valid_from: string | null;
+  valid_to: string | null;
+  verified_on: string | null;
 }
 
 export interface System {
@@ -146,8 +143,12 @@ export interface System {
   unit: number;
   unit_name: string;
   name: string;
+  kind: string;
+  exposure: string;
   level: number | null;
-  decision?: { number: string; date: string; body: string } | null;
+  level_number: string | null;
+  level_decided_at: string | null;
+  level_body: string | null;
 }
 
 export interface ImportReport {
@@ -163,34 +164,53 @@ export interface ImportReport {
   unknown_columns: string[];
 }
 
+export interface UnitLink {
+  id: number;
+  name: string;
+  short_name: string;
+  kind: string; // renamed, merged, split, moved
+  at: string | null;
+}
+
 export interface Unit {
   id: number;
   version: number;
+  code: string;
   name: string;
-  short_name: string | null;
+  short_name: string;
   kind: string;
   parent: number | null;
-  path: Ref[];
+  parent_name: string | null;
   valid_from: string | null;
   valid_to: string | null;
-  predecessors: Ref[];
-  successors: Ref[];
-  aliases: string[];
   is_body: boolean;
   has_own_node: boolean;
-  contacts: Contact[];
-  counts: Record<string, number>;
+  note: string;
+  source: string;
+  // of one unit only
+  path?: Ref[];
+  predecessors?: UnitLink[];
+  successors?: UnitLink[];
+  aliases?: { id: number; name: string; kind: string }[];
+  history?: { name: string; short_name: string; kind: string; parent: number | null; valid_from: string | null; valid_to: string | null }[];
+  contacts?: Contact[];
+  counts?: { units: number; prefixes: number; systems: number };
 }
 
 export interface UnitNode {
   id: number;
-  name: string;
-  short_name: string | null;
-  kind: string;
   parent: number | null;
-  has_children?: boolean;
-  valid_to?: string | null;
-  counts?: Record<string, number>;
+  name: string;
+  short_name: string;
+  kind: string;
+  valid_from: string | null;
+  valid_to: string | null;
+}
+
+export interface UnitTree {
+  at: string | null;
+  items: UnitNode[];
+  is_cut: boolean;
 }
 
 export interface Prefix {
@@ -198,10 +218,10 @@ export interface Prefix {
   version: number;
   unit: number;
   unit_name: string;
-  prefix?: string;
-  range?: string;
+  prefix: string;
   kind: string;
-  note: string | null;
+  tlp: string;
+  note: string;
   valid_from: string | null;
   valid_to: string | null;
 }
@@ -209,11 +229,20 @@ export interface Prefix {
 export interface UnitName {
   id: number;
   version: number;
-  name: string;
+  unit: number | null;
+  text: string;
   source: string;
-  seen: number;
+  n_seen: number;
   first_at: string;
-  suggestions: { id: number; name: string; score: number }[];
+  last_at: string;
+  state: string; // open, matched, refused
+  means_name: string | null;
+  candidates?: { unit: number; name: string; score: number; is_valid: boolean }[]; // of one only
+}
+
+export interface MachineCounts {
+  total: number;
+  management: Record<string, number>;
 }
 
 export interface Machine {
@@ -221,19 +250,28 @@ export interface Machine {
   version: number;
   unit: number | null;
   unit_name: string | null;
-  names: string[];
-  addresses: { ip: string; mac: string | null; first_at: string; last_at: string; seen_by: string }[];
+  unit_waiting: string | null;
+  name: string;
   kind: string;
-  system: Ref | string | null;
+  os: string;
+  system: number | null;
+  system_name: string | null;
   exposure: string;
   level: number | null;
-  protection: { state: string; product: string | null; last_contact_at: string | null } | null;
+  protection: { state: string; product: string; last_contact_at: string | null } | null;
   list_hits: number;
   open_vulnerabilities: number;
-  last_seen_at: string | null;
-  last_seen_by: string | null;
   is_managed: boolean;
-  links?: { id: number; name: string; kind: string }[];
+  first_seen_at: string | null;
+  last_seen_at: string | null;
+  last_seen_by: string;
+  last_by: string;
+  tlp: string;
+  note: string;
+  ended_at: string | null;
+  names: string[];
+  addresses: { ip: string; first_at: string; last_at: string; seen_by: string }[];
+  links?: { id: number; machine: number; name: string; kind: string; state: string; at: string | null }[];
 }
 
 export type JobState = 'waiting' | 'running' | 'done' | 'failed' | 'cancelled';

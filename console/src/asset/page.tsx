@@ -23,9 +23,9 @@ const PROTECTION_TONES: Record<string, 'good' | 'wait' | 'bad' | 'blind'> = {
   unknown: 'blind',
 };
 
-const nameOf = (m: Machine) => m.names[0] ?? m.addresses[0]?.ip ?? `#${m.id}`;
-const systemOf = (m: Machine) => (typeof m.system === 'string' ? m.system : (m.system?.name ?? null));
-const protectionOf = (m: Machine) => (typeof m.protection === 'string' ? m.protection : (m.protection?.state ?? 'unknown'));
+const nameOf = (m: Machine) => m.name || m.names[0] || m.addresses[0]?.ip || `#${m.id}`;
+const systemOf = (m: Machine) => m.system_name;
+const protectionOf = (m: Machine) => m.protection?.state ?? 'unknown';
 
 function Protection({ of }: { of: Machine }) {
   const state = protectionOf(of);
@@ -37,7 +37,7 @@ function Managed({ of }: { of: Machine }) {
 }
 
 function Machines({ query }: { query: URLSearchParams }) {
-  const ask = { q: query.get('q'), unit: query.get('unit'), kind: query.get('kind'), is_managed: query.get('is_managed') };
+  const ask = { q: query.get('q'), unit: query.get('unit'), kind: query.get('kind'), managed: query.get('managed') };
   const list = useList<Machine>('/machines', ask);
   const [text, setText] = useState(ask.q ?? '');
   useEffect(() => setText(ask.q ?? ''), [ask.q]);
@@ -77,10 +77,10 @@ function Machines({ query }: { query: URLSearchParams }) {
         </label>
         <label class="filter">
           <span>{tr('managed')}</span>
-          <select value={ask.is_managed ?? ''} onChange={(e) => setQuery({ is_managed: e.currentTarget.value })}>
+          <select value={ask.managed ?? ''} onChange={(e) => setQuery({ managed: e.currentTarget.value })}>
             <option value="">{tr('any')}</option>
-            <option value="true">{tr('is_managed')}</option>
-            <option value="false">{tr('unmanaged')}</option>
+            <option value="yes">{tr('is_managed')}</option>
+            <option value="no">{tr('unmanaged')}</option>
           </select>
         </label>
         {query.toString() && (
@@ -128,7 +128,7 @@ function Machines({ query }: { query: URLSearchParams }) {
                   id: 'unit',
                   title: tr('unit'),
                   by: (m) => m.unit_name,
-                  cell: (m) => m.unit_name ?? <span class="muted">{tr('unit_unknown')}</span>,
+                  cell: (m) => m.unit_name ?? m.unit_waiting ?? <span class="muted">{tr('unit_unknown')}</span>,
                 },
                 { id: 'kind', isShort: true, title: tr('kind'), by: (m) => m.kind, cell: (m) => trOr('machine_kind_', m.kind) },
                 { id: 'system', title: tr('system'), isRare: true, by: systemOf, cell: (m) => systemOf(m) ?? '–' },
@@ -199,7 +199,7 @@ function MachineDetail({ id }: { id: number }) {
                 [tr('names'), m.names.join(', ')],
                 [
                   tr('protection'),
-                  typeof m.protection === 'object' && m.protection
+                  m.protection
                     ? `${trOr('protection_', m.protection.state)}${m.protection.product ? ` · ${m.protection.product}` : ''}${m.protection.last_contact_at ? ` · ${formatTime(m.protection.last_contact_at)}` : ''}`
                     : tr('protection_unknown'),
                 ],
@@ -216,13 +216,12 @@ function MachineDetail({ id }: { id: number }) {
               <Table
                 caption={tr('addresses')}
                 rows={m.addresses}
-                rowKey={(a) => `${a.ip} ${a.mac} ${a.first_at}`}
+                rowKey={(a) => `${a.ip} ${a.first_at}`}
                 unit={tr('unit_addresses')}
                 total={m.addresses.length}
                 hasKeys={false}
                 columns={[
                   { id: 'ip', title: tr('ip_address'), isMain: true, cell: (a) => <strong>{a.ip}</strong> },
-                  { id: 'mac', title: 'MAC', cell: (a) => a.mac ?? '–' },
                   { id: 'first', title: tr('alert_first'), isNumber: true, by: (a) => a.first_at, cell: (a) => formatTime(a.first_at) },
                   { id: 'last', title: tr('last_seen'), isNumber: true, by: (a) => a.last_at, cell: (a) => formatTime(a.last_at) },
                   { id: 'by', title: tr('seen_by'), cell: (a) => trOr('seen_by_', a.seen_by) },
@@ -235,7 +234,7 @@ function MachineDetail({ id }: { id: number }) {
               <ul>
                 {m.links.map((l) => (
                   <li key={l.id}>
-                    <a href={to('machines', l.id)}>{l.name}</a> <span class="muted">{trOr('machine_link_', l.kind)}</span>
+                    <a href={to('machines', l.machine)}>{l.name}</a> <span class="muted">{trOr('machine_link_', l.kind)}</span>
                   </li>
                 ))}
               </ul>

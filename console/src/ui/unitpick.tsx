@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ui/unitpick - a unit chosen by its name, found with and without diacritics; the server is asked once and what it gave is searched here. */
 import { useId, useMemo, useState } from 'preact/hooks';
-import type { Page, UnitNode } from '../api/types';
+import type { UnitTree } from '../api/types';
 import { compareVietnamese, matches } from '../text/collate';
 import { tr } from '../text/catalogue';
 import { useResource } from './resource';
@@ -18,7 +18,7 @@ export function UnitPick(props: {
   noneText?: string;
 }) {
   const id = useId();
-  const tree = useResource<Page<UnitNode>>('/units/tree');
+  const tree = useResource<UnitTree>('/units/tree');
   const [text, setText] = useState('');
   const all = tree.data?.items ?? [];
   const chosen = all.find((u) => u.id === props.value);

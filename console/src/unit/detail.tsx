@@ -2,7 +2,7 @@
 /* unit/detail - one body: where it stands, what it was, who answers there day and night, its systems and addresses. */
 import { useState } from 'preact/hooks';
 import { Problem, get, patch } from '../api/client';
-import type { Contact, System, Unit } from '../api/types';
+import type { Contact, MachineCounts, System, Unit } from '../api/types';
 import { to } from '../app/router';
 import { may } from '../app/session';
 import { tr, trOr } from '../text/catalogue';
@@ -96,33 +96,9 @@ function Edit(props: { unit: Unit; version: number; onDone: () => void; onClose:
 }
 
 function Way({ of }: { of: Contact }) {
-  const parts = of.value
-    ? [[of.channel ?? '', of.value]]
-    : [
-        ['phone', of.phone ?? ''],
-        ['email', of.email ?? ''],
-      ];
-  return (
-    <>
-      {parts
-        .filter(([, v]) => v)
-        .map(([channel, value]) => {
-          const isMail = channel === 'email';
-          const isCall = channel === 'phone' || channel === 'hotline' || channel === 'sms';
-          return (
-            <span key={value} class="way">
-              {isMail ? (
-                <a href={`mailto:${value}`}>{value}</a>
-              ) : isCall ? (
-                <a href={`tel:${value!.replace(/[^\d+]/g, '')}`}>{value}</a>
-              ) : (
-                value
-              )}
-            </span>
-          );
-        })}
-    </>
-  );
+  if (of.channel === 'email') return <a href={`mailto:${of.value}`}>{of.value}</a>;
+  if (['phone', 'hotline', 'sms'].includes(of.channel)) return <a href={`tel:${of.value.replace(/[^\d+]/g, '')}`}>{of.value}</a>;
+  return <>{of.value}</>;
 }
 
 export function Contacts({ of }: { of: Contact[] }) {
@@ -142,13 +118,13 @@ export function Contacts({ of }: { of: Contact[] }) {
           cell: (c) => (
             <>
               <strong>{c.name}</strong>
-              {(c.is_24_7 ?? c.is_24x7) && (
+              {c.is_24_7 && (
                 <>
                   {' '}
                   <span class="badge badge-good">24/7</span>
                 </>
               )}
-              <span class="row-sub">{c.purpose ?? c.role ?? ''}</span>
+              <span class="row-sub">{c.purpose}</span>
             </>
           ),
         },
@@ -158,7 +134,7 @@ export function Contacts({ of }: { of: Contact[] }) {
           title: tr('contact_verified'),
           isNumber: true,
           cell: (c) => {
-            const at = c.verified_at ?? c.verified_on ?? null;
+            const at = c.verified_on;
             return at ? (
               <span class={Date.now() - Date.parse(at) > OLD_CONTACT_MS ? 'due-over' : ''}>{formatDay(at)}</span>
             ) : (
@@ -199,7 +175,7 @@ function Systems({ unit }: { unit: number }) {
                 id: 'decision',
                 title: tr('level_decision'),
                 isWide: true,
-                cell: (s) => (s.decision ? `${s.decision.number}, ${formatDay(s.decision.date)}, ${s.decision.body}` : '–'),
+                cell: (s) => (s.level ? [s.level_number, formatDay(s.level_decided_at), s.level_body].filter(Boolean).join(', ') : '–'),
               },
             ]}
           />
@@ -209,11 +185,30 @@ function Systems({ unit }: { unit: number }) {
   );
 }
 
+function History(props: { of: NonNullable<Unit['history']> }) {
+  return (
+    <Section title={tr('unit_history')}>
+      <Table
+        caption={tr('unit_history')}
+        rows={props.of}
+        rowKey={(h) => h.valid_from ?? ''}
+        unit={tr('unit_versions')}
+        hasKeys={false}
+        columns={[
+          { id: 'name', title: tr('unit_name'), isMain: true, cell: (h) => h.name },
+          { id: 'kind', title: tr('kind'), cell: (h) => trOr('unit_kind_', h.kind) },
+          { id: 'from', title: tr('since'), isNumber: true, cell: (h) => formatDay(h.valid_from) },
+          { id: 'to', title: tr('until_label'), isNumber: true, cell: (h) => (h.valid_to ? formatDay(h.valid_to) : tr('now')) },
+        ]}
+      />
+    </Section>
+  );
+}
+
 export function UnitDetail({ id, query }: { id: number; query: URLSearchParams }) {
   const unit = useResource<Unit>(`/units/${id}`);
-  const contacts = useList<Contact>(unit.data && !unit.data.contacts ? '/contacts' : null, { unit: id });
   const [isEditing, setEditing] = useState(query.get('edit') === '1');
-  const links = (all: { id: number; name: string }[] | undefined) =>
+  const links = (all: Unit['successors']) =>
     all?.length ? (
       <ul class="plain">
         {all.map((u) => (
@@ -223,7 +218,8 @@ export function UnitDetail({ id, query }: { id: number; query: URLSearchParams }
         ))}
       </ul>
     ) : null;
-  const parent = (u: Unit) => u.path?.[u.path.length - 1];
+  const parent = (u: Unit) => u.path?.filter((p) => p.id !== u.id).pop();
+  const machines = useResource<MachineCounts>(may('asset.read') ? '/machines/counts' : null, { unit: id });
   return (
     <Shown of={unit} isPage>
       {(u) => (
@@ -241,6 +237,11 @@ export function UnitDetail({ id, query }: { id: number; query: URLSearchParams }
               </>
             }
           >
+            {may('alert.read') && (
+              <a class="button" href={to('alerts', { unit: u.id })}>
+                {tr('page_alerts')}
+              </a>
+            )}
             {may('unit.write') && (
               <button type="button" class="button" onClick={() => setEditing(true)}>
                 {tr('edit')}
@@ -248,26 +249,25 @@ export function UnitDetail({ id, query }: { id: number; query: URLSearchParams }
             )}
           </Head>
           <div class="figures figures-small">
-            {may('alert.read') && (
-              <Figure label={tr('page_alerts')} count={u.counts?.alerts ?? 0} unit="alert" href={to('alerts', { unit: u.id })} />
+            {machines.data && (
+              <Figure label={tr('page_machines')} count={machines.data.total} unit="machine" href={to('machines', { unit: u.id })} />
             )}
-            {may('asset.read') && (
-              <Figure label={tr('page_machines')} count={u.counts?.machines ?? 0} unit="machine" href={to('machines', { unit: u.id })} />
-            )}
+            <Figure label={tr('unit_right_below')} count={u.counts?.units ?? 0} unit="unit" href={to('units', { q: u.name })} />
           </div>
           <Section title={tr('known_title')}>
             <Facts
               of={[
                 [tr('unit_valid'), `${u.valid_from ? formatDay(u.valid_from) : '…'} – ${u.valid_to ? formatDay(u.valid_to) : tr('now')}`],
-                [tr('unit_aliases'), u.aliases?.length ? u.aliases.join('; ') : null],
+                [tr('unit_aliases'), u.aliases?.length ? u.aliases.map((x) => x.name).join('; ') : null],
                 [tr('unit_predecessors'), links(u.predecessors)],
                 [tr('unit_successors'), links(u.successors)],
                 [tr('unit_own_node'), u.has_own_node ? tr('yes') : tr('no')],
               ]}
             />
           </Section>
+          {u.history && u.history.length > 1 && <History of={u.history} />}
           <Section title={tr('contacts')}>
-            <Contacts of={u.contacts ?? contacts.items} />
+            <Contacts of={u.contacts ?? []} />
           </Section>
           <Section title={tr('systems')}>
             <Systems unit={u.id} />

@@ -11,13 +11,7 @@ import { Facts, Head, Section } from '../ui/page';
 import { Table } from '../ui/table';
 import { say } from '../ui/toast';
 
-const PATHS: Record<string, string> = {
-  units: '/units/import',
-  prefixes: '/prefixes/import',
-  systems: '/systems/import',
-  contacts: '/contacts/import',
-  machines: '/machines/import',
-};
+const PATHS: Record<string, string> = { units: '/units/import', prefixes: '/prefixes/import', machines: '/machines/import' };
 
 function Account({ of }: { of: ImportReport }) {
   return (

@@ -6,40 +6,42 @@ import type { UnitName } from '../api/types';
 import { tr } from '../text/catalogue';
 import { formatNumber, formatTime } from '../text/format';
 import { FaultSummary, useSend } from '../ui/form';
-import { Shown, useList } from '../ui/resource';
+import { Shown, useList, useResource } from '../ui/resource';
 import { Empty } from '../ui/states';
 import { say } from '../ui/toast';
 import { UnitPick } from '../ui/unitpick';
 
 function Name(props: { of: UnitName; onDone: () => void }) {
   const { of } = props;
+  const whole = useResource<UnitName>(`/unit-names/${of.id}`);
+  const candidates = whole.data?.candidates ?? [];
   const [other, setOther] = useState<number | null>(null);
   const [isChoosing, setChoosing] = useState(false);
   const { isSending, problem, send } = useSend();
-  const decide = async (unit: number) => {
-    const done = await send(() => call('POST', `/unit-names/${of.id}`, { body: { unit }, version: of.version }));
+  const decide = async (unit: number | null) => {
+    const done = await send(() => call('PATCH', `/unit-names/${of.id}`, { body: { unit }, version: of.version }));
     if (!done) return;
-    say(tr('name_remembered', { name: of.name }));
+    say(tr('name_remembered', { name: of.text }));
     props.onDone();
   };
   return (
     <li class="match">
       <div>
-        <strong>{of.name}</strong>
+        <strong>{of.text}</strong>
         <span class="row-sub">
-          {of.source} · {tr('name_seen', { n: formatNumber(of.seen) })} · {formatTime(of.first_at)}
+          {of.source} · {tr('name_seen', { n: formatNumber(of.n_seen) })} · {formatTime(of.first_at)}
         </span>
       </div>
       <div class="match-choices">
-        {of.suggestions.map((s) => (
-          <button key={s.id} type="button" class="button" disabled={isSending} onClick={() => void decide(s.id)}>
+        {candidates.map((s) => (
+          <button key={s.unit} type="button" class="button" disabled={isSending} onClick={() => void decide(s.unit)}>
             {s.name}
           </button>
         ))}
         <button type="button" class="link" aria-expanded={isChoosing} onClick={() => setChoosing(!isChoosing)}>
           {tr('name_other')}
         </button>
-        <button type="button" class="link" disabled={isSending} onClick={() => void decide(0)}>
+        <button type="button" class="link" disabled={isSending} onClick={() => void decide(null)}>
           {tr('name_nobody')}
         </button>
       </div>
@@ -62,7 +64,7 @@ function Name(props: { of: UnitName; onDone: () => void }) {
 }
 
 export function UnitNames() {
-  const list = useList<UnitName>('/unit-names');
+  const list = useList<UnitName>('/unit-names', { state: 'open' });
   return (
     <Shown of={list}>
       {() =>

@@ -26,7 +26,7 @@ export function UnitPage({ route }: PageProps) {
             {tr('import')}
           </a>
         )}
-        {tab !== 'names' && <ExportLinks href={(f) => exportHref(tab === 'tree' ? '/units' : '/prefixes', {}, f)} />}
+        {tab !== 'names' && <ExportLinks href={(f) => exportHref(tab === 'tree' ? '/units/export' : '/prefixes', {}, f)} />}
       </Head>
       <Tabs
         label={tr('page_units')}

@@ -8,8 +8,6 @@ import { Shown, useList } from '../ui/resource';
 import { Empty } from '../ui/states';
 import { Table } from '../ui/table';
 
-const textOf = (p: Prefix) => p.prefix ?? p.range ?? '';
-
 /* Addresses sort as numbers: 10.0.0.0 after 9.0.0.0. */
 function addressKey(text: string): string {
   const v4 = text.match(/^(\d+)\.(\d+)\.(\d+)\.(\d+)/);
@@ -43,8 +41,8 @@ export function Prefixes({ unit }: { unit: number | null }) {
                 id: 'prefix',
                 title: tr('prefix'),
                 isMain: true,
-                by: (p) => addressKey(textOf(p)),
-                cell: (p) => <strong>{textOf(p)}</strong>,
+                by: (p) => addressKey(p.prefix),
+                cell: (p) => <strong>{p.prefix}</strong>,
               },
               ...(unit === null
                 ? [

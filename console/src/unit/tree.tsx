@@ -4,12 +4,11 @@
  * three thousand bodies opens at once on an old machine.
  */
 import { useMemo, useState } from 'preact/hooks';
-import type { Page, UnitNode } from '../api/types';
+import type { UnitNode, UnitTree as Tree } from '../api/types';
 import { setQuery, to } from '../app/router';
 import { compareVietnamese, matches } from '../text/collate';
 import { tr, trOr } from '../text/catalogue';
-import { formatDay, formatNumber } from '../text/format';
-import { CheckField } from '../ui/form';
+import { formatDay, formatNumber, parseTime } from '../text/format';
 import { Icon } from '../ui/icon';
 import { Shown, useResource } from '../ui/resource';
 import { Empty } from '../ui/states';
@@ -41,11 +40,6 @@ function Node(props: { of: UnitNode; below: Below; open: Set<number>; toggle: (i
         <a href={to('units', of.id)}>{of.name}</a>
         <span class="muted">{trOr('unit_kind_', of.kind)}</span>
         {children.length > 0 && <span class="muted">{tr('unit_below', { n: formatNumber(children.length) })}</span>}
-        {of.counts?.alerts ? (
-          <a class="badge badge-bad" href={to('alerts', { unit: of.id })}>
-            {formatNumber(of.counts.alerts)} {tr('unit_alerts')}
-          </a>
-        ) : null}
         {of.valid_to && <span class="badge">{tr('ended', { at: formatDay(of.valid_to) })}</span>}
       </div>
       {isOpen && children.length > 0 && (
@@ -59,12 +53,32 @@ function Node(props: { of: UnitNode; below: Below; open: Set<number>; toggle: (i
   );
 }
 
+/* The tree as it was on a day: what a letter of 2024 names is found there. */
+function Day(props: { value: string | null }) {
+  const [text, setText] = useState(props.value ? formatDay(props.value) : '');
+  const at = text.trim() ? parseTime(text) : '';
+  const done = () => at !== null && setQuery({ at });
+  return (
+    <label class={at === null ? 'filter has-fault' : 'filter'}>
+      <span>{tr('unit_on_day')}</span>
+      <input
+        value={text}
+        placeholder={tr('unit_today')}
+        size={12}
+        aria-invalid={at === null || undefined}
+        onInput={(e) => setText(e.currentTarget.value)}
+        onBlur={done}
+        onKeyDown={(e) => e.key === 'Enter' && done()}
+      />
+    </label>
+  );
+}
+
 export function UnitTree({ query }: { query: URLSearchParams }) {
-  const tree = useResource<Page<UnitNode>>('/units/tree');
+  const tree = useResource<Tree>('/units/tree', { at: query.get('at') });
   const text = query.get('q') ?? '';
-  const hasPast = query.get('past') === '1';
   const [open, setOpen] = useState<Set<number> | null>(null);
-  const items = useMemo(() => (tree.data?.items ?? []).filter((u) => hasPast || !u.valid_to), [tree.data, hasPast]);
+  const items = tree.data?.items ?? [];
   const below = useMemo(() => {
     const ids = new Set(items.map((u) => u.id));
     const map: Below = new Map();
@@ -74,7 +88,7 @@ export function UnitTree({ query }: { query: URLSearchParams }) {
     }
     for (const list of map.values()) list.sort((a, b) => compareVietnamese(a.name, b.name));
     return map;
-  }, [items]);
+  }, [tree.data]);
   const roots = below.get(null) ?? [];
   const opened = open ?? new Set(roots.length <= 3 ? roots.map((r) => r.id) : []);
   const toggle = (id: number) => {
@@ -92,7 +106,7 @@ export function UnitTree({ query }: { query: URLSearchParams }) {
           <span>{tr('find')}</span>
           <input type="search" data-search value={text} onInput={(e) => setQuery({ q: e.currentTarget.value })} />
         </label>
-        <CheckField label={tr('unit_past')} isOn={hasPast} onChange={(on) => setQuery({ past: on ? '1' : '' })} />
+        <Day value={query.get('at')} />
       </div>
       <Shown of={tree} lines={8}>
         {() => {
@@ -109,6 +123,7 @@ export function UnitTree({ query }: { query: URLSearchParams }) {
                   ))}
                 </ul>
               )}
+              {tree.data?.is_cut && <p class="warn-line">{tr('unit_tree_cut')}</p>}
               <p class="table-foot">
                 {text
                   ? tr('rows_of', { n: formatNumber(shown.length), of: formatNumber(found.length), unit: tr('count_unit_unit') })
