@@ -53,7 +53,8 @@ __attribute__((target("sha,ssse3,sse4.1"))) static void one_block(__m128i *abef,
 
 __attribute__((target("sha,ssse3,sse4.1"))) void sha256_blocks(uint32_t state[8], const uint8_t *p, size_t n)
 {
-    __m128i dcba = _mm_loadu_si128((const __m128i *)(const void *)state), hgfe = _mm_loadu_si128((const __m128i *)(const void *)(state + 4));
+    __m128i dcba = _mm_loadu_si128((const __m128i *)(const void *)state);
+    __m128i hgfe = _mm_loadu_si128((const __m128i *)(const void *)(state + 4));
     __m128i cdab = _mm_shuffle_epi32(dcba, 0xb1), efgh = _mm_shuffle_epi32(hgfe, 0x1b);
     __m128i abef = _mm_alignr_epi8(cdab, efgh, 8), cdgh = _mm_blend_epi16(efgh, cdab, 0xf0);
     for (size_t i = 0; i < n; i++)
