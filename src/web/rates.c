@@ -41,7 +41,7 @@ int rates_new(unsigned reads_per_second, struct rates **ret)
     randombytes_buf(r->key, sizeof(r->key));
     r->limits[RATE_READ] = (struct rate){reads, reads * 3};
     r->limits[RATE_WRITE] = (struct rate){reads / 5, reads};
-    r->limits[RATE_COSTLY] = (struct rate){0.5, 20};
+    r->limits[RATE_COSTLY] = (struct rate){reads / 100, 20 + reads / 50};
     r->limits[RATE_LOGIN] = (struct rate){0.5, 30};
     *ret = r;
     return 0;
