@@ -127,27 +127,24 @@ void http_connections_tick(struct http_server *s, int64_t now_us)
 
 /* --- client certificates ------------------------------------------------------------------------------------------ */
 
-/* name_of - the first DNS name of a certificate, else its common name; printable. */
+/* name_of - the distinguished name of a certificate (RFC 4514); printable, and empty where it does not fit. */
 static void name_of(const gnutls_datum_t *der, char *out, size_t n_out)
 {
-    char name[256];
-    size_t n = sizeof(name);
+    gnutls_datum_t name = {0};
     gnutls_x509_crt_t c;
     if (gnutls_x509_crt_init(&c))
         return;
-    int r = gnutls_x509_crt_import(c, der, GNUTLS_X509_FMT_DER), kind = -1;
-    for (unsigned i = 0; !r && kind != GNUTLS_SAN_DNSNAME && kind != GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE && i < 64; i++) {
-        n = sizeof(name);
-        kind = gnutls_x509_crt_get_subject_alt_name(c, i, name, &n, NULL);
+    int r = gnutls_x509_crt_import(c, der, GNUTLS_X509_FMT_DER);
+    if (!r)
+        r = gnutls_x509_crt_get_dn3(c, &name, 0);
+    if (!r && name.size < n_out && !memchr(name.data, 0, name.size) && text_is_utf8((const char *)name.data, name.size)) {
+        memcpy(out, name.data, name.size);
+        out[name.size] = 0;
     }
-    if (!r && kind != GNUTLS_SAN_DNSNAME) {
-        n = sizeof(name);
-        r = gnutls_x509_crt_get_dn_by_oid(c, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &n);
-    }
-    size_t k = 0;
-    for (size_t i = 0; !r && i < n && name[i] && k + 1 < n_out; i++)
-        out[k++] = name[i] > ' ' && name[i] < 0x7f ? name[i] : '?';
-    out[k] = 0;
+    for (char *p = out; *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            *out = 0; /* no name of ours */
+    gnutls_free(name.data);
     gnutls_x509_crt_deinit(c);
 }
 

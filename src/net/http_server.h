@@ -29,7 +29,7 @@ struct http_request {
     size_t n_body;
     struct ip client;
     bool has_certificate;          /* a client certificate that the configured authority signed */
-    char certificate_name[256];    /* its subject, for connectors */
+    char certificate_name[256];    /* its distinguished name (RFC 4514), for connectors */
     const struct http_headers *headers;
 };
 /* http_header - value of a request header or NULL; borrowed. */
