@@ -278,6 +278,10 @@ static int run(struct hunting *h, struct store_view *v, struct output *out, bool
     if (h->resolve)
         o.sink = resolve_sink(h->resolve);
     int r = rows ? hunt_output_rows(&o) : hunt_output_hits(&o);
+    if (!r && v && !rows && h->resolve && h->resolve->resolver) { /* first the rows, with their ports; then the hits they make */
+        struct hunt_coverage ignored;
+        r = hunt_rows(v, h->lists.all, h->lists.n, &h->options, resolve_rows_take, &h->resolve->rows, &ignored, f);
+    }
     if (r || !v)
         return r;
     if (rows)

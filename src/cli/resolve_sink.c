@@ -13,7 +13,7 @@ int resolve_sink_init(struct resolve_sink *s, const char *data_dir, const struct
                       struct fault *f)
 {
     *s = (struct resolve_sink){.inner = *inner, .may_see_subscribers = may_see_subscribers, .arena.max_bytes = (size_t)64 << 20,
-                               .holders.max = ROW_BYTES, .reasons.max = ROW_BYTES, .own = SIZE_MAX, .first_seen = SIZE_MAX,
+                               .holders.max = ROW_BYTES, .reasons.max = ROW_BYTES, .own = SIZE_MAX, .remote = SIZE_MAX, .first_seen = SIZE_MAX,
                                .last_seen = SIZE_MAX};
     struct lease_fresh fresh;
     int rc = formulas_load(data_dir, &s->formulas, f);
@@ -23,6 +23,8 @@ int resolve_sink_init(struct resolve_sink *s, const char *data_dir, const struct
         rc = 0;
     if (!rc && (s->view || s->formulas.n) && lease_resolver_new(s->view, &s->formulas, &s->resolver))
         rc = FAULT(f, -ENOMEM, store_no_memory, "leases");
+    if (!rc && s->resolver && resolve_rows_init(&s->rows, s->resolver))
+        rc = FAULT(f, -ENOMEM, store_no_memory, "leases");
     if (rc)
         resolve_sink_fini(s);
     return rc;
@@ -30,6 +32,7 @@ int resolve_sink_init(struct resolve_sink *s, const char *data_dir, const struct
 
 void resolve_sink_fini(struct resolve_sink *s)
 {
+    resolve_rows_fini(&s->rows);
     lease_resolver_free(s->resolver);
     lease_view_close(s->view);
     formulas_fini(&s->formulas);
@@ -54,6 +57,8 @@ static int begin(void *context, const struct query_column *columns, size_t n)
     for (size_t i = 0; i < n; i++) {
         if (text_is(columns[i].name, "own"))
             s->own = i;
+        else if (text_is(columns[i].name, "remote"))
+            s->remote = i;
         else if (text_is(columns[i].name, "first_seen"))
             s->first_seen = i;
         else if (text_is(columns[i].name, "last_seen"))
@@ -86,6 +91,30 @@ static void put_holder(struct resolve_sink *s, const struct lease_candidate *c)
     buf_printf(b, "%s(%s)", b->n > from ? " " : "", lease_confidence_name((enum lease_confidence)c->confidence));
 }
 
+static void put_reasons(struct resolve_sink *s, uint32_t why)
+{
+    for (int i = 0; i < LEASE_N_WHYS; i++) {
+        if (!(why >> i & 1))
+            continue;
+        buf_add(&s->reasons, ";", s->reasons.n > 0);
+        buf_add_text(&s->reasons, lease_why_name((enum lease_why_bit)i));
+    }
+}
+
+/* put_pair - what its rows were answered. Return: the verdict over all of them. */
+static enum lease_verdict put_pair(struct resolve_sink *s, const struct resolved_pair *p)
+{
+    uint32_t n = 0;
+    for (uint32_t i = p->first; i && n < RESOLVE_SINK_HOLDERS; i = s->rows.holders[i - 1].next) {
+        buf_add(&s->holders, ";", n++ > 0);
+        put_holder(s, &s->rows.holders[i - 1].candidate);
+    }
+    if (p->n > n)
+        buf_printf(&s->holders, ";+%u", p->n - n);
+    put_reasons(s, p->why);
+    return !p->n ? LEASE_NONE : p->n == 1 ? LEASE_ONE : LEASE_SEVERAL;
+}
+
 static void put_answer(struct resolve_sink *s, const struct lease_answer *a)
 {
     uint32_t why = a->why;
@@ -98,12 +127,7 @@ static void put_answer(struct resolve_sink *s, const struct lease_answer *a)
     }
     if (a->n > RESOLVE_SINK_HOLDERS)
         buf_printf(&s->holders, ";+%u", a->n - RESOLVE_SINK_HOLDERS);
-    for (int i = 0; i < LEASE_N_WHYS; i++) {
-        if (!(why >> i & 1))
-            continue;
-        buf_add(&s->reasons, ";", s->reasons.n > 0);
-        buf_add_text(&s->reasons, lease_why_name((enum lease_why_bit)i));
-    }
+    put_reasons(s, why);
 }
 
 static struct query_value text_value(const void *p, size_t n)
@@ -123,6 +147,13 @@ static bool window_of(const struct resolve_sink *s, const struct query_value *v,
     return true;
 }
 
+static const struct resolved_pair *pair_of(const struct resolve_sink *s, const struct query_value *v)
+{
+    if (s->own == SIZE_MAX || s->remote == SIZE_MAX || v[s->own].kind != QUERY_IP || v[s->remote].kind != QUERY_IP)
+        return NULL;
+    return resolve_rows_find(&s->rows, &v[s->own].ip, &v[s->remote].ip);
+}
+
 static int row(void *context, const struct query_value *values, size_t n, struct text texts)
 {
     static const char *const verdicts[] = {[LEASE_NONE] = "none", [LEASE_ONE] = "one", [LEASE_SEVERAL] = "several"};
@@ -132,17 +163,24 @@ static int row(void *context, const struct query_value *values, size_t n, struct
     memcpy(s->values, values, n * sizeof(*values));
     for (size_t i = 0; i < MORE; i++)
         s->values[n + i] = (struct query_value){.kind = QUERY_ABSENT};
-    if (s->resolver && window_of(s, values, &q)) {
+    const struct resolved_pair *pair = pair_of(s, values);
+    if (s->resolver && (pair || window_of(s, values, &q))) {
+        enum lease_verdict verdict;
         arena_fini(&s->arena);
         buf_clear(&s->holders);
         buf_clear(&s->reasons);
-        int rc = lease_resolve(s->resolver, &q, &s->arena, &a);
+        int rc = pair ? 0 : lease_resolve(s->resolver, &q, &s->arena, &a);
         if (rc)
             return rc;
-        put_answer(s, &a);
+        if (pair) {
+            verdict = put_pair(s, pair);
+        } else {
+            put_answer(s, &a);
+            verdict = a.verdict;
+        }
         if (s->holders.is_bad || s->reasons.is_bad)
             return -ENOMEM;
-        s->values[n] = text_value(verdicts[a.verdict], strlen(verdicts[a.verdict]));
+        s->values[n] = text_value(verdicts[verdict], strlen(verdicts[verdict]));
         s->values[n + 1] = text_value(s->holders.p, s->holders.n);
         s->values[n + 2] = text_value(s->reasons.p, s->reasons.n);
     }

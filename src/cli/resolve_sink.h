@@ -3,11 +3,12 @@
  * cli/resolve_sink - hits of a hunt with who held the own address, as three columns more: verdict, holders, reasons.
  *
  * holders: "INSIDE SUBSCRIBER HOST (confidence)" joined by ';', at most RESOLVE_SINK_HOLDERS of them, then how many more. Keys of
- * subscribers only where they may be seen. A hit says between which times, but not which port: of a shared address the holders
- * are several, and `hunt --rows` with `lease batch` tells more.
+ * subscribers only where they may be seen. A hit of two addresses is answered row by row, with the port each row had
+ * (resolve_rows.h); one of an address or a name alone by its times only: of a shared address the holders are then several.
  */
 #pragma once
 
+#include "cli/resolve_rows.h"
 #include "watch/lease/resolve.h"
 #include "watch/query/query.h"
 
@@ -21,7 +22,8 @@ struct resolve_sink {
     struct lease_resolver *resolver; /* NULL: no records: the columns are empty */
     struct arena arena;
     struct query_value *values;      /* of a row, with the three */
-    size_t own, first_seen, last_seen, n;
+    size_t own, remote, first_seen, last_seen, n;
+    struct resolve_rows rows; /* filled before the hits come */
     struct buf holders, reasons;
 };
 
