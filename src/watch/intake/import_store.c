@@ -3,7 +3,7 @@
 
 #include "base/file.h"
 #include "watch/intake/nat_log.h"
-#include "watch/intake/unpack.h"
+#include "watch/intake/import_once.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -126,13 +126,6 @@ int import_spool(int fd, const char *dir)
     return copy;
 }
 
-/* of_file - a fault of the store, with the file it befell: a full disk, say. Return: @r. */
-static int of_file(const char *name, int r, struct fault *f)
-{
-    struct fault inner = *f;
-    return FAULT(f, r, import_failed, name, inner.text);
-}
-
 /* read_into - the file into the open transaction. */
 static int read_into(struct import_store *i, int fd, const char *name, struct import_stored *ret, struct fault *f)
 {
@@ -143,7 +136,7 @@ static int read_into(struct import_store *i, int fd, const char *name, struct im
         r = nat_log_flush(&i->nat);
     if (r < 0 && i->fault.code) {
         *f = i->fault;
-        (void)of_file(name, r, f);
+        (void)import_once_fault(name, r, f);
     } else if (r < 0 && !f->code) {
         FAULT(f, r, import_failed, name, strerror(-r));
     }
@@ -154,44 +147,25 @@ static int read_into(struct import_store *i, int fd, const char *name, struct im
     return r;
 }
 
-static int import_one(struct import_store *i, int fd, const char *name, struct import_stored *ret, struct fault *f)
+static int read_one(void *context, int fd, const char *name, struct import_stored *ret, struct fault *f)
 {
-    struct sha256 content;
-    int r = sha256_of_fd(fd, &content, NULL);
-    if (r || lseek(fd, 0, SEEK_SET) < 0)
-        return FAULT(f, r ? r : -errno, cli_cannot_read, name, strerror(r ? -r : errno));
-    r = store_import_begin(i->store, &content, name, i->o.again, &i->open, f);
-    if (r)
-        return r == STORE_ALREADY_KEPT ? FAULT(f, IMPORT_STORE_ALREADY, import_already_kept, name) : of_file(name, r, f);
+    struct import_store *i = context;
     i->fault = (struct fault){0};
     i->nat.event_min_us = INT64_MAX;
     i->nat.event_max_us = INT64_MIN;
-    r = read_into(i, fd, name, ret, f);
+    int r = read_into(i, fd, name, ret, f);
     ret->event_min_us = i->nat.event_min_us < ret->event_min_us ? i->nat.event_min_us : ret->event_min_us;
     ret->event_max_us = i->nat.event_max_us > ret->event_max_us ? i->nat.event_max_us : ret->event_max_us;
-    if (r || (ret->summary.is_truncated && !ret->summary.kept && !ret->summary.n_nat)) {
-        store_import_abort(i->open);
-        if (!r)
-            FAULT(f, IMPORT_STORE_REFUSED, import_nothing_whole, name);
-        return r < 0 ? r : IMPORT_STORE_REFUSED;
-    }
-    r = store_import_commit(i->open, f);
-    return r ? of_file(name, r, f) : 0;
+    return r;
 }
 
 int import_store_file(struct import_store *i, int fd, const char *name, struct import_stored *ret, struct fault *f)
 {
-    *ret = (struct import_stored){.event_min_us = INT64_MAX, .event_max_us = INT64_MIN,
-                                  .summary = {.kind = "", .unit = "", .packing = ""}};
+    const struct import_once x = {.store = i->store, .again = i->o.again, .spool_dir = i->o.spool_dir, .open = &i->open,
+                                  .read = read_one, .context = i};
+    *ret = (struct import_stored){.summary = {.kind = "", .unit = "", .packing = ""}};
     i->now = ret;
-    if (unpack_is_device(fd)) /* before all of it is read for its checksum */
-        return FAULT(f, -ENODEV, import_device, name);
-    if (lseek(fd, 0, SEEK_CUR) >= 0)
-        return import_one(i, fd, name, ret, f);
-    _cleanup_close_ int copy = import_spool(fd, i->o.spool_dir);
-    if (copy < 0)
-        return FAULT(f, copy, cli_cannot_read, name, strerror(-copy));
-    return import_one(i, copy, name, ret, f);
+    return import_once(&x, fd, name, ret, f);
 }
 
 void import_store_finish(struct import_store *i, struct import_summary *ret)
