@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 enum { IMPORTS_NICE = 10 };
+#define LEAST_CEILING ((uint64_t)2 << 30) /* detectors take about 430 MiB of address space, twice beside the rest of the watch */
 
 static const char note_dir[] = "findings", note_name[] = "behaviour.imports"; /* below the data directory: the watch's own part of it */
 
@@ -164,6 +165,8 @@ static int judge(struct watch_imports *x, struct fault *f)
     base.emit = take;
     base.context = x;
     struct behaviour_past_options o = options_of(x, (int64_t)(back_s * 1e6));
+    if (x->watch->config->memory_bytes < LEAST_CEILING) /* the stream's detectors come first */
+        return FAULT(f, -ENOMEM, no_memory, "judging what was imported (memory: 2G or more)");
     int r = behaviour_engine_new(&base, &engine);
     if (!r)
         r = read_past(x, engine, &o, f);
