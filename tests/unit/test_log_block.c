@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zstd.h>
 
 #include <cmocka.h>
 
@@ -149,6 +150,65 @@ static void malformed_blocks_are_refused(void **state)
     event_names_free(names);
 }
 
+/* spoil - @part of the block at @b unpacked, a few bytes of it made others, and packed again. Return: the new block. */
+static struct buf spoil(const struct buf *b, const struct log_block_head *h, bool is_text)
+{
+    size_t n = is_text ? h->text_unpacked_bytes : h->columns_unpacked_bytes, bound = ZSTD_compressBound(n), from = LOG_BLOCK_HEAD_BYTES;
+    const uint8_t *packed = b->p + from + (is_text ? h->columns_bytes : 0);
+    uint8_t *plain = malloc(n + 1), *again = malloc(bound);
+    struct buf out = {.max = 64 << 20};
+    assert_true(plain && again);
+    assert_int_equal(ZSTD_decompress(plain, n, packed, is_text ? h->text_bytes : h->columns_bytes), n);
+    for (unsigned left = 1 + random_below(4); left && n; left--) { /* often near the begin, where lengths and counts stand */
+        size_t at = random_below((uint32_t)(random_below(2) && n > 600 ? 600 : n));
+        plain[at] = random_below(3) ? (uint8_t)random_below(256) : random_below(2) ? 0xff : 1;
+    }
+    uint32_t n_again = (uint32_t)ZSTD_compress(again, bound, plain, n, 1);
+    buf_add(&out, b->p, from + (is_text ? h->columns_bytes : 0));
+    buf_add(&out, again, n_again);
+    if (!is_text)
+        buf_add(&out, b->p + from + h->columns_bytes, h->text_bytes);
+    memcpy(out.p + (is_text ? 12 : 8), &n_again, 4);
+    free(plain);
+    free(again);
+    return out;
+}
+
+static void what_is_inside_is_not_believed(void **state)
+{
+    (void)state;
+    seed = 21;
+    struct event_names *names = event_names_new();
+    struct events *e = events_new(names), *out = events_new(names);
+    struct log_scratch *s = log_scratch_new();
+    struct buf b = {.max = 64 << 20};
+    struct log_block_head h;
+    unsigned refused = 0;
+    for (int i = 0; i < 400; i++)
+        add_random_row(e, names);
+    assert_int_equal(log_block_pack(s, e, 0, e->n, 1, &b), 0);
+    assert_int_equal(log_block_head(b.p, b.n, &h), 0);
+    for (unsigned i = 0; i < 4000; i++) {
+        struct buf spoilt = spoil(&b, &h, i % 2);
+        events_clear(out);
+        int r = log_block_unpack(s, spoilt.p, spoilt.n, out);
+        assert_true(r == 0 || r == -EBADMSG || r == -ENOMEM);
+        refused += r != 0;
+        for (uint32_t row = 0; !r && row < out->n; row++) { /* all of it lies in the batch */
+            assert_true(out->original[row] + out->original_n[row] <= out->heap.n);
+            for (uint32_t k = event_from(out, row); k < out->value_end[row]; k++)
+                assert_true(out->values[k].type != EVENT_KEYWORD || out->values[k].at + out->values[k].n <= out->heap.n);
+        }
+        buf_fini(&spoilt);
+    }
+    assert_true(refused > 400);
+    buf_fini(&b);
+    log_scratch_free(s);
+    events_free(e);
+    events_free(out);
+    event_names_free(names);
+}
+
 static int pack_and_unpack(void *context)
 {
     struct events *e = context;
@@ -182,6 +242,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_come_back_as_they_were),
         cmocka_unit_test(malformed_blocks_are_refused),
+        cmocka_unit_test(what_is_inside_is_not_believed),
         cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
