@@ -6,7 +6,7 @@
   --meson DIR            every test Meson knows in this build directory (may be repeated)
   --suite NAME           only this suite of the --meson directories that follow it ("" = all but soak-only)
   --scenario PROGRAM     the scenario tests against this program
-  --browser DIR          the web console built in DIR, in headless Chromium
+  --browser DIR          the web console built in DIR, in headless Chromium (with --scenario against that program too)
   --fuzz DIR             every libFuzzer target of this build directory, --fuzz-seconds each
   --jobs N               at a time (default: processors)
   --timeout S            per test program
@@ -215,7 +215,8 @@ def main():
                                os.path.abspath(args.scenario)], args, totals)
     if args.browser:
         if shutil.which("node"):
-            run_lines("browser", ["node", os.path.join(ROOT, "tests", "browser", "run.mjs"), os.path.abspath(args.browser)], args, totals)
+            run_lines("browser", ["node", os.path.join(ROOT, "tests", "browser", "run.mjs"), os.path.abspath(args.browser)] +
+                      (["--program", os.path.abspath(args.scenario)] if args.scenario else []), args, totals)
         else:
             print("skip browser: Node.js is not installed")
             totals.add(skipped=1)

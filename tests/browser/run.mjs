@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * run.mjs BUILT [--shots DIR] [NAME...] - the console in headless Chromium: every way through it, in both languages, by keyboard, on a
+ * run.mjs BUILT [--shots DIR] [--program VONGGAC] [NAME...] - the console in headless Chromium: every way through it, in both languages, by keyboard, on a
  * telephone and on an office screen, judged by axe.
  *
  * BUILT is what console/build.mjs made. One browser for everything; each test has its own context and its own stand-in office.
  * Prints ok, not ok or skip lines; where Node packages or Chromium are missing, one skip line with the reason.
- * VONGGAC_OFFICE_URL, VONGGAC_OFFICE_LOGIN, VONGGAC_OFFICE_PASSWORD: also the main ways against a real node (tests/browser/node.mjs).
+ * --program: also the main ways against a real node that this program opens (node.mjs).
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -15,8 +15,12 @@ import { fileURLToPath } from 'node:url';
 const here = dirname(fileURLToPath(import.meta.url));
 const consoleDir = resolve(here, '../../console');
 const args = process.argv.slice(2);
-const shotsAt = args.indexOf('--shots');
-const shots = shotsAt < 0 ? null : args.splice(shotsAt, 2)[1];
+const option = (name) => {
+  const at = args.indexOf(name);
+  return at < 0 ? null : args.splice(at, 2)[1];
+};
+const shots = option('--shots');
+const program = option('--program');
 const [built, ...wanted] = args;
 
 function skip(reason) {
@@ -43,14 +47,14 @@ const browser = await playwright.chromium.launch({ executablePath: chromiumPath,
 let failed = 0;
 const started = Date.now();
 try {
-  const modules = ['./text.mjs', './door.mjs', './desks.mjs', './states.mjs', './looks.mjs', ...(process.env.VONGGAC_OFFICE_URL ? ['./node.mjs'] : [])];
+  const modules = ['./text.mjs', './door.mjs', './desks.mjs', './states.mjs', './looks.mjs', ...(program ? ['./node.mjs'] : [])];
   for (const m of modules) {
     const { tests } = await import(m);
     for (const [name, run] of Object.entries(tests)) {
       if (wanted.length && !wanted.some((w) => name.includes(w))) continue;
       const at = Date.now();
       try {
-        await run({ browser, built: resolve(built), shots, axeSource, consoleDir });
+        await run({ browser, built: resolve(built), shots, axeSource, consoleDir, program: program && resolve(program) });
         console.log(`ok browser: ${name} (${((Date.now() - at) / 1000).toFixed(1)} s)`);
       } catch (e) {
         failed++;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* user/detail - one person: contact, roles at units, sessions that are open, and the ways back in. */
 import { useState } from 'preact/hooks';
-import { call, patch, post, remove } from '../api/client';
+import { call, patch, post, remove, session } from '../api/client';
 import type { Binding, Page, Role, SessionRow, User } from '../api/types';
 import { to } from '../app/router';
 import { may } from '../app/session';
@@ -20,6 +20,10 @@ import { UserState } from './users';
 
 function AddRole(props: { user: User; onDone: () => void; onClose: () => void }) {
   const roles = useResource<Page<Role>>('/roles');
+  const mine = session.get()?.permissions ?? [];
+  /* nobody gives what he has not himself: the server refuses it, the screen says it before */
+  const mayGive = (roles.data?.items ?? []).filter((r) => r.permissions.every((p) => mine.includes(p)));
+  const lacking = (roles.data?.items ?? []).filter((r) => !mayGive.includes(r));
   const [role, setRole] = useState('');
   const [unit, setUnit] = useState<number | null>(props.user.unit);
   const [isBelow, setBelow] = useState(true);
@@ -45,7 +49,8 @@ function AddRole(props: { user: User; onDone: () => void; onClose: () => void })
           value={role}
           onValue={setRole}
           fault={faults.role}
-          options={[['', tr('choose')], ...(roles.data?.items ?? []).map((r): [string, string] => [r.name, r.title])]}
+          options={[['', tr('choose')], ...mayGive.map((r): [string, string] => [r.name, r.title])]}
+          hint={lacking.length ? tr('role_lacking', { roles: lacking.map((r) => r.title).join(', ') }) : undefined}
         />
         <UnitPick label={tr('unit')} name="unit" value={unit} onValue={setUnit} fault={faults.unit} noneText={tr('unit_root')} />
         <CheckField label={tr('and_below')} isOn={isBelow} onChange={setBelow} />
