@@ -77,6 +77,16 @@ struct config_capture {
 };
 
 /* the office: API and console over HTTPS */
+/* how people are woken (docs/alerts.md); a way that is not configured fails at once, with that reason */
+struct config_duty {
+    const char *policy;                        /* NULL: as shipped */
+    const char *sms_spool, *sms_inbox;         /* directories of smstools; they are writable for the office's user */
+    const char *sms_url, *sms_header_file;     /* a gateway's, with {to}, {text}, {id}; a header that carries its secret */
+    const char *mail_server, *mail_from, *mail_user, *mail_password_file;
+    bool mail_tls;
+    int line;
+};
+
 struct config_office {
     bool is_wanted;
     struct ip ip;
@@ -87,6 +97,8 @@ struct config_office {
     uint64_t workers, connections, connections_of_one, streams;
     uint64_t requests_per_second;              /* of one person */
     int64_t session_idle_us, session_absolute_us;
+    const char *alert_policy;                  /* NULL: as shipped */
+    struct config_duty duty;
     int line;
 };
 

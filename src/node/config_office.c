@@ -57,6 +57,8 @@ int config_office(struct config_loader *l, const struct config_node *v, void *to
         {"streams", config_count, offsetof(struct config_office, streams)},
         {"requests_per_second", config_count, offsetof(struct config_office, requests_per_second)},
         {"sessions", read_sessions, 0},
+        {"alerts", config_path, offsetof(struct config_office, alert_policy)},
+        {"duty", config_duty, offsetof(struct config_office, duty)},
     };
     struct config_office *o = to;
     *o = (struct config_office){.is_wanted = true, .ip = ip_from_v4(0x7f000001), .port = 8443, .workers = 4, .connections = 512,

@@ -33,6 +33,9 @@ struct config_key {
     size_t offset; /* of what it fills, from the base of the mapping */
 };
 
+/* config_duty - office: duty:, into a struct config_duty. */
+int config_duty(struct config_loader *l, const struct config_node *v, void *to);
+
 #define CONFIG_KEYS(table) table, sizeof(table) / sizeof(*table)
 
 /* config_bad - refuse @value on @line. Return: 1. */

@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { JOB_WORKERS = 1, JOB_BYTES = 64 << 20 };
+enum { JOB_WORKERS = 1, JOB_BYTES = 64 << 20, GATEWAY_US = 20000000, GATEWAY_BYTES = 64 << 10 };
 
 /* --- what desks want told ---------------------------------------------------------------------------------------- */
 
@@ -108,7 +108,7 @@ static int make_assets(struct office_desks *d, struct web_desk *ret, struct faul
 static int make_alerts(struct office_desks *d, struct web_desk *ret, struct fault *f)
 {
     const struct alert_lookups lookups = {d, place};
-    int r = alert_desk_new(NULL, &lookups, &d->alerts, f);
+    int r = alert_desk_new(d->config->office.alert_policy, &lookups, &d->alerts, f);
     if (!r)
         *ret = alert_desk_entry(d->alerts);
     return r;
@@ -116,7 +116,14 @@ static int make_alerts(struct office_desks *d, struct web_desk *ret, struct faul
 
 static int make_duty(struct office_desks *d, struct web_desk *ret, struct fault *f)
 {
-    const struct duty_options o = {.public_url = d->config->office.public_url};
+    const struct config_duty *c = &d->config->office.duty;
+    const struct duty_options o = {
+        .policy_path = c->policy,
+        .public_url = d->config->office.public_url,
+        .channels = {.sms_spool = c->sms_spool, .sms_inbox = c->sms_inbox, .sms_url = c->sms_url,
+                     .sms_http = {.header = (const char *)d->keys->sms_header.p, .timeout_us = GATEWAY_US, .max_bytes = GATEWAY_BYTES},
+                     .mail = {.url = c->mail_server, .user = c->mail_user, .password = (const char *)d->keys->mail_password.p,
+                              .from = c->mail_from, .is_tls = c->mail_tls, .timeout_us = GATEWAY_US}}};
     int r = duty_desk_new(&o, &d->duty, f);
     if (!r)
         *ret = duty_desk_entry(d->duty);
@@ -146,9 +153,10 @@ static int make_overview(struct office_desks *d, struct web_desk *ret, struct fa
 static int (*const MAKERS[])(struct office_desks *d, struct web_desk *ret,
                              struct fault *f) = {make_units, make_assets, make_alerts, make_duty, make_search, make_overview};
 
-int office_desks_new(const struct config *c, const char *data_dir, struct office_desks *ret, struct fault *f)
+int office_desks_new(const struct config *c, const char *data_dir, const struct office_keys *keys, struct office_desks *ret,
+                     struct fault *f)
 {
-    *ret = (struct office_desks){.config = c, .data_dir = data_dir};
+    *ret = (struct office_desks){.config = c, .data_dir = data_dir, .keys = keys};
     for (size_t i = 0; i < sizeof(MAKERS) / sizeof(MAKERS[0]); i++) {
         int r = MAKERS[i](ret, &ret->desks[i], f);
         if (r) {

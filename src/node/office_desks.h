@@ -6,6 +6,7 @@
 #pragma once
 
 #include "node/config.h"
+#include "node/office_keys.h"
 #include "web/web.h"
 
 #define OFFICE_DESKS_MAX 24u
@@ -23,6 +24,7 @@ struct office_desks {
     size_t n;
     const struct config *config;
     const char *data_dir;
+    const struct office_keys *keys;
     /* what was made; NULL: not yet */
     struct unit_desk *units;
     struct asset_desk *assets;
@@ -32,6 +34,10 @@ struct office_desks {
     struct overview_desk *overview;
 };
 
-/* office_desks_new - @ret stays where it is while the desks live. Return: 0; 1 or <0 with the fault (a desk's content is wrong). */
-int office_desks_new(const struct config *c, const char *data_dir, struct office_desks *ret, struct fault *f);
+/*
+ * office_desks_new - @ret stays where it is and @keys are not wiped while the desks live. Return: 0; 1 or <0 with the fault (a
+ * desk's content is wrong).
+ */
+int office_desks_new(const struct config *c, const char *data_dir, const struct office_keys *keys, struct office_desks *ret,
+                     struct fault *f);
 void office_desks_free(struct office_desks *d);

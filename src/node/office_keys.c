@@ -25,6 +25,18 @@ static int read_pem(const char *path, struct buf *ret, struct fault *f)
     return 0;
 }
 
+/* read_secret - the first line of a file */
+static int read_secret(const char *path, struct buf *ret, struct fault *f)
+{
+    int r = path ? read_pem(path, ret, f) : 0;
+    if (r || !path)
+        return r;
+    size_t n = strcspn((const char *)ret->p, "\r\n");
+    explicit_bzero(ret->p + n, ret->n - n);
+    ret->n = n;
+    return n ? 0 : FAULT(f, 1, office_cannot_read, path, strerrordesc_np(ENODATA));
+}
+
 static int check(const struct config *c, struct office_keys *k, struct fault *f)
 {
     const char *why;
@@ -41,6 +53,10 @@ int office_keys_read(const struct config *c, struct office_keys *ret, struct fau
     const struct config_office *o = &c->office;
     *ret = (struct office_keys){0};
     int r = o->is_wanted && o->client_ca ? read_pem(o->client_ca, &ret->client_ca, f) : 0;
+    if (!r && o->is_wanted)
+        r = read_secret(o->duty.mail_password_file, &ret->mail_password, f);
+    if (!r && o->is_wanted)
+        r = read_secret(o->duty.sms_header_file, &ret->sms_header, f);
     if (!r && o->is_wanted && o->certificate) {
         r = read_pem(o->certificate, &ret->certificate, f);
         if (!r)
@@ -110,12 +126,25 @@ int office_keys_own(const struct config *c, struct office_keys *k, struct fault 
     return r;
 }
 
+static void wipe(struct buf *b)
+{
+    if (b->p)
+        explicit_bzero(b->p, b->n);
+    buf_fini(b);
+    *b = (struct buf){0};
+}
+
+void office_keys_wipe_tls(struct office_keys *k)
+{
+    wipe(&k->key);
+    wipe(&k->certificate);
+    wipe(&k->client_ca);
+}
+
 void office_keys_wipe(struct office_keys *k)
 {
-    if (k->key.p)
-        explicit_bzero(k->key.p, k->key.n);
-    buf_fini(&k->certificate);
-    buf_fini(&k->key);
-    buf_fini(&k->client_ca);
+    office_keys_wipe_tls(k);
+    wipe(&k->mail_password);
+    wipe(&k->sms_header);
     *k = (struct office_keys){0};
 }

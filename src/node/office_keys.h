@@ -14,6 +14,7 @@
 
 struct office_keys {
     struct buf certificate, key, client_ca; /* PEM, a closing zero behind .n */
+    struct buf mail_password, sms_header;   /* a line each, without its end, a closing zero behind .n; .p NULL: none */
     bool is_own;                            /* its own: nobody else vouches for it */
     struct sha256 fingerprint;
 };
@@ -25,5 +26,7 @@ struct office_keys {
 int office_keys_read(const struct config *c, struct office_keys *ret, struct fault *f);
 /* office_keys_own - as the node's user, inside the data directory: reads or makes its own where none is configured. Return: as above. */
 int office_keys_own(const struct config *c, struct office_keys *k, struct fault *f);
+/* office_keys_wipe_tls - what the server has its own copy of; the other secrets stay. */
+void office_keys_wipe_tls(struct office_keys *k);
 /* office_keys_wipe - the key is overwritten, all is freed. */
 void office_keys_wipe(struct office_keys *k);

@@ -28,6 +28,7 @@ enum { READ_TIMEOUT_S = 30 };
 struct office {
     const struct config *config;
     const char *data_dir;
+    const struct office_keys *keys;
     struct office_desks desks;
     struct web *web;
     struct http_server *server;
@@ -51,8 +52,12 @@ static int confine(struct office *o, struct fault *f)
     static const char *const system[] = {"/etc/ssl", "/usr/share/ca-certificates", "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf",
                                          "/etc/gai.conf", "/etc/host.conf", "/run/systemd/resolve"};
     enum { N_BELOW = sizeof(below) / sizeof(*below), N_SYSTEM = sizeof(system) / sizeof(*system) };
+    const struct config_office *c = &o->config->office;
+    const char *const outside[] = {c->console, c->alert_policy, c->duty.policy}, *const spools[] = {c->duty.sms_spool, c->duty.sms_inbox};
+    enum { N_OUTSIDE = sizeof(outside) / sizeof(*outside), N_SPOOLS = sizeof(spools) / sizeof(*spools) };
     char paths[N_BELOW][PATH_MAX], content[PATH_MAX];
-    const char *write_dirs[N_BELOW], *read_dirs[N_SYSTEM + 3];
+    const char *write_dirs[N_BELOW + N_SPOOLS], *read_dirs[N_SYSTEM + 2 + N_OUTSIDE];
+    size_t n_write = N_BELOW, n_read = N_SYSTEM + 2;
     for (size_t i = 0; i < N_BELOW; i++) {
         int r = snprintf(paths[i], PATH_MAX, "%s/%s", o->data_dir, below[i]) < PATH_MAX ? file_make_dirs(paths[i], 0750) : -ENAMETOOLONG;
         if (r)
@@ -62,12 +67,17 @@ static int confine(struct office *o, struct fault *f)
     memcpy(read_dirs, system, sizeof(system));
     read_dirs[N_SYSTEM] = o->data_dir;
     read_dirs[N_SYSTEM + 1] = content;
-    read_dirs[N_SYSTEM + 2] = o->config->office.console;
+    for (size_t i = 0; i < N_OUTSIDE; i++)
+        if (outside[i])
+            read_dirs[n_read++] = outside[i];
+    for (size_t i = 0; i < N_SPOOLS; i++)
+        if (spools[i])
+            write_dirs[n_write++] = spools[i];
     int r = content_path("roles.yaml", content, sizeof(content), f); /* not ".": a build has a folder of that name too */
     char *end = r ? NULL : strrchr(content, '/');
     if (end)
         *end = '\0';
-    const struct file_rights rights = {write_dirs, read_dirs, N_BELOW, N_SYSTEM + (o->config->office.console ? 3 : 2)};
+    const struct file_rights rights = {write_dirs, read_dirs, n_write, n_read};
     return r ? r : privileges_confine_office(&rights, &o->landlock, f);
 }
 
@@ -115,7 +125,7 @@ static void forget_first(struct office *o)
 static int open_web(struct office *o, struct fault *f)
 {
     const struct config_office *c = &o->config->office;
-    int r = office_desks_new(o->config, o->data_dir, &o->desks, f);
+    int r = office_desks_new(o->config, o->data_dir, o->keys, &o->desks, f);
     if (r)
         return r;
     const struct web_options options = {
@@ -178,7 +188,7 @@ static void loop(struct office *o, int signal_fd)
 
 int office_role_run(const struct config *c, const char *data_dir, struct office_keys *keys, int listen_fd, int ready_fd)
 {
-    struct office o = {.config = c, .data_dir = data_dir};
+    struct office o = {.config = c, .data_dir = data_dir, .keys = keys};
     struct fault f = {0};
     sigset_t signals;
     log_set("office", c->log_level);
@@ -198,7 +208,7 @@ int office_role_run(const struct config *c, const char *data_dir, struct office_
         r = open_server(&o, keys, listen_fd, &f);
     if (!r)
         tell_ready(&o, keys, ready_fd);
-    office_keys_wipe(keys);
+    office_keys_wipe_tls(keys);
     if (!r) {
         loop(&o, signal_fd);
         web_end(o.web);
@@ -208,6 +218,7 @@ int office_role_run(const struct config *c, const char *data_dir, struct office_
     http_server_stop(o.server);
     web_free(o.web);
     office_desks_free(&o.desks);
+    office_keys_wipe(keys);
     log_line(LOG_INFO, "office_ended", NULL);
     return r ? 1 : 0;
 }
