@@ -64,6 +64,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_REFUSED = 2 };
     X(OBJECT, "object", "KIND:ID", object)               \
     X(FROM, "from", "TIME", from)                        \
     X(TO, "to", "TIME", to)                              \
+    X(WHOLE, "whole", NULL, whole)                       \
     X(HELP, "help", NULL, help)
 
 enum cli_option {
@@ -142,6 +143,12 @@ int cli_lease_who(const struct cli_args *a);
 int cli_lease_batch(const struct cli_args *a);
 int cli_lease_status(const struct cli_args *a);
 int cli_lease_purge(const struct cli_args *a);
+int cli_unit_import(const struct cli_args *a);
+int cli_unit_export(const struct cli_args *a);
+int cli_unit_show(const struct cli_args *a);
+int cli_prefix_import(const struct cli_args *a);
+int cli_prefix_publish(const struct cli_args *a);
+int cli_machine_import(const struct cli_args *a);
 int cli_user_add(const struct cli_args *a);
 int cli_user_list(const struct cli_args *a);
 int cli_user_show(const struct cli_args *a);

@@ -48,6 +48,13 @@ const struct cli_command cli_commands[] = {
     {"lease status", "", 0, 0, 0, MSG_sum_lease_status, MSG_help_lease_status, cli_lease_status},
     {"lease purge", "", CLI_BIT(UNTIL) | CLI_BIT(ZONE) | CLI_BIT(PURPOSE), 0, 0, MSG_sum_lease_purge, MSG_help_lease_purge,
      cli_lease_purge},
+    {"unit import", "FILE...", CLI_BIT(WHOLE) | REASON, 1, UINT_MAX, MSG_sum_unit_import, MSG_help_unit_import, cli_unit_import},
+    {"unit show", "NAME", CLI_BIT(AT) | CLI_BIT(ZONE), 1, 1, MSG_sum_unit_show, MSG_help_unit_show, cli_unit_show},
+    {"unit export", "", 0, 0, 0, MSG_sum_unit_export, MSG_help_unit_export, cli_unit_export},
+    {"prefix import", "FILE...", CLI_BIT(WHOLE) | REASON, 1, UINT_MAX, MSG_sum_prefix_import, MSG_help_prefix_import, cli_prefix_import},
+    {"prefix publish", "", REASON, 0, 0, MSG_sum_prefix_publish, MSG_help_prefix_publish, cli_prefix_publish},
+    {"machine import", "FILE...", CLI_BIT(WHOLE) | CLI_BIT(KIND) | CLI_BIT(UNIT) | REASON, 1, UINT_MAX, MSG_sum_machine_import,
+     MSG_help_machine_import, cli_machine_import},
     {"user add", "LOGIN",
      CLI_BIT(NAME) | CLI_BIT(ROLE) | CLI_BIT(UNIT) | CLI_BIT(EMAIL) | CLI_BIT(PHONE) | CLI_BIT(CONNECTOR) | CLI_BIT(ALONE) |
          CLI_BIT(TO) | REASON, 1, 1, MSG_sum_user_add, MSG_help_user_add, cli_user_add},

@@ -9,7 +9,7 @@
 
 enum column { NAME, IP, MAC, SERIAL, AGENT, UNIT, SYSTEM, KIND, OS, EXPOSURE, PRODUCT, PROTECTION, LAST_CONTACT, LAST_SEEN, NOTE,
              N_COLUMNS };
-static const struct table_column columns[N_COLUMNS] = {
+static const struct sheet_column columns[N_COLUMNS] = {
     [NAME] = {"name", "ten may|ten may tinh|ten thiet bi|ten|hostname|host name|host|computer name|computer|device name|may tinh|ten"
                       " may chu|names",
               false},

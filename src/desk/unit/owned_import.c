@@ -10,7 +10,7 @@
 
 enum column { UNIT, PREFIX, KIND, DOMAIN_NAME, ASN, CHANNEL, VALUE, PERSON, PURPOSE, IS_24_7, VALID_FROM, VALID_TO, VERIFIED, MARK,
              NOTE, N_COLUMNS };
-static const struct table_column columns[N_COLUMNS] = {
+static const struct sheet_column columns[N_COLUMNS] = {
     [UNIT] = {"unit", "don vi|ten don vi|ma don vi|co quan|to chuc|unit name|unit code|organization|owner", true},
     [PREFIX] = {"prefix", "dai dia chi|dai ip|dai dia chi ip|cidr|ip|network|subnet|dai mang|dia chi ip", false},
     [KIND] = {"kind", "loai|loai dai|type", false},

@@ -109,7 +109,7 @@ static int sheet_to_csv(const uint8_t *p, size_t n, struct buf *b, struct fault 
 }
 
 struct reading {
-    const struct table_column *columns;
+    const struct sheet_column *columns;
     size_t n_columns;
     struct table_report *report;
     int of_field[CSV_MAX_FIELDS]; /* column, or -1 */
@@ -332,7 +332,7 @@ static int no_header(const struct reading *g, struct fault *f)
     return FAULT(f, TABLE_NO_HEADER, table_no_header, names);
 }
 
-int table_read(const uint8_t *p, size_t n, const struct table_column *columns, size_t n_columns, struct table_report *report,
+int table_read(const uint8_t *p, size_t n, const struct sheet_column *columns, size_t n_columns, struct table_report *report,
                struct table_row **ret, size_t *ret_n, struct fault *f)
 {
     struct buf sheet = {.max = TABLE_TEXT_BYTES};
@@ -362,13 +362,13 @@ int table_read(const uint8_t *p, size_t n, const struct table_column *columns, s
 
 /* --- cells to values --------------------------------------------------------------------------------------------- */
 
-static bool refuse(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, enum table_refusal why)
+static bool refuse(struct table_report *r, const struct table_row *row, const struct sheet_column *c, size_t column, enum table_refusal why)
 {
     table_refuse(r, row->line, c[column].id, why, row->cells[column]);
     return false;
 }
 
-bool table_read_time(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, int64_t otherwise,
+bool table_read_time(struct table_report *r, const struct table_row *row, const struct sheet_column *c, size_t column, int64_t otherwise,
                 int64_t *ret)
 {
     struct text t = row->cells[column];
@@ -376,7 +376,7 @@ bool table_read_time(struct table_report *r, const struct table_row *row, const 
     return !t.n || !clock_parse(t.p, t.n, ZONE_VIETNAM_S, ret) || refuse(r, row, c, column, TABLE_REFUSED_BAD_TIME);
 }
 
-bool table_read_number(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, uint64_t max,
+bool table_read_number(struct table_report *r, const struct table_row *row, const struct sheet_column *c, size_t column, uint64_t max,
                   int64_t otherwise,
                   int64_t *ret)
 {
@@ -390,7 +390,7 @@ bool table_read_number(struct table_report *r, const struct table_row *row, cons
     return true;
 }
 
-bool table_choice(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column,
+bool table_choice(struct table_report *r, const struct table_row *row, const struct sheet_column *c, size_t column,
                   const char *const *choices,
                   size_t n_choices, int otherwise, int *ret)
 {
@@ -407,7 +407,7 @@ bool table_choice(struct table_report *r, const struct table_row *row, const str
     return refuse(r, row, c, column, TABLE_REFUSED_BAD_CHOICE);
 }
 
-bool table_yes(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, bool otherwise, bool *ret)
+bool table_yes(struct table_report *r, const struct table_row *row, const struct sheet_column *c, size_t column, bool otherwise, bool *ret)
 {
     static const char *const answers[] = {"0|no|false|khong|n", "1|yes|true|co|x|y"};
     int at;

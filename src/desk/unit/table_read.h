@@ -43,7 +43,7 @@ enum table_refusal {
 /* table_refusal_name - static */
 const char *table_refusal_name(enum table_refusal r);
 
-struct table_column {
+struct sheet_column {
     const char *id;      /* also accepted as a header */
     const char *headers; /* further headers in folded form (no diacritics, no capitals), '|' between */
     bool is_needed;
@@ -87,19 +87,19 @@ struct table_row {
  * in @report.
  * Return: 0; TABLE_NO_HEADER; -EBADMSG, -EFBIG (the file as a whole), -ENOMEM and other -errno of the lab, with the fault.
  */
-int table_read(const uint8_t *p, size_t n, const struct table_column *columns, size_t n_columns, struct table_report *report,
+int table_read(const uint8_t *p, size_t n, const struct sheet_column *columns, size_t n_columns, struct table_report *report,
                struct table_row **ret, size_t *ret_n, struct fault *f);
 
 /* --- cells to values; each refuses in the report and answers false --- */
 /* table_read_time - empty: @otherwise. Zone +07:00 where none is written. */
-bool table_read_time(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, int64_t otherwise,
+bool table_read_time(struct table_report *r, const struct table_row *row, const struct sheet_column *c, size_t column, int64_t otherwise,
                 int64_t *ret);
-bool table_read_number(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, uint64_t max,
+bool table_read_number(struct table_report *r, const struct table_row *row, const struct sheet_column *c, size_t column, uint64_t max,
                   int64_t otherwise,
                   int64_t *ret);
 /* table_yes - 1, true, yes, x, có / 0, false, no, không; empty: @otherwise. */
-bool table_yes(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column, bool otherwise, bool *ret);
+bool table_yes(struct table_report *r, const struct table_row *row, const struct sheet_column *c, size_t column, bool otherwise, bool *ret);
 /* table_choice - the folded text among the words of each of @choices ("server|may chu|…"): its place; empty: @otherwise. */
-bool table_choice(struct table_report *r, const struct table_row *row, const struct table_column *c, size_t column,
+bool table_choice(struct table_report *r, const struct table_row *row, const struct sheet_column *c, size_t column,
                   const char *const *choices,
                   size_t n_choices, int otherwise, int *ret);

@@ -99,6 +99,15 @@ size_t unit_today(struct db *db, int64_t id, int64_t at_us, int64_t *ret, size_t
 /* unit_alias_add - kind: alias, abbreviation, former, foreign, matched. Return: 1 if it is new. */
 int unit_alias_add(struct db *db, int64_t unit, struct text name, const char *kind, int64_t from_us, int64_t to_us);
 
+/* a version of a unit in the columns of the import; texts of the row */
+struct unit_version {
+    struct text code, kind, name, short_name, parent, successors, aliases, source, note;
+    int64_t from_us, to_us;
+    bool is_body, has_own_node;
+};
+/* unit_each_version - all versions of all units, for who holds the state itself (the command line). */
+void unit_each_version(struct db *db, void (*each)(void *context, const struct unit_version *v), void *context);
+
 /* unit_words_load - content/units/abbreviations.csv. */
 int unit_words_load(struct unit_words **ret, struct fault *f);
 /*

@@ -328,6 +328,26 @@ size_t unit_today(struct db *db, int64_t id, int64_t at_us, int64_t *ret, size_t
     return n_found;
 }
 
+#define LAST_VERSION "v.to_us = coalesce(u.valid_to_us, 9223372036854775807)"
+
+void unit_each_version(struct db *db, void (*each)(void *context, const struct unit_version *v), void *context)
+{
+    struct db_statement *s =
+        db_sql(db, "SELECT coalesce(nullif(u.code, ''), u.uuid), v.kind, v.name, v.short_name, (SELECT coalesce(nullif(p.code, ''), p.uuid)"
+                   " FROM unit p WHERE p.id = v.parent), CASE WHEN " LAST_VERSION " THEN (SELECT group_concat(coalesce(nullif(n.code, ''),"
+                   " n.uuid), '|') FROM unit_link k JOIN unit n ON n.id = k.later WHERE k.earlier = u.id) END, CASE WHEN " LAST_VERSION
+                   " THEN (SELECT group_concat(a.name, '|') FROM unit_alias a WHERE a.unit = u.id AND a.kind = 'alias') END, u.source, u.note,"
+                   " v.from_us, v.to_us, u.is_body, u.has_own_node FROM unit_then v JOIN unit u ON u.id = v.unit WHERE v.to_us > v.from_us"
+                   " ORDER BY v.unit, v.from_us /* system: the command line holds the state itself */");
+    while (db_next(s)) {
+        const struct unit_version v = {.code = db_text(s, 0), .kind = db_text(s, 1), .name = db_text(s, 2), .short_name = db_text(s, 3),
+                                       .parent = db_text(s, 4), .successors = db_text(s, 5), .aliases = db_text(s, 6),
+                                       .source = db_text(s, 7), .note = db_text(s, 8), .from_us = db_int(s, 9), .to_us = db_int(s, 10),
+                                       .is_body = db_int(s, 11), .has_own_node = db_int(s, 12)};
+        each(context, &v);
+    }
+}
+
 /* --- names ------------------------------------------------------------------------------------------------------- */
 
 int unit_alias_add(struct db *db, int64_t unit, struct text name, const char *kind, int64_t from_us, int64_t to_us)

@@ -12,7 +12,7 @@
 enum { PASSES_MAX = 32, LIST_MAX = 32 };
 
 enum column { CODE, NAME, KIND, SHORT_NAME, ALIASES, PARENT, VALID_FROM, VALID_TO, SUCCESSORS, IS_BODY, OWN_NODE, MARK, NOTE, N_COLUMNS };
-static const struct table_column columns[N_COLUMNS] = {
+static const struct sheet_column columns[N_COLUMNS] = {
     [CODE] = {"code", "ma|ma don vi|ma dinh danh|unit code", false},
     [NAME] = {"name", "ten|ten don vi|ten co quan|don vi|co quan to chuc|ten co quan to chuc|unit|unit name", true},
     [KIND] = {"kind", "loai|loai don vi|loai hinh|cap|type", false},

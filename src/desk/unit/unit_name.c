@@ -275,7 +275,7 @@ unsigned unit_name_likeness(struct text a, struct text b)
         for (size_t k = 0; k < y.n; k++)
             if (!used[k] && is_near(x.all[i], y.all[k])) {
                 used[k] = true;
-                shared += w + weight(y.all[k]);
+                shared += (w + weight(y.all[k])) / (text_equal(x.all[i], y.all[k]) ? 1 : 2);
                 break;
             }
     }
