@@ -285,20 +285,17 @@ static int look(struct beacons *s, const struct behaviour_row *x)
     return beat(s, e, x, own);
 }
 
+static int row(void *detector, const struct behaviour_row *x)
+{
+    struct beacons *s = detector;
+    return concerns(x) && tell_is_on(s->base, BEHAVIOUR_SET_BEACON_ENABLED) ? look(s, x) : TELL_NOT_MINE;
+}
+
 static int flows(void *detector, const struct flow_batch *b, const struct behaviour_row *rows, const struct behaviour_own *own)
 {
     struct beacons *s = detector;
-    int r = 0;
     (void)own;
-    for (uint32_t i = 0; i < b->n && r >= 0; i++) {
-        if (!tell_concerns(&s->counters, &rows[i]))
-            continue;
-        bool is_ours = concerns(&rows[i]) && tell_is_on(s->base, BEHAVIOUR_SET_BEACON_ENABLED);
-        s->counters.used += is_ours;
-        s->counters.skipped += !is_ours;
-        r = is_ours ? look(s, &rows[i]) : 0;
-    }
-    return r;
+    return tell_rows(&s->counters, b, rows, row, s);
 }
 
 static void count(const void *detector, struct behaviour_counters *ret)

@@ -123,22 +123,17 @@ static int look(struct destinations *s, const struct behaviour_row *x)
     return say(s, d, x);
 }
 
+static int row(void *detector, const struct behaviour_row *x)
+{
+    struct destinations *s = detector;
+    return tell_is_outgoing(x) && tell_is_on(s->base, BEHAVIOUR_SET_NEW_DESTINATION_ENABLED) ? look(s, x) : TELL_NOT_MINE;
+}
+
 static int flows(void *detector, const struct flow_batch *b, const struct behaviour_row *rows, const struct behaviour_own *own)
 {
     struct destinations *s = detector;
-    int r = 0;
     (void)own;
-    for (uint32_t i = 0; i < b->n && r >= 0; i++) {
-        const struct behaviour_row *x = &rows[i];
-        if (!tell_concerns(&s->counters, x))
-            continue;
-        bool is_out = (x->marks & (ROW_FROM_OWN | ROW_TO_OWN)) == ROW_FROM_OWN && !(x->marks & (ROW_GROUP | ROW_UNASKED)) &&
-                      tell_is_on(s->base, BEHAVIOUR_SET_NEW_DESTINATION_ENABLED);
-        s->counters.used += is_out;
-        s->counters.skipped += !is_out;
-        r = is_out ? look(s, x) : 0;
-    }
-    return r;
+    return tell_rows(&s->counters, b, rows, row, s);
 }
 
 static void count(const void *detector, struct behaviour_counters *ret)

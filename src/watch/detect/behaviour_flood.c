@@ -286,30 +286,23 @@ static int look_in(struct floods *s, const struct behaviour_row *x)
     return judge_in(s, e, x);
 }
 
+static int row(void *detector, const struct behaviour_row *x)
+{
+    struct floods *s = detector;
+    bool is_to_us = x->marks & ROW_REPLY ? (x->marks & (ROW_FROM_OWN | ROW_UNASKED)) == (ROW_FROM_OWN | ROW_UNASKED)
+                                         : (x->marks & ROW_TO_OWN) != 0;
+    bool is_from_us = x->marks & ROW_FROM_OWN && !(x->marks & (ROW_GROUP | ROW_UNASKED));
+    if (x->marks & ROW_GROUP || (!is_to_us && !is_from_us))
+        return TELL_NOT_MINE;
+    int r = is_to_us && tell_is_on(s->base, BEHAVIOUR_SET_DDOS_IN_ENABLED) ? look_in(s, x) : 0;
+    return r >= 0 && is_from_us && tell_is_on(s->base, BEHAVIOUR_SET_DDOS_OUT_ENABLED) ? look_out(s, x) : r;
+}
+
 static int flows(void *detector, const struct flow_batch *b, const struct behaviour_row *rows, const struct behaviour_own *own)
 {
     struct floods *s = detector;
-    bool is_in = tell_is_on(s->base, BEHAVIOUR_SET_DDOS_IN_ENABLED), is_out = tell_is_on(s->base, BEHAVIOUR_SET_DDOS_OUT_ENABLED);
-    int r = 0;
     (void)own;
-    for (uint32_t i = 0; i < b->n && r >= 0; i++) {
-        const struct behaviour_row *x = &rows[i];
-        if (!tell_concerns(&s->counters, x))
-            continue;
-        bool is_to_us = x->marks & ROW_REPLY ? (x->marks & (ROW_FROM_OWN | ROW_UNASKED)) == (ROW_FROM_OWN | ROW_UNASKED)
-                                             : (x->marks & ROW_TO_OWN) != 0;
-        bool is_from_us = x->marks & ROW_FROM_OWN && !(x->marks & (ROW_GROUP | ROW_UNASKED));
-        if (x->marks & ROW_GROUP || (!is_to_us && !is_from_us)) {
-            s->counters.skipped++;
-            continue;
-        }
-        s->counters.used++;
-        if (is_to_us && is_in)
-            r = look_in(s, x);
-        if (r >= 0 && is_from_us && is_out)
-            r = look_out(s, x);
-    }
-    return r;
+    return tell_rows(&s->counters, b, rows, row, s);
 }
 
 static void count(const void *detector, struct behaviour_counters *ret)

@@ -321,28 +321,22 @@ static int look(struct scanner *s, const struct behaviour_row *x, bool is_host)
     return attempt(s, e, x, is_host, target);
 }
 
+static int row(void *detector, const struct behaviour_row *x)
+{
+    struct scanner *s = detector;
+    bool is_trace = x->protocol == UDP && x->to_port >= TRACEROUTE_FIRST && x->to_port <= TRACEROUTE_LAST;
+    if (!(x->marks & (ROW_FROM_OWN | ROW_TO_OWN)) || x->marks & (ROW_GROUP | ROW_NOTE))
+        return TELL_NOT_MINE;
+    int r = tell_is_on(s->base, BEHAVIOUR_SET_HOST_SCAN_ENABLED) ? look(s, x, true) : 0;
+    bool is_port = tell_is_on(s->base, BEHAVIOUR_SET_PORT_SCAN_ENABLED) && x->to_port && !is_trace;
+    return r >= 0 && is_port ? look(s, x, false) : r;
+}
+
 static int flows(void *detector, const struct flow_batch *b, const struct behaviour_row *rows, const struct behaviour_own *own)
 {
     struct scanner *s = detector;
-    bool is_host_on = tell_is_on(s->base, BEHAVIOUR_SET_HOST_SCAN_ENABLED);
-    bool is_port_on = tell_is_on(s->base, BEHAVIOUR_SET_PORT_SCAN_ENABLED);
-    int r = 0;
     (void)own;
-    for (uint32_t i = 0; i < b->n && r >= 0; i++) {
-        const struct behaviour_row *x = &rows[i];
-        if (!tell_concerns(&s->counters, x))
-            continue;
-        if (!(x->marks & (ROW_FROM_OWN | ROW_TO_OWN)) || x->marks & (ROW_GROUP | ROW_NOTE)) {
-            s->counters.skipped++;
-            continue;
-        }
-        s->counters.used++;
-        bool is_trace = x->protocol == UDP && x->to_port >= TRACEROUTE_FIRST && x->to_port <= TRACEROUTE_LAST;
-        r = is_host_on ? look(s, x, true) : 0;
-        if (r >= 0 && is_port_on && x->to_port && !is_trace)
-            r = look(s, x, false);
-    }
-    return r;
+    return tell_rows(&s->counters, b, rows, row, s);
 }
 
 /* tell_table - who went on since he was told, as he stands. */

@@ -148,39 +148,37 @@ static void take_mail(struct spam *s, const struct behaviour_row *x)
         machine(s, x->to_hash, &x->to, x)->is_server = true;
 }
 
+static int row(void *detector, const struct behaviour_row *x)
+{
+    struct spam *s = detector;
+    bool is_mail = x->protocol == TCP && (x->to_port == SMTP || x->to_port == SUBMISSION || x->to_port == SUBMISSIONS) &&
+                   !(x->marks & (ROW_REPLY | ROW_PIECE)) && tell_is_on(s->base, BEHAVIOUR_SET_SPAM_ENABLED);
+    if (!is_mail)
+        return TELL_NOT_MINE;
+    if (x->marks & ROW_TO_OWN)
+        take_mail(s, x);
+    else if (x->marks & ROW_FROM_OWN && x->to_port == SMTP)
+        return send_mail(s, x);
+    return 0;
+}
+
 static int flows(void *detector, const struct flow_batch *b, const struct behaviour_row *rows, const struct behaviour_own *own)
 {
     struct spam *s = detector;
-    int r = 0;
     (void)own;
-    for (uint32_t i = 0; i < b->n && r >= 0; i++) {
-        const struct behaviour_row *x = &rows[i];
-        if (!tell_concerns(&s->counters, x))
-            continue;
-        bool is_mail = x->protocol == TCP && (x->to_port == SMTP || x->to_port == SUBMISSION || x->to_port == SUBMISSIONS) &&
-                       !(x->marks & (ROW_REPLY | ROW_PIECE)) && tell_is_on(s->base, BEHAVIOUR_SET_SPAM_ENABLED);
-        s->counters.used += is_mail;
-        s->counters.skipped += !is_mail;
-        if (is_mail && x->marks & ROW_TO_OWN)
-            take_mail(s, x);
-        else if (is_mail && x->marks & ROW_FROM_OWN && x->to_port == SMTP)
-            r = send_mail(s, x);
-    }
-    return r;
+    return tell_rows(&s->counters, b, rows, row, s);
+}
+
+static int tell_mailer(void *detector, void *entry)
+{
+    struct mailer *e = entry;
+    return e->is_new ? say(detector, e) : 0;
 }
 
 static int flush(void *detector, int64_t at_us)
 {
     struct spam *s = detector;
-    int r = 0;
-    if (!tell_news_due(&s->news, at_us))
-        return 0;
-    for (uint32_t i = 0; i < table_size(&s->machines) && r >= 0; i++) {
-        struct mailer *e = table_at(&s->machines, i);
-        if (e && e->is_new)
-            r = say(s, e);
-    }
-    return r;
+    return tell_news_due(&s->news, at_us) ? tell_entries(&s->machines, tell_mailer, s) : 0;
 }
 
 static void count(const void *detector, struct behaviour_counters *ret)

@@ -38,6 +38,43 @@ static inline bool tell_concerns(struct behaviour_counters *c, const struct beha
     return !(x->marks & (ROW_LATE | ROW_NOTHING));
 }
 
+/*
+ * tell_rows - every row of a batch that concerns detectors, to @look. @look: Return: TELL_NOT_MINE (counted as skipped), 0 (used)
+ * or <0, which ends it. Return: 0 or that. Here, so that @look becomes part of the loop.
+ */
+#define TELL_NOT_MINE 1
+typedef int tell_look(void *detector, const struct behaviour_row *x);
+static inline int tell_rows(struct behaviour_counters *c, const struct flow_batch *b, const struct behaviour_row *rows, tell_look *look,
+                            void *detector)
+{
+    int r = 0;
+    for (uint32_t i = 0; i < b->n && r >= 0; i++) {
+        if (!tell_concerns(c, &rows[i]))
+            continue;
+        r = look(detector, &rows[i]);
+        c->used += r != TELL_NOT_MINE;
+        c->skipped += r == TELL_NOT_MINE;
+    }
+    return r < 0 ? r : 0;
+}
+
+/* tell_entries - every entry of @t to @each, until it answers below 0. */
+static inline int tell_entries(struct table *t, int (*each)(void *detector, void *entry), void *detector)
+{
+    int r = 0;
+    for (uint32_t i = 0; i < table_size(t) && r >= 0; i++) {
+        void *e = table_at(t, i);
+        r = e ? each(detector, e) : 0;
+    }
+    return r < 0 ? r : 0;
+}
+
+/* tell_is_outgoing - asked by one of ours of somebody else's, and not into the void. */
+static inline bool tell_is_outgoing(const struct behaviour_row *x)
+{
+    return (x->marks & (ROW_FROM_OWN | ROW_TO_OWN)) == ROW_FROM_OWN && !(x->marks & (ROW_GROUP | ROW_UNASKED));
+}
+
 static inline bool tell_is_on(const struct behaviour_base *base, enum behaviour_setting enabled)
 {
     return base->settings->v[enabled] > 0;

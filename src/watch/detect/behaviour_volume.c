@@ -167,36 +167,30 @@ static int look(struct volumes *s, const struct behaviour_row *x)
     return judge(s, e, m);
 }
 
+static int row(void *detector, const struct behaviour_row *x)
+{
+    struct volumes *s = detector;
+    return tell_is_outgoing(x) && tell_is_on(s->base, BEHAVIOUR_SET_EXFILTRATION_ENABLED) ? look(s, x) : TELL_NOT_MINE;
+}
+
 static int flows(void *detector, const struct flow_batch *b, const struct behaviour_row *rows, const struct behaviour_own *own)
 {
     struct volumes *s = detector;
-    int r = 0;
     (void)own;
-    for (uint32_t i = 0; i < b->n && r >= 0; i++) {
-        const struct behaviour_row *x = &rows[i];
-        if (!tell_concerns(&s->counters, x))
-            continue;
-        bool is_out = (x->marks & (ROW_FROM_OWN | ROW_TO_OWN)) == ROW_FROM_OWN && !(x->marks & (ROW_GROUP | ROW_UNASKED)) &&
-                      tell_is_on(s->base, BEHAVIOUR_SET_EXFILTRATION_ENABLED);
-        s->counters.used += is_out;
-        s->counters.skipped += !is_out;
-        r = is_out ? look(s, x) : 0;
-    }
-    return r;
+    return tell_rows(&s->counters, b, rows, row, s);
+}
+
+static int tell_pair(void *detector, void *entry)
+{
+    struct volumes *s = detector;
+    struct pair_volume *e = entry;
+    return e->is_new ? say(s, e, table_find(&s->machines, e->own_hash)) : 0;
 }
 
 static int flush(void *detector, int64_t at_us)
 {
     struct volumes *s = detector;
-    int r = 0;
-    if (!tell_news_due(&s->news, at_us))
-        return 0;
-    for (uint32_t i = 0; i < table_size(&s->pairs) && r >= 0; i++) {
-        struct pair_volume *e = table_at(&s->pairs, i);
-        if (e && e->is_new)
-            r = say(s, e, table_find(&s->machines, e->own_hash));
-    }
-    return r;
+    return tell_news_due(&s->news, at_us) ? tell_entries(&s->pairs, tell_pair, s) : 0;
 }
 
 static void count(const void *detector, struct behaviour_counters *ret)
