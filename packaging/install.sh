@@ -36,9 +36,9 @@ if [ -f "$root/build/console/index.html" ]; then
         put 644 "$root/build/console/$f" "$prefix/share/vonggac/console/$f"
     done
 fi
-if [ -d "$root/console/dist" ]; then # built by npm; the API works without
-    (cd "$root/console/dist" && find . -type f) | while read -r f; do
-        put 644 "$root/console/dist/$f" "$prefix/share/vonggac/console/$f"
+if [ -d "$root/build/console" ]; then # tools/console.sh made it; the API works without
+    (cd "$root/build/console" && find . -type f) | while read -r f; do
+        put 644 "$root/build/console/$f" "$prefix/share/vonggac/console/$f"
     done
 fi
 put 644 "$root/packaging/vonggac.yaml" "$prefix/share/doc/vonggac/examples/vonggac.yaml"

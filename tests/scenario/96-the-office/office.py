@@ -7,6 +7,7 @@ import re
 import ssl
 import sys
 import time
+from urllib.parse import quote
 
 STATE = "client.json"
 COOKIE = "__Host-vonggac"
@@ -283,7 +284,6 @@ def request_of(schemas, r, path, operation, parameters, own_token):
         value = schemas.draw(p.get("schema", {}), r)
         text = value if isinstance(value, str) else json.dumps(value)
         text = text[:500]
-        from urllib.parse import quote
         if p["in"] == "path":
             if operation["operationId"] == "token_end" and text == own_token:
                 text = "999999"
@@ -311,8 +311,10 @@ def draw(o, seconds, seed):
     ids = [op["operationId"] for _, _, op, _ in operations(document)]
     expect("every operation has its own name", len(ids), len(set(ids)))
     scopes = o.ask("GET", "/api/v1/session")[2]["permissions"]
-    status, _, token = o.ask("POST", "/api/v1/tokens", {"name": "draw", "scopes": scopes, "expires_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 9000))})
+    end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 9000))
+    status, _, token = o.ask("POST", "/api/v1/tokens", {"name": "draw", "scopes": scopes, "expires_at": end})
     expect("a token", status, 201)
+    o.keep(token=token["token"])
     wanted, count, by_status, faults = [x for x in operations(document) if x[2]["operationId"] not in NOT_DRAWN], 0, {}, []
     until = time.monotonic() + float(seconds)
     while time.monotonic() < until and len(faults) < 20:
@@ -342,7 +344,7 @@ def draw(o, seconds, seed):
 
 
 def metrics(o):
-    text = o.ask("GET", "/api/v1/metrics")[2].decode()
+    text = o.ask("GET", "/api/v1/metrics", headers={"Authorization": f"Bearer {o.kept['token']}"}, with_cookie=False)[2].decode()
     for name in ("requests_total", "answers_total", "denied_total", "streams"):
         assert f"vonggac_office_{name}" in text, name
     assert re.search(r'answers_total\{class="5xx"\} 0\b', text), text
