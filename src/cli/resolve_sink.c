@@ -13,8 +13,8 @@ int resolve_sink_init(struct resolve_sink *s, const char *data_dir, const struct
                       struct fault *f)
 {
     *s = (struct resolve_sink){.inner = *inner, .may_see_subscribers = may_see_subscribers, .arena.max_bytes = (size_t)64 << 20,
-                               .holders.max = ROW_BYTES, .reasons.max = ROW_BYTES, .own = SIZE_MAX, .remote = SIZE_MAX, .first_seen = SIZE_MAX,
-                               .last_seen = SIZE_MAX};
+                               .holders.max = ROW_BYTES, .reasons.max = ROW_BYTES, .own = SIZE_MAX, .remote = SIZE_MAX,
+                               .first_seen = SIZE_MAX, .last_seen = SIZE_MAX};
     struct lease_fresh fresh;
     int rc = formulas_load(data_dir, &s->formulas, f);
     if (!rc)

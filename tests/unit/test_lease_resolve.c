@@ -456,6 +456,58 @@ static struct row random_row(void)
     return r;
 }
 
+/* put_answer - the candidates of a question as one text, to be compared. */
+static void put_answer(char *out, size_t n_out, const struct lease_answer *a)
+{
+    size_t n = (size_t)snprintf(out, n_out, "%d %x", a->verdict, a->why);
+    for (uint32_t i = 0; i < a->n && n < n_out; i++) {
+        const struct lease_candidate *c = &a->candidates[i];
+        n += (size_t)snprintf(out + n, n_out - n, ";%x %d %x %lld %lld", ip_v4(&c->inside), c->confidence, c->why, (long long)c->from_us,
+                              (long long)c->to_us);
+    }
+}
+
+static void doubled_and_reordered_rows_answer_the_same(void **state)
+{
+    (void)state;
+    const char *seed = getenv("VONGGAC_SEED"), *rounds = getenv("VONGGAC_ROUNDS");
+    uint64_t first = seed ? strtoull(seed, NULL, 10) : 1;
+    for (uint64_t round = 0; round < (rounds ? strtoull(rounds, NULL, 10) : 20); round++) {
+        static struct row rows[N_ROWS], other[2 * N_ROWS];
+        char answers[30][4096], again[4096];
+        struct lease_question q[30];
+        struct world w;
+        random_state = (first + round) * UINT64_C(0x9e3779b97f4a7c15) | 1;
+        unsigned n = 1 + below(N_ROWS);
+        for (unsigned i = 0; i < n; i++)
+            rows[i] = other[i] = other[n + i] = random_row();
+        for (unsigned i = 2 * n - 1; i > 0; i--) {
+            unsigned k = below(i + 1);
+            struct row swap = other[i];
+            other[i] = other[k];
+            other[k] = swap;
+        }
+        open_world(&w, rows, n);
+        for (int k = 0; k < 30; k++) {
+            q[k] = (struct lease_question){.address = ip_from_v4(PUBLIC), .port = below(4) ? (int32_t)below(1536) : -1,
+                                           .at_us = SECONDS(below(400)), .skew_us = (int64_t)below(3) * 20 * US_PER_SECOND};
+            struct lease_answer a;
+            assert_int_equal(lease_resolve(w.resolver, &q[k], &w.arena, &a), 0);
+            put_answer(answers[k], sizeof(answers[k]), &a);
+        }
+        close_world(&w);
+        open_world(&w, other, 2 * n);
+        for (int k = 0; k < 30; k++) {
+            struct lease_answer a;
+            assert_int_equal(lease_resolve(w.resolver, &q[k], &w.arena, &a), 0);
+            put_answer(again, sizeof(again), &a);
+            if (strcmp(answers[k], again) != 0)
+                fail_msg("seed %llu, question %d:\n%s\n%s", (unsigned long long)(first + round), k, answers[k], again);
+        }
+        close_world(&w);
+    }
+}
+
 static void candidates_equal_a_linear_scan(void **state)
 {
     (void)state;
@@ -519,6 +571,7 @@ int main(void)
         cmocka_unit_test(the_clock_of_one_gateway_widens_nothing_for_another),
         cmocka_unit_test(a_machine_leads_to_who_logged_in_at_its_port_of_the_switch),
         cmocka_unit_test(a_renewed_lease_is_one_holder_all_along),
+        cmocka_unit_test(doubled_and_reordered_rows_answer_the_same),
         cmocka_unit_test(candidates_equal_a_linear_scan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum attribute { A_STATUS, A_USER, A_CALLER, A_ADDRESS, A_PREFIX, A_NAS, A_NAS_ID, A_TIME, A_STAMP, A_SECONDS, A_SESSION, A_PORT_ID, A_PORT, N_ATTRIBUTES };
+enum attribute {
+    A_STATUS, A_USER, A_CALLER, A_ADDRESS, A_PREFIX, A_NAS, A_NAS_ID, A_TIME, A_STAMP, A_SECONDS, A_SESSION, A_PORT_ID, A_PORT, N_ATTRIBUTES
+};
 
 static const struct {
     const char *name;
