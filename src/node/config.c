@@ -373,7 +373,7 @@ static int read_peers(struct config_loader *l, const struct config_node *v, void
         n++;
     const char **all = v->kind == SEQUENCE && n <= CONFIG_MAX_PEERS ? arena_alloc(&l->config->arena, (n + 1) * sizeof(*all)) : NULL;
     if (!all)
-        return config_bad(l, v->line, v->text ? v->text : "[...]", "at most 1024 names of certificates: [web1.example.vn, \"sha256:4F9C...\"]");
+        return config_bad(l, v->line, v->text ? v->text : "[...]", "at most 1024 names of certificates: [web1.example.vn, ...]");
     x->peers = all;
     for (const struct config_node *c = v->first; c; c = c->next, x->n_peers++)
         if (config_text(l, c, &all[x->n_peers]))
