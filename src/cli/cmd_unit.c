@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "cli/office.h"
+#include "cli/owner.h"
 #include "cli/table.h"
 #include "desk/asset/asset.h"
 #include "desk/unit/unit.h"
@@ -192,7 +193,7 @@ int cli_prefix_publish(const struct cli_args *a)
         return EXIT_FAILED;
     struct office *o = &d.office;
     office_begin(o);
-    int r = unit_publish_space(o->db, a->data_dir, &version, &n, &f);
+    int r = unit_publish_space(o->db, cli_become_owner(a->data_dir), &version, &n, &f);
     if (!r)
         office_tell(o, "space.publish", "", 0, a->value[CLI_PURPOSE], NULL);
     int e = db_end(o->db, !r, &f);

@@ -255,6 +255,7 @@ struct text desk_units(const struct web_request *q, enum permission permission, 
     size_t n = 0, n_objects = 0;
     bool is_all = false;
     *ret_wide = access_units(q->view, q->who, permission, q->now_us, q->arena, &ids, &n, &is_all) || is_all || n > NARROW_UNITS ||
+               (n && !ids[0]) || /* nobody's objects have no unit that an index could be asked for */
                 access_objects(q->view, q->who, permission, "machine", q->now_us, q->arena, &objects, &n_objects) || n_objects;
     return *ret_wide ? TEXT("[]") : desk_ids(q, ids, n);
 }

@@ -336,7 +336,8 @@ void unit_each_version(struct db *db, void (*each)(void *context, const struct u
         db_sql(db, "SELECT coalesce(nullif(u.code, ''), u.uuid), v.kind, v.name, v.short_name, (SELECT coalesce(nullif(p.code, ''), p.uuid)"
                    " FROM unit p WHERE p.id = v.parent), CASE WHEN " LAST_VERSION " THEN (SELECT group_concat(coalesce(nullif(n.code, ''),"
                    " n.uuid), '|') FROM unit_link k JOIN unit n ON n.id = k.later WHERE k.earlier = u.id) END, CASE WHEN " LAST_VERSION
-                   " THEN (SELECT group_concat(a.name, '|') FROM unit_alias a WHERE a.unit = u.id AND a.kind = 'alias') END, u.source, u.note,"
+                   " THEN (SELECT group_concat(a.name, '|') FROM unit_alias a WHERE a.unit = u.id AND a.kind = 'alias') END, u.source,"
+                   " u.note,"
                    " v.from_us, v.to_us, u.is_body, u.has_own_node FROM unit_then v JOIN unit u ON u.id = v.unit WHERE v.to_us > v.from_us"
                    " ORDER BY v.unit, v.from_us /* system: the command line holds the state itself */");
     while (db_next(s)) {
