@@ -68,6 +68,7 @@ struct http_server {
     struct http_connection *connections, *buckets[HTTP_BUCKETS];
     struct http_stream *streams;
     unsigned n_connections, n_streams, n_exchanges;
+    size_t n_body_bytes; /* of all exchanges */
     uint64_t key; /* of the hash of addresses */
     /* work and what came of it, under lock */
     pthread_mutex_t lock;
@@ -84,7 +85,7 @@ struct http_server {
 enum http_count {
     COUNT_ACCEPTED, COUNT_REQUESTS, COUNT_ANSWERED, COUNT_BYTES_IN, COUNT_BYTES_OUT, COUNT_REFUSED_SIZE, COUNT_REFUSED_REQUEST,
     COUNT_REFUSED_CONNECTIONS, COUNT_REFUSED_OF_ONE, COUNT_REFUSED_SLOW, COUNT_REFUSED_STREAMS, COUNT_CONNECTIONS, COUNT_STREAMS,
-    COUNT_STREAMS_BEHIND,
+    COUNT_STREAMS_BEHIND, COUNT_REFUSED_BODIES,
 };
 static inline void http_count(struct http_server *s, enum http_count c, uint64_t n)
 {

@@ -17,6 +17,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#define BODIES_MAX_BYTES ((size_t)256 << 20)
 #define HTTP_PRIORITIES "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:%SERVER_PRECEDENCE"
 
 enum { HEADERS_MAX_BYTES = 16 << 10, MEMORY_BYTES = 40 << 10, DRAIN_BYTES = 1 << 20, TICK_MS = 500, LINGER_S = 8,
@@ -86,6 +87,7 @@ static void end_exchange(void *context, struct MHD_Connection *c, void **con_cls
         http_stream_gone(x->stream);
     http_connection_allow(x->of, x->server->o.read_timeout_s);
     x->server->n_exchanges--;
+    x->server->n_body_bytes -= x->body.n;
     buf_fini(&x->body);
     buf_fini(&x->reply.body);
     free(x->target);
@@ -165,11 +167,16 @@ static enum MHD_Result take_body(struct http_exchange *x, const char *bytes, siz
     http_count(x->server, COUNT_BYTES_IN, k);
     if (!x->refused && k > x->body_max - x->body.n)
         refuse(x, 413);
+    if (!x->refused && k > x->server->o.bodies_max_bytes - x->server->n_body_bytes) { /* all that is under way has one bound */
+        x->refused = 503;
+        http_count(x->server, COUNT_REFUSED_BODIES, 1);
+    }
     if (x->refused) {
         x->drained += k;
         return x->drained > DRAIN_BYTES ? MHD_NO : MHD_YES;
     }
     buf_add(&x->body, bytes, k);
+    x->server->n_body_bytes += x->body.is_bad ? 0 : k;
     return x->body.is_bad ? MHD_NO : MHD_YES;
 }
 
@@ -424,6 +431,7 @@ int http_server_start(const struct http_options *o, const struct http_handlers *
         return FAULT(f, -ENOMEM, no_memory, "HTTPS");
     s->o = *o;
     s->h = *h;
+    s->o.bodies_max_bytes = o->bodies_max_bytes ? o->bodies_max_bytes : BODIES_MAX_BYTES;
     s->epoll = s->event = -1;
     s->last = &s->first;
     pthread_mutex_init(&s->lock, NULL);
@@ -464,5 +472,5 @@ void http_server_counters(struct http_server *s, struct http_counters *ret)
         .bytes_out = v[COUNT_BYTES_OUT], .refused_size = v[COUNT_REFUSED_SIZE], .refused_request = v[COUNT_REFUSED_REQUEST],
         .refused_connections = v[COUNT_REFUSED_CONNECTIONS], .refused_connections_of_one = v[COUNT_REFUSED_OF_ONE],
         .refused_slow = v[COUNT_REFUSED_SLOW], .refused_streams = v[COUNT_REFUSED_STREAMS], .connections = v[COUNT_CONNECTIONS],
-        .streams = v[COUNT_STREAMS], .streams_behind = v[COUNT_STREAMS_BEHIND]};
+        .streams = v[COUNT_STREAMS], .streams_behind = v[COUNT_STREAMS_BEHIND], .refused_bodies = v[COUNT_REFUSED_BODIES]};
 }

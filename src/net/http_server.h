@@ -68,12 +68,13 @@ struct http_handlers {
 struct http_options {
     int listen_fd;                 /* taken over */
     const char *certificate_pem, *key_pem, *client_ca_pem; /* client_ca NULL: none asked for; certificate NULL: plain HTTP, tests only */
+    size_t bodies_max_bytes;       /* of all requests that are being read or answered; 0: 256 MiB */
     unsigned n_workers, connections_max, connections_of_one_max, streams_max, read_timeout_s;
 };
 
 struct http_counters {
     uint64_t accepted, requests, answered, bytes_in, bytes_out;
-    uint64_t refused_size, refused_request, refused_connections, refused_connections_of_one, refused_slow, refused_streams;
+    uint64_t refused_size, refused_request, refused_connections, refused_connections_of_one, refused_slow, refused_streams, refused_bodies;
     uint64_t connections, streams, streams_behind; /* open now, open now, closed for being behind */
 };
 

@@ -383,6 +383,8 @@ int64_t web_begin(void *context, const struct http_request *q)
     int r = web_route_find(w, q->method, q->path, &entry, parameters, &allowed);
     if (r)
         return 0; /* answered like any other, without a body; with one: 413 */
+    if (entry.route->bytes_max > WEB_BODY_MAX && !http_header(q, "Cookie") && !http_header(q, "Authorization") && !q->has_certificate)
+        return -401; /* nobody's megabytes are not even read */
     bool takes_body = entry.route->method != WEB_GET && entry.route->method != WEB_DELETE;
     return !takes_body ? 0 : entry.route->bytes_max ? (int64_t)entry.route->bytes_max : (int64_t)WEB_BODY_MAX;
 }
@@ -391,12 +393,12 @@ void web_refuse(void *context, const struct http_request *q, int status, struct 
 {
     struct web *w = context;
     struct web_call *c = calloc(1, sizeof(*c));
-    static const char *const types[] = {"bad_request", "too_large", "too_many_streams"};
+    static const char *const types[] = {"bad_request", "too_large", "too_many_streams", "no_session"};
     if (!c)
         return;
     begin_call(c, w, q);
     c->q.path = q->path ? q->path : "";
-    web_problem(&c->q, &c->r, status, types[status == 413 || status == 431 ? 1 : status == 503 ? 2 : 0]);
+    web_problem(&c->q, &c->r, status, types[status == 413 || status == 431 ? 1 : status == 503 ? 2 : status == 401 ? 3 : 0]);
     web_reply_out(c, out);
     json_decref(c->r.json);
     arena_fini(&c->arena);

@@ -64,6 +64,7 @@ static void put_server(struct buf *b, struct http_server *s)
     put(b, "refused_total", "{reason=\"connections_of_one\"}", NULL, n.refused_connections_of_one);
     put(b, "refused_total", "{reason=\"slow\"}", NULL, n.refused_slow);
     put(b, "refused_total", "{reason=\"streams\"}", NULL, n.refused_streams);
+    put(b, "refused_total", "{reason=\"bodies\"}", NULL, n.refused_bodies);
     put(b, "streams", "", "gauge", n.streams);
     put(b, "streams_behind_total", "", "counter", n.streams_behind);
 }

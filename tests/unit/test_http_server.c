@@ -198,6 +198,30 @@ static void what_is_too_large_is_refused_and_the_connection_stays_in_step(void *
     assert_int_equal(stop().refused_size, 3);
 }
 
+static void bodies_under_way_have_one_bound(void **state)
+{
+    static char body[150001];
+    static const char head[] = "POST /big HTTP/1.1\r\nHost: x\r\nContent-Length: 150000\r\n\r\n";
+    (void)state;
+    start_with((struct http_options){.connections_max = 20, .connections_of_one_max = 20, .streams_max = 1, .read_timeout_s = 10,
+                                     .bodies_max_bytes = 200000});
+    memset(body, 1, 150000);
+    struct client *first = client_open(now.port, NULL, NULL, NULL), *second = client_open(now.port, NULL, NULL, NULL);
+    assert_true(client_says(first, head) && client_say(first, body, 149999));
+    usleep(200000);
+    assert_true(client_says(second, head) && client_says(second, body));
+    assert_non_null(client_hears(second, 0, "refused 503"));
+    assert_true(client_says(first, "\001"));
+    assert_non_null(client_hears(first, 0, "POST /big? 150000"));
+    client_close(second);
+    second = client_open(now.port, NULL, NULL, NULL); /* what was answered is given back */
+    assert_true(client_says(second, head) && client_says(second, body));
+    assert_non_null(client_hears(second, 0, "POST /big? 150000"));
+    client_close(first);
+    client_close(second);
+    assert_int_equal(stop().refused_bodies, 1);
+}
+
 static void headers_have_an_end(void **state)
 {
     static char request[60000];
@@ -394,6 +418,7 @@ int main(void)
         cmocka_unit_test(a_request_is_read_whole_and_answered_by_a_worker),
         cmocka_unit_test(a_target_that_is_no_path_is_refused),
         cmocka_unit_test(what_is_too_large_is_refused_and_the_connection_stays_in_step),
+        cmocka_unit_test(bodies_under_way_have_one_bound),
         cmocka_unit_test(headers_have_an_end),
         cmocka_unit_test(requests_in_one_write_are_answered_in_order),
         cmocka_unit_test(slow_and_silent_clients_are_sent_away),

@@ -210,7 +210,7 @@ static int get_rows(const struct web_request *q, struct web_reply *r)
     uint64_t from, limit;
     int64_t id, next;
     json_t *rows;
-    if (!web_parameter_id(q, r, 0, &id) || !number(q, r, "from", INT64_MAX, 0, &from) ||
+    if (!web_parameter_id(q, r, 0, &id) || !number(q, r, "from", INT64_MAX / 2, 0, &from) ||
         !number(q, r, "limit", WEB_PAGE_MAX, 100, &limit))
         return 0;
     if (format && (!strcmp(format, "csv") || !strcmp(format, "jsonl")))
