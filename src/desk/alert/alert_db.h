@@ -53,7 +53,7 @@ void alert_db_list(struct db *db, struct arena *arena, const struct alert_page *
 
 /* what is not resolved and not suppressed, as the subject of @db sees it */
 struct alert_counts {
-    int64_t n, n_new, n_critical, n_overdue, oldest_us;
+    int64_t n, n_new, n_critical, n_overdue, oldest_us, oldest_due_us, n_addresses, n_units;
 };
 void alert_db_count(struct db *db, int64_t now_us, struct alert_counts *ret);
 

@@ -51,7 +51,7 @@ static void of_alerts(const struct web_request *q, json_t *needs, json_t *number
 {
     struct access_scope scope;
     struct alert_counts n;
-    int64_t addresses, units, wakes, oldest;
+    int64_t wakes, oldest;
     if (!enter(q, &scope, PERMISSION_ALERT_READ, "alert"))
         return;
     alert_db_count(q->db, q->now_us, &n);
@@ -60,20 +60,12 @@ static void of_alerts(const struct web_request *q, json_t *needs, json_t *number
             " WHERE w.state IN (0, 2) AND a.state = 0 AND ?1 > 0 AND sees(a.unit, a.tlp, a.audience, a.id)",
             &wakes, &oldest))
         need(needs, "wake", wakes, oldest, "/duty");
-    if (two(q,
-            "SELECT count(*), coalesce(min(a.due_us), 0) FROM alert a WHERE a.state < 3 AND a.muted_by IS NULL"
-            " AND a.due_us < ?1 AND sees(a.unit, a.tlp, a.audience, a.id)",
-            &wakes, &oldest))
-        need(needs, "overdue", n.n_overdue, oldest, "/alerts?overdue=1&sort=due");
+    need(needs, "overdue", n.n_overdue, n.oldest_due_us, "/alerts?overdue=1&sort=due");
     need(needs, "critical", n.n_critical, n.oldest_us, "/alerts?severity=critical");
     need(needs, "alert", n.n_new, n.oldest_us, "/alerts?state=new");
-    two(q,
-        "SELECT count(DISTINCT CASE WHEN a.entity_kind = 0 THEN a.entity END), count(DISTINCT nullif(a.unit, 0)) FROM alert a"
-        " WHERE a.state < 3 AND a.muted_by IS NULL AND ?1 > 0 AND sees(a.unit, a.tlp, a.audience, a.id)",
-        &addresses, &units);
     number(numbers, "alerts_open", n.n, "alert", -1, "/alerts");
-    number(numbers, "addresses_affected", addresses, "ip", -1, "/alerts");
-    number(numbers, "units_affected", units, "unit", -1, "/alerts");
+    number(numbers, "addresses_affected", n.n_addresses, "ip", -1, "/alerts");
+    number(numbers, "units_affected", n.n_units, "unit", -1, "/alerts");
 }
 
 static void of_units(const struct web_request *q, json_t *needs, json_t *numbers)
