@@ -3,7 +3,7 @@
  * build.mjs [OUT] [--watch] - the console as static files in OUT (default: ../build/console).
  *
  * In:     src/, content/i18n/console.{vi,en}.yaml, the tables of field names in src/format of the program.
- * Out:    index.html, assets/NAME-HASH.{js,css,svg} and a .gz beside each; nothing of an earlier build stays.
+ * Out:    index.html, licences.txt, assets/NAME-HASH.{js,css,svg} and a .gz beside each; nothing of an earlier build stays.
  * Limits: fails when the first view is over 200 kB compressed, a message is missing or something would be loaded from elsewhere.
  */
 import { execFileSync } from 'node:child_process';
@@ -140,6 +140,11 @@ async function build() {
     .replace('@ICON@', `/${iconName}`);
   if (/https?:\/\/|<style|<script>|\son[a-z]+=|\sstyle=/.test(html)) throw new Error('index.html: something inline or from elsewhere');
   writeFileSync(join(fresh, 'index.html'), html);
+
+  /* MIT: their notice goes where they go */
+  const { dependencies } = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8'));
+  const licences = Object.keys(dependencies).map((d) => `${d}\n\n${readFileSync(join(here, 'node_modules', d, 'LICENSE'), 'utf8').trim()}\n`);
+  writeFileSync(join(fresh, 'licences.txt'), licences.join('\n----\n\n'));
 
   let bytes = gzipped(join(fresh, 'index.html'));
   const first = new Set(firstView(outputs, entry).map(asset));

@@ -195,10 +195,10 @@ export const stories = {
 export const overview = () => ({
   at: new Date(NOW).toISOString(),
   needs_person: [
-    { kind: 'new_alert', count: 11, oldest_at: at(190), href: '/alerts?state=new' },
-    { kind: 'overdue_alert', count: 2, oldest_at: at(35), href: '/alerts?overdue=1' },
+    { kind: 'alert', count: 11, oldest_at: at(190), href: '/alerts?state=new' },
+    { kind: 'overdue', count: 2, oldest_at: at(35), href: '/alerts?overdue=1' },
     { kind: 'unit_name', count: 4, oldest_at: at(2900), href: '/units/names' },
-    { kind: 'grant_ends_soon', count: 1, oldest_at: null, href: '/users/grants' },
+    { kind: 'grant', count: 1, oldest_at: null, href: '/users/grants' },
   ],
   not_observed: [
     { kind: 'silent_source', what: 'Bộ định tuyến biên Sở Y tế (192.0.2.3), không có gói nào', since: at(47), href: '/sources' },
@@ -206,10 +206,10 @@ export const overview = () => ({
     { kind: 'gap', what: 'Nhật ký máy chủ thư, 02:10–03:25 ngày 14/02/2026', since: at(1800), href: null },
   ],
   numbers: [
-    { id: 'open_alerts', count: 39, unit: 'alert', of: 46, href: '/alerts' },
-    { id: 'addresses_with_alerts', count: 18, unit: 'ip', of: 4096, href: '/lists/botnet' },
-    { id: 'managed_machines', count: 1628, unit: 'machine', of: 1840, href: '/machines' },
-    { id: 'units_with_alerts', count: 5, unit: 'unit', of: 131, href: '/units' },
+    { id: 'alerts_open', count: 39, unit: 'alert', of: 46, href: '/alerts' },
+    { id: 'addresses_affected', count: 18, unit: 'ip', of: 4096, href: '/lists/botnet' },
+    { id: 'machines_managed', count: 1628, unit: 'machine', of: 1840, href: '/machines' },
+    { id: 'units_affected', count: 5, unit: 'unit', of: 131, href: '/units' },
     { id: 'contacts', count: 1052479, unit: 'luot', of: null, href: '/search' },
   ],
   duty: [
@@ -225,7 +225,7 @@ export const machines = Array.from({ length: 24 }, (_, i) => ({
   protection: i % 4 ? { state: i % 7 ? 'protected' : 'outdated', product: 'Antivirus mẫu', last_contact_at: at(i * 300) } : null, list_hits: i % 6 ? 0 : 3, open_vulnerabilities: i % 4, is_managed: i % 4 !== 0,
   first_seen_at: at(90_000), last_seen_at: at(4 + i), last_seen_by: 'flow', last_by: '', tlp: 'amber', note: '', ended_at: null, ended_why: '', became: null, names: [i % 3 ? `PC-${String(i).padStart(3, '0')}` : `MAYCHU-${i}`],
   addresses: [{ ip: `203.0.113.${10 + i}`, first_at: at(90_000), last_at: at(4 + i), seen_by: 'flow' }, ...(i === 0 ? [{ ip: '2001:db8::17', first_at: at(9000), last_at: at(400), seen_by: 'lease' }] : [])],
-  links: i === 0 ? [{ id: 1, machine: 303, name: 'MAYCHU-3', kind: 'maybe', state: 'open', at: at(900) }] : [],
+  links: i === 0 ? [{ id: 1, machine: 303, name: 'MAYCHU-3', kind: 'same_name', state: 'open', at: at(900) }] : [],
 }));
 
 export const sources = [
@@ -291,3 +291,7 @@ export const rows = Array.from({ length: 60 }, (_, i) => ({
   'network.state': 'S_RA',
   'tls.client.server_name': i % 4 ? null : 'cdn.example.net',
 }));
+
+export const shifts = [{ id: 1, version: 1, place: 'shift', person: { id: 7, name: 'Nguyễn Thị Trực' }, from: at(240), to: at(-240), note: '', has_sms: true, has_mail: true }, { id: 2, version: 1, place: 'technical', person: { id: 9, name: 'Lê Hai Bước' }, from: at(600), to: at(-600), note: '', has_sms: false, has_mail: false }];
+const message = (step, place, name, channel, state, ago) => ({ step, place, person: name ? { id: 7, name } : null, channel, state, at: at(ago), sent_at: state === 'sent' ? at(ago) : null, proof: state === 'sent' ? '250 2.0.0 OK' : '' });
+export const wakes = [{ id: 1, alert: 101, title: titles[0][1], severity: 'critical', state: 'running', begun_at: at(30), ended_at: null, ended_by: null, due_at: at(-5), messages: [message(1, 'shift', 'Nguyễn Thị Trực', 'sms', 'sent', 30), message(2, 'leader', null, 'sms', 'empty', 20)] }];

@@ -6,7 +6,7 @@ import { assert, open, settled, visit } from './tools.mjs';
 const PAGES = {
   overview: '#/overview', alerts: '#/alerts', alert: '#/alerts/101', search: `#/search?q=${encodeURIComponent('source.ip : 203.0.113.17')}`, hunts: '#/search/hunts', hunt_new: '#/search/hunts/new', lists: '#/lists',
   list: '#/lists/botnet', list_diff: '#/lists/botnet?tab=diff', list_import: '#/lists/import', units: '#/units', unit: '#/units/2', names: '#/units/names', prefixes: '#/units/prefixes', import: '#/units/import',
-  machines: '#/machines', machine: '#/machines/300', sources: '#/sources', users: '#/users', user: '#/users/9', grants: '#/users/grants', roles: '#/users/roles', audit: '#/audit', settings: '#/settings', portal: '#/portal',
+  machines: '#/machines', machine: '#/machines/300', sources: '#/sources', duty: '#/duty', users: '#/users', user: '#/users/9', grants: '#/users/grants', roles: '#/users/roles', audit: '#/audit', settings: '#/settings', portal: '#/portal',
   task: '#/portal/102', wall: '#/wall', missing: '#/khong-co',
 };
 

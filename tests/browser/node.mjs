@@ -52,7 +52,7 @@ async function begin(t) {
   return { url: `https://127.0.0.1:${port}`, password: readFileSync(first, 'utf8').trim(), stop };
 }
 
-const PAGES = ['#/overview', '#/alerts', '#/search', '#/search/hunts', '#/lists', '#/units', '#/units/prefixes', '#/units/names', '#/machines', '#/sources', '#/users', '#/users/grants', '#/users/roles', '#/audit', '#/settings', '#/portal', '#/wall'];
+const PAGES = ['#/overview', '#/alerts', '#/search', '#/search/hunts', '#/lists', '#/units', '#/units/prefixes', '#/units/names', '#/machines', '#/sources', '#/duty', '#/users', '#/users/grants', '#/users/roles', '#/audit', '#/settings', '#/portal', '#/wall'];
 
 export const tests = {
   'a real node: first password, every page, a user, a unit, the trail': async (t) => {

@@ -31,7 +31,7 @@ export async function start({ root }) {
     views: [],
     jobs: new Map(),
     users: structuredClone(f.users),
-    grants: structuredClone(f.grants), bindings: structuredClone(f.bindings), tokens: [], jobMs: 150,
+    grants: structuredClone(f.grants), bindings: structuredClone(f.bindings), tokens: [], shifts: structuredClone(f.shifts), jobMs: 150,
     units: structuredClone(f.units),
     unitNames: structuredClone(f.unitNames),
     records: [],
@@ -386,6 +386,10 @@ const routes = [
   ['GET', '/machines/{machine}', 'asset.read', (q, id) => one(q, f.machines, id)],
   ['GET', '/sources', 'source.read', (q) => q.reply(200, { items: q.state.isEmpty ? [] : f.sources, is_watch_up: !q.state.isEmpty, next: null })],
   ['GET', '/blind-spots', 'source.read', (q) => q.reply(200, { items: f.blindSpots, next: null })],
+  ['GET', '/duty/now', 'duty.read', (q) => q.reply(200, { can_sms: false, can_mail: true, items: [...q.state.shifts.map((s) => ({ ...s, is_in_ladder: true })), { place: 'leader', person: null, is_in_ladder: true }] })],
+  ['GET', '/duty/shifts', 'duty.read', (q) => page(q, q.state.shifts)],
+  ['POST', '/duty/shifts', 'duty.write', (q) => { q.state.shifts.push({ id: q.state.next++, version: 1, note: '', has_sms: false, has_mail: true, ...q.body, person: { id: q.body.person, name: find(q.state.users, q.body.person)?.name } }); q.reply(201, { id: q.state.next, version: 1 }); }],
+  ['GET', '/duty/wakes', 'duty.read', (q) => page(q, f.wakes)],
   ['GET', '/users', 'user.read', (q) => page(q, q.state.users)],
   ['POST', '/users', 'user.write', (q) => {
     if (q.state.users.some((u) => u.login === q.body.login)) return q.problem(422, 'Có chỗ cần sửa', { errors: [{ pointer: '/login', detail: 'Tên đăng nhập này đã có' }] });

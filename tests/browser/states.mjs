@@ -60,7 +60,7 @@ export const tests = {
     await page.getByRole('heading', { name: "My unit's work", level: 1 }).waitFor();
   }),
   'nothing of a message is missing on a Vietnamese screen': (t) => visit(t, {}, async ({ page }) => {
-    for (const path of ['#/overview', '#/alerts', '#/alerts/101', '#/search', '#/search/hunts/new', '#/lists', '#/lists/botnet', '#/lists/import', '#/units', '#/units/2', '#/units/names', '#/machines', '#/machines/300', '#/sources', '#/users', '#/users/7', '#/users/grants', '#/users/roles', '#/settings', '#/portal']) {
+    for (const path of ['#/overview', '#/alerts', '#/alerts/101', '#/search', '#/search/hunts/new', '#/lists', '#/lists/botnet', '#/lists/import', '#/units', '#/units/2', '#/units/names', '#/machines', '#/machines/300', '#/sources', '#/duty', '#/users', '#/users/7', '#/users/grants', '#/users/roles', '#/settings', '#/portal']) {
       await open(page, path);
       const text = await page.locator('main').innerText();
       const ids = text.match(/\b[a-z]+_[a-z_]+\b/g)?.filter((w) => !/^beacon_/.test(w)) ?? [];

@@ -121,7 +121,7 @@ function Evidence({ alert }: { alert: Alert }) {
       <Shown of={rows} lines={4}>
         {() =>
           rows.items.length ? (
-            <RowsTable rows={flatRows} caption={tr('evidence_title')} total={rows.total} />
+            <RowsTable hasKeys={false} rows={flatRows} caption={tr('evidence_title')} total={rows.total} />
           ) : (
             <Empty title={tr('evidence_empty')} hint={tr('evidence_empty_hint')} />
           )

@@ -513,3 +513,40 @@ export interface TokenRow {
   last_used_at: string | null;
   is_valid: boolean;
 }
+
+export interface Shift {
+  id: number;
+  version: number;
+  place: string;
+  person: Ref | null;
+  from: string;
+  to: string;
+  note: string;
+  has_sms: boolean;
+  has_mail: boolean;
+}
+
+export interface DutyNow {
+  can_sms: boolean;
+  can_mail: boolean;
+  items: (Partial<Shift> & { place: string; person: Ref | null; is_in_ladder: boolean })[];
+}
+
+export interface Wake {
+  id: number;
+  alert: number;
+  title: string;
+  severity: string;
+  state: string; // running, acknowledged, exhausted, ended
+  begun_at: string | null;
+  messages: {
+    step: number;
+    place: string;
+    person: Ref | null;
+    channel: string;
+    state: string;
+    at: string | null;
+    sent_at: string | null;
+    proof: string;
+  }[];
+}

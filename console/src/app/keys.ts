@@ -3,7 +3,7 @@
  * app/keys - shortcuts of one key. They sleep while somebody types, while a dialog is open and where the person switched them off
  * (WCAG 2.1.4). What is registered is what the help (?) shows.
  */
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { createStore } from './store';
 
 export interface Shortcut {
@@ -70,7 +70,8 @@ addEventListener('keydown', (event) => {
 export function useKeys(shortcuts: Shortcut[]): void {
   const layer = useRef({ shortcuts });
   layer.current.shortcuts = shortcuts;
-  useEffect(() => {
+  /* before the page is painted: who is fast is not lost */
+  useLayoutEffect(() => {
     const mine = layer.current;
     layers.push(mine);
     return () => {

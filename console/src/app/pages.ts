@@ -83,6 +83,15 @@ export const pages: PageDoor[] = [
     load: async () => (await import('../source/page')).SourcePage,
   },
   {
+    path: 'duty',
+    icon: 'phone',
+    may: ['duty.read'],
+    group: 'watch',
+    hotkey: 't',
+    key: byPath,
+    load: async () => (await import('../duty/page')).DutyPage,
+  },
+  {
     path: 'portal',
     icon: 'portal',
     may: ['portal.answer'],

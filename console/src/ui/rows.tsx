@@ -31,6 +31,7 @@ export function RowsTable(props: {
   next?: string | number | null;
   onMore?: () => void;
   total?: number | null;
+  hasKeys?: boolean; // false where j and k mean something else
   columns?: string[];
   onColumns?: (names: string[]) => void;
   onFilter?: (name: string, value: string) => void;
@@ -80,6 +81,7 @@ export function RowsTable(props: {
       </details>
       <Table
         caption={props.caption}
+        hasKeys={props.hasKeys !== false}
         rows={rows}
         columns={columns}
         rowKey={(r) => r.i}
