@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,7 +120,7 @@ static const char *client_hears(struct client *c, size_t from, const char *what)
 }
 
 /* client_asks - one whole reply with Content-Length. Return: its status, or 0. */
-static int client_asks(struct client *c, const char *request)
+static inline int client_asks(struct client *c, const char *request)
 {
     c->n = 0;
     c->text[0] = 0;

@@ -107,6 +107,32 @@ static void rules_files_and_exceptions_are_read(void **state)
     config_free(c);
 }
 
+static void the_office_is_there_when_its_key_is(void **state)
+{
+    struct config *c;
+    struct fault f;
+    (void)state;
+    assert_int_equal(read_text("office:\n", &c, &f), 0);
+    assert_true(c->office.is_wanted);
+    assert_int_equal(c->office.port, 8443);
+    assert_int_equal(c->office.session_idle_us, 1800 * US_PER_SECOND);
+    config_free(c);
+    assert_int_equal(read_text("office:\n  listen: '[::]:443'\n  certificate: /c.pem\n  key: /k.pem\n  client_ca: /ca.pem\n"
+                               "  console: /usr/share/vonggac/console\n  name: Sở\n  public_url: https://x.vn/\n  workers: 2\n"
+                               "  connections: 100\n  streams: 10\n  requests_per_second: 50\n  sessions: {idle: 10m, absolute: 8h}\n",
+                               &c, &f),
+                     0);
+    assert_int_equal(c->office.port, 443);
+    assert_string_equal(c->office.client_ca, "/ca.pem");
+    assert_string_equal(c->office.node_name, "Sở");
+    assert_int_equal(c->office.workers, 2);
+    assert_int_equal(c->office.session_absolute_us, 8 * 3600 * US_PER_SECOND);
+    config_free(c);
+    assert_int_equal(read_text("data: /x\n", &c, &f), 0);
+    assert_false(c->office.is_wanted);
+    config_free(c);
+}
+
 static void nothing_means_the_defaults(void **state)
 {
     struct config *c;
@@ -157,6 +183,12 @@ static void what_is_wrong_is_named_with_its_line(void **state)
         {"intake:\n  logs:\n    - listen: 0.0.0.0:6514\n      transport: tls\n      tls:\n        certificate: c.pem\n", ":6:", "absolute"},
         {"intake:\n  logs:\n    - listen: 0.0.0.0:443\n      transport: https\n      tls: {certificate: /c, key: /k}\n", ":3:", "tokens"},
         {"intake:\n  logs:\n    - listen: 0.0.0.0:514\n      tokens: /t\n", ":3:", "transport: https"},
+        {"office:\n  listen: 8443\n", ":2:", "address:port"},
+        {"office:\n  certificate: /c\n", ":2:", "both or neither"},
+        {"office:\n  console: web\n", ":2:", "absolute path"},
+        {"office:\n  workers: 99\n", ":2:", "1..12"},
+        {"office:\n  sessions: {idle: 1s}\n", ":2:", "60s or more"},
+        {"office:\n  sesions: {idle: 1h}\n", ":2:", "sesions"},
         {"intake:\n  logs:\n    - listen: 0.0.0.0:514\n      format: csv\n", ":4:", "auto, syslog, json or xml"},
         {"intake:\n  logs:\n    - listen: 0.0.0.0:514\n      quota: {messages_per_second: 0}\n", ":4:", "above 0"},
         {"intake:\n  logs:\n    - listen: 0.0.0.0:514\n      connections: 5000\n", ":3:", "1..1024"},
@@ -225,6 +257,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_whole_file_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(rules_files_and_exceptions_are_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_office_is_there_when_its_key_is, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_means_the_defaults, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_wrong_is_named_with_its_line, setup, teardown),
         cmocka_unit_test_setup_teardown(a_missing_file_says_so, setup, teardown),
