@@ -150,8 +150,8 @@ def steps(base, build, budget_ns, report):
                        ("hash_words", "words cut and hashed, no table, byte by byte"), ("index_words", "words into the index, 64 bytes at a time"),
                        ("decode", "decoded to fields"), ("decode_and_store", "decoded, journaled, packed, indexed, sealed")):
         print(f"   {what}: {ns[name]:.0f} ns a line, {ns[name] / budget_ns:.2f} of the budget", flush=True)
-    least = ns["copy"] + ns["zstd_fast_5"] + ns["index_words"] + ns["decode"]
-    report("the least of copy, zstd -5, word index and decoding", f"{least:.0f} ns = {least / budget_ns:.1f}x the budget",
+    least = ns["copy"] + ns["zstd_fast_5"] + min(ns["hash_words"], ns["index_words"]) + ns["decode"]
+    report("copy, zstd -5, words hashed once, decoding: no less", f"{least:.0f} ns = {least / budget_ns:.1f}x the budget",
            f"{budget_ns:.0f} ns, all in all", "rsyslogd / 5")
 
 
