@@ -29,7 +29,8 @@ json_t *import_reply_file(const char *name, int result, const struct import_stor
                      "result", result, "text", result ? f->text : "", "kind", s->summary.kind, "unit", s->summary.unit,
                      "read", (json_int_t)s->summary.read, "kept", (json_int_t)s->summary.kept, "other",
                      (json_int_t)s->summary.other, "flows",
-                     (json_int_t)s->summary.n_flows, "nat", (json_int_t)s->summary.n_nat, "refused", (json_int_t)import_summary_refused(&s->summary),
+                     (json_int_t)s->summary.n_flows, "nat", (json_int_t)s->summary.n_nat, "refused",
+                     (json_int_t)import_summary_refused(&s->summary),
                      "truncated", (int)s->summary.is_truncated, "reasons", reasons(&s->summary));
 }
 

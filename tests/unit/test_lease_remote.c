@@ -28,7 +28,7 @@ static void templates_are_checked_and_filled(void **state)
         {"http://10.0.0.1:8080/{address}/{from_s}-{to_s}", true},
         {"https://[2001:db8::1]/{address}?{from_ms},{to_ms}", true},
         {"ftp://x/{address}", false},          {"file:///etc/passwd?{address}", false}, {"https:///{address}", false},
-        {"https://x/", false},                 {"https://x/{addres}", false},           {"https://x/{address}}", false},
+        {"https://x/", false},                 {"https://x/{ip}", false},           {"https://x/{address}}", false},
         {"https://u:p@x/{address}", false},    {"https://{address}/x", false},          {"https://x/{address} y", false},
         {"https://x/{address}\r\nHost: y", false}, {"https://x/{", false},              {"HTTPS://x/{address}", false},
     };
