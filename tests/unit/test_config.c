@@ -188,7 +188,7 @@ static void what_is_wrong_is_named_with_its_line(void **state)
         {"office:\n  console: web\n", ":2:", "absolute path"},
         {"office:\n  workers: 99\n", ":2:", "1..12"},
         {"office:\n  sessions: {idle: 1s}\n", ":2:", "60s or more"},
-        {"office:\n  sesions: {idle: 1h}\n", ":2:", "sesions"},
+        {"office:\n  sessions_: {idle: 1h}\n", ":2:", "sessions_"},
         {"intake:\n  logs:\n    - listen: 0.0.0.0:514\n      format: csv\n", ":4:", "auto, syslog, json or xml"},
         {"intake:\n  logs:\n    - listen: 0.0.0.0:514\n      quota: {messages_per_second: 0}\n", ":4:", "above 0"},
         {"intake:\n  logs:\n    - listen: 0.0.0.0:514\n      connections: 5000\n", ":3:", "1..1024"},
