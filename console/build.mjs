@@ -143,7 +143,9 @@ async function build() {
 
   /* MIT: their notice goes where they go */
   const { dependencies } = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8'));
-  const licences = Object.keys(dependencies).map((d) => `${d}\n\n${readFileSync(join(here, 'node_modules', d, 'LICENSE'), 'utf8').trim()}\n`);
+  const licences = Object.keys(dependencies).map(
+    (d) => `${d}\n\n${readFileSync(join(here, 'node_modules', d, 'LICENSE'), 'utf8').trim()}\n`,
+  );
   writeFileSync(join(fresh, 'licences.txt'), licences.join('\n----\n\n'));
 
   let bytes = gzipped(join(fresh, 'index.html'));

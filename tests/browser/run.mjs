@@ -44,25 +44,32 @@ try {
 if (shots) mkdirSync(shots, { recursive: true });
 /* Debian's Chromium has no sandbox of its own for root and in containers; it only ever opens our own pages here. */
 const browser = await playwright.chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox', '--force-prefers-reduced-motion'] });
+const LANES = 2; // at a time; the longest tests stand first
 let failed = 0;
+
+async function one(t, name, run) {
+  const at = Date.now();
+  try {
+    await run(t);
+    console.log(`ok browser: ${name} (${((Date.now() - at) / 1000).toFixed(1)} s)`);
+  } catch (e) {
+    failed++;
+    console.log(`not ok browser: ${name}`);
+    console.log(String(e.stack ?? e).split('\n').slice(0, 14).map((l) => `  ${l}`).join('\n'));
+  }
+}
+
 const started = Date.now();
 try {
-  const modules = ['./text.mjs', './door.mjs', './desks.mjs', './states.mjs', './looks.mjs', ...(program ? ['./node.mjs'] : [])];
-  for (const m of modules) {
-    const { tests } = await import(m);
-    for (const [name, run] of Object.entries(tests)) {
-      if (wanted.length && !wanted.some((w) => name.includes(w))) continue;
-      const at = Date.now();
-      try {
-        await run({ browser, built: resolve(built), shots, axeSource, consoleDir, program: program && resolve(program) });
-        console.log(`ok browser: ${name} (${((Date.now() - at) / 1000).toFixed(1)} s)`);
-      } catch (e) {
-        failed++;
-        console.log(`not ok browser: ${name}`);
-        console.log(String(e.stack ?? e).split('\n').slice(0, 14).map((l) => `  ${l}`).join('\n'));
-      }
-    }
-  }
+  const modules = [...(program ? ['./node.mjs'] : []), './looks.mjs', './desks.mjs', './states.mjs', './door.mjs', './text.mjs'];
+  const queue = [];
+  for (const m of modules) queue.push(...Object.entries((await import(m)).tests));
+  const chosen = queue.filter(([name]) => !wanted.length || wanted.some((w) => name.includes(w)));
+  const t = { browser, built: resolve(built), shots, axeSource, consoleDir, program: program && resolve(program) };
+  const lane = async () => {
+    for (let next = chosen.shift(); next; next = chosen.shift()) await one(t, ...next);
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
 } finally {
   await browser.close();
 }

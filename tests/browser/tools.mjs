@@ -5,7 +5,7 @@ import { NOW, people } from './fixtures.mjs';
 import { start } from './office.mjs';
 
 export { assert };
-const WAIT_MS = 5000;
+const WAIT_MS = 15_000;
 
 /*
  * visit - a page of its own, signed in as @as (null: at the door), at the clock of the fixtures. Everything that goes wrong unseen is a

@@ -4,7 +4,7 @@
  * who come here come rarely, so every word is plain and one thing stands on a line.
  */
 import { useState } from 'preact/hooks';
-import { post, session } from '../api/client';
+import { Problem, post, session } from '../api/client';
 import type { Alert } from '../api/types';
 import type { PageProps } from '../app/lazy';
 import { to } from '../app/router';
@@ -80,7 +80,16 @@ function Answer({ alert, onDone }: { alert: Alert; onDone: () => void }) {
     e.preventDefault();
     setMissing(!kind);
     if (!kind) return;
-    const done = await send(() => post(`/alerts/${alert.id}/answer`, { kind, text: text.trim() }));
+    const done = await send(async () => {
+      try {
+        return await post(`/alerts/${alert.id}/answer`, { kind, text: text.trim() });
+      } catch (e) {
+        /* a node that takes no answers yet: say whom to call, do not lose what was written */
+        throw e instanceof Problem && (e.status === 404 || e.status === 405)
+          ? new Problem(e.status, '', tr('answer_not_taken'), tr('answer_not_taken_hint'))
+          : e;
+      }
+    });
     if (!done) return;
     setText('');
     setKind('');
