@@ -69,8 +69,8 @@ static struct model model;
 static const char *name_of(uint32_t number)
 {
     static char text[16];
-    snprintf(text, sizeof(text), number ? "t%u" : "", number);
-    return text;
+    snprintf(text, sizeof(text), "t%u", number);
+    return number ? text : "";
 }
 
 static struct ip random_address(void)
