@@ -492,7 +492,7 @@ static int ask_row(struct batch *b, const struct csv_record *r)
 /* put_open - a row that stays open, in the form that `lease import` and other systems read. */
 static void put_open(struct batch *b, const struct batch_row *row, const struct lease_answer *answer)
 {
-    char address[IP_TEXT_MAX], from[TIME_TEXT_MAX], to[TIME_TEXT_MAX], port[8] = "";
+    char address[IP_TEXT_MAX], from[TIME_TEXT_MAX], to[TIME_TEXT_MAX], port[16] = "";
     if (!b->questions || (answer->verdict == LEASE_ONE && answer->candidates[0].confidence != LEASE_POSSIBLE))
         return;
     ip_format(&row->q.address, address);

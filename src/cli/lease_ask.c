@@ -117,7 +117,7 @@ bool lease_ask_wants(const struct lease_ask *x, const struct lease_answer *answe
 static int write_audit(const struct lease_ask *x, const struct lease_question *q, struct fault *f)
 {
     struct text host = remote_host(x->system->url);
-    char object[512], address[IP_TEXT_MAX], at[TIME_TEXT_MAX], port[8] = "";
+    char object[512], address[IP_TEXT_MAX], at[TIME_TEXT_MAX], port[16] = "";
     ip_format(&q->address, address);
     clock_format_utc(q->at_us, at);
     if (q->port >= 0)
