@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/table.h"
 #include "node/control.h"
+#include "node/status_flat.h"
 #include "watch/store/segment.h"
 #include "watch/store/store.h"
 
@@ -88,71 +89,6 @@ static json_t *stored_status(const char *data_dir, int *ret_status)
 
 /* --- flat forms ------------------------------------------------------------------------- */
 
-struct flat {
-    void (*put)(void *context, const char *name, const char *labels, const json_t *value);
-    void *context;
-};
-
-static bool is_label(const char *key)
-{
-    static const char *const labels[] = {"address", "port", "domain", "protocol", "name", "version"};
-    for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++)
-        if (!strcmp(key, labels[i]))
-            return true;
-    return false;
-}
-
-static void make_labels(const json_t *object, char *out, size_t n_out)
-{
-    const char *key;
-    json_t *value;
-    size_t n = 0;
-    out[0] = '\0';
-    json_object_foreach((json_t *)(uintptr_t)object, key, value)
-    {
-        char shown[128];
-        if (!is_label(key) || n + 200 > n_out)
-            continue;
-        const char *text = json_string_value(value);
-        if (text)
-            text_escape(text, strlen(text), shown, sizeof(shown));
-        else
-            snprintf(shown, sizeof(shown), "%lld", (long long)json_integer_value(value));
-        n += (size_t)snprintf(out + n, n_out - n, "%s%s=\"%s\"", n ? "," : "", key, shown);
-    }
-}
-
-enum { MAX_FLAT_DEPTH = 8, NAME_BYTES = 256, LABEL_BYTES = 1024 };
-
-static void flatten(const struct flat *f, const char *name, const char *labels, const json_t *v, int depth)
-{
-    char below[NAME_BYTES], own[LABEL_BYTES];
-    const char *key;
-    json_t *child;
-    size_t i;
-    if (depth > MAX_FLAT_DEPTH)
-        return;
-    if (json_is_array(v)) {
-        json_array_foreach(v, i, child)
-        {
-            make_labels(child, own, sizeof(own));
-            flatten(f, name, own, child, depth + 1);
-        }
-        return;
-    }
-    if (!json_is_object(v)) {
-        f->put(f->context, name, labels, v);
-        return;
-    }
-    json_object_foreach((json_t *)(uintptr_t)v, key, child)
-    {
-        if (*labels && is_label(key))
-            continue;
-        snprintf(below, sizeof(below), "%s%s%s", name, *name ? "_" : "", key);
-        flatten(f, below, labels, child, depth + 1);
-    }
-}
-
 static void put_prometheus(void *context, const char *name, const char *labels, const json_t *v)
 {
     (void)context;
@@ -188,9 +124,9 @@ static void put_row(void *context, const char *name, const char *labels, const j
 static int print_flat(const json_t *all, enum cli_format format)
 {
     struct table t;
-    struct flat f = {put_row, &t};
+    struct status_flat f = {put_row, &t};
     table_begin(&t, format, columns, 3);
-    flatten(&f, "", "", all, 0);
+    status_flatten(&f, all);
     return table_end(&t);
 }
 
@@ -297,9 +233,9 @@ int cli_status(const struct cli_args *a)
     json_t *all = has_node ? node : json_object();
     json_object_set_new(all, "is_running", json_boolean(has_node));
     json_object_set_new(all, "stored", stored_status(a->data_dir, &status));
-    struct flat prometheus = {put_prometheus, NULL};
+    struct status_flat prometheus = {put_prometheus, NULL};
     if (is_prometheus) {
-        flatten(&prometheus, "", "", all, 0);
+        status_flatten(&prometheus, all);
     } else if (format == CLI_JSON) {
         json_dumpf(all, stdout, JSON_COMPACT);
         putchar('\n');

@@ -4,8 +4,10 @@
 #include "base/clock.h"
 #include "base/content.h"
 #include "base/file.h"
+#include "node/control.h"
 #include "node/office_desks.h"
 #include "node/privileges.h"
+#include "node/status_flat.h"
 #include "web/serve.h"
 
 #include <errno.h>
@@ -18,6 +20,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define OFFICE_MEMORY_BYTES ((rlim_t)2 << 30)
@@ -122,6 +125,33 @@ static void forget_first(struct office *o)
 
 /* --- the role ------------------------------------------------------------------------------------------------------------ */
 
+static int keep_status(void *context, const json_t *reply)
+{
+    json_t **kept = context, *status = json_object_get(reply, "status");
+    if (status && !*kept)
+        *kept = json_incref(status);
+    return 0;
+}
+
+/* node_metrics - what the watch says of itself, beside the office's own figures; nothing while it does not run. */
+static void node_metrics(void *context, struct buf *out)
+{
+    const struct office *o = context;
+    json_t *status = NULL;
+    const struct timeval most = {.tv_sec = 5};
+    int fd = control_connect(o->data_dir);
+    if (fd >= 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most));
+    int r = fd < 0 ? fd : control_ask(fd, json_pack("{s:s}", "op", "status"), NULL, 0);
+    if (!r)
+        r = control_each(fd, keep_status, &status);
+    file_close(&fd);
+    buf_printf(out, "vonggac_is_running %d\n", !r && status != NULL);
+    if (!r && status)
+        status_metrics(status, out);
+    json_decref(status);
+}
+
 static int open_web(struct office *o, struct fault *f)
 {
     const struct config_office *c = &o->config->office;
@@ -132,7 +162,7 @@ static int open_web(struct office *o, struct fault *f)
         .data_dir = o->data_dir, .console_dir = c->console, .public_url = c->public_url, .node_name = c->node_name,
             .desks = o->desks.pointers,
         .n_desks = o->desks.n, .sessions = {c->session_idle_us, c->session_absolute_us}, .n_readers = (unsigned)c->workers + 3,
-        .reads_per_second = (unsigned)c->requests_per_second};
+        .reads_per_second = (unsigned)c->requests_per_second, .metrics = node_metrics, .context = o};
     r = web_new(&options, &o->web, f);
     return r ? r : make_first(o, f);
 }

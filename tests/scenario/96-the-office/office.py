@@ -347,6 +347,7 @@ def metrics(o):
     text = o.ask("GET", "/api/v1/metrics", headers={"Authorization": f"Bearer {o.kept['token']}"}, with_cookie=False)[2].decode()
     for name in ("requests_total", "answers_total", "denied_total", "streams"):
         assert f"vonggac_office_{name}" in text, name
+    assert re.search(r"^vonggac_is_running 1$", text, re.M) and len(re.findall(r"^vonggac_(?!office)", text, re.M)) > 10, text[-3000:]
     assert re.search(r'answers_total\{class="5xx"\} 0\b', text), text
     print("metrics: nothing failed")
 
