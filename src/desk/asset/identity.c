@@ -120,7 +120,7 @@ size_t identity_canonical(enum identity_kind kind, struct text value, char out[I
         out[i] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
     }
     while (kind == IDENTITY_NAME && n && (out[n - 1] == '.' || out[n - 1] == '$')) /* a root dot; an Active Directory account */
-        n--;
+        n = text_trim((struct text){out, n - 1}).n;
     out[n] = '\0';
     struct text t = {out, n};
     bool is_junk = kind == IDENTITY_NAME ? IS_ONE_OF(t, junk_names) : n < 4 || is_one_character(t) || IS_ONE_OF(t, junk_serials);
