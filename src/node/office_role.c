@@ -246,8 +246,8 @@ int office_role_run(const struct config *c, const char *data_dir, struct office_
         log_line(LOG_ERROR, "office_failed", "reason", f.text, NULL);
     }
     http_server_stop(o.server);
+    office_desks_free(&o.desks); /* their threads use the web's state to the last */
     web_free(o.web);
-    office_desks_free(&o.desks);
     office_keys_wipe(keys);
     log_line(LOG_INFO, "office_ended", NULL);
     return r ? 1 : 0;
