@@ -21,7 +21,7 @@ export async function visit(t, { as = 'truc', width = 1366, height = 768, dark =
     const page = await context.newPage();
     page.setDefaultTimeout(WAIT_MS);
     page.on('pageerror', (e) => faults.push(`script: ${e.message}`));
-    page.on('console', (m) => m.type() === 'error' && !(/Failed to load resource/.test(m.text()) && (mayFail.test(m.text()) || office.state.isDown)) && faults.push(`console: ${m.text()}`));
+    page.on('console', (m) => m.type() === 'error' && !(/Failed to load resource/.test(m.text()) && (mayFail.test(m.text()) || office.state.wasDown)) && faults.push(`console: ${m.text()}`));
     page.on('request', (r) => !r.url().startsWith(office.url) && !r.url().startsWith('data:') && faults.push(`elsewhere: ${r.url()}`));
     if (as) {
       const p = people[as];

@@ -32,6 +32,9 @@ function Protection({ of }: { of: Machine }) {
   return <State of={state} prefix="protection_" tone={PROTECTION_TONES[state]} />;
 }
 
+const protectionText = (p: NonNullable<Machine['protection']>) =>
+  [trOr('protection_', p.state), p.product, p.last_contact_at && formatTime(p.last_contact_at)].filter(Boolean).join(' · ');
+
 function Managed({ of }: { of: Machine }) {
   return of.is_managed ? <>{tr('is_managed')}</> : <span class="badge badge-wait">{tr('unmanaged')}</span>;
 }
@@ -197,12 +200,7 @@ function MachineDetail({ id }: { id: number }) {
                 [tr('level'), m.level ? formatNumber(m.level) : null],
                 [tr('exposure'), trOr('exposure_', m.exposure)],
                 [tr('names'), m.names.join(', ')],
-                [
-                  tr('protection'),
-                  m.protection
-                    ? `${trOr('protection_', m.protection.state)}${m.protection.product ? ` · ${m.protection.product}` : ''}${m.protection.last_contact_at ? ` · ${formatTime(m.protection.last_contact_at)}` : ''}`
-                    : tr('protection_unknown'),
-                ],
+                [tr('protection'), m.protection ? protectionText(m.protection) : tr('protection_unknown')],
                 [tr('list_hits'), formatNumber(m.list_hits)],
                 [tr('open_vulnerabilities'), formatNumber(m.open_vulnerabilities)],
                 [tr('last_seen'), `${formatTime(m.last_seen_at)}${m.last_seen_by ? ` · ${trOr('seen_by_', m.last_seen_by)}` : ''}`],

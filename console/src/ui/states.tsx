@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ui/states - what a screen says when it has nothing to show, or nothing it may be sure of. Used everywhere, so that it always looks the same. */
+/*
+ * ui/states - what a screen says when it has nothing to show, or nothing it may be sure of. Used everywhere, so that it always looks
+ * the same.
+ */
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { Problem } from '../api/client';

@@ -51,6 +51,11 @@ function compare(a: string | number | null, b: string | number | null): number {
   return compareVietnamese(String(a), String(b));
 }
 
+function cellClass<T>(c: Column<T>): string {
+  const names = [c.isNumber && 'is-number', c.isMain && 'is-main', c.isWide && 'is-wide', c.isShort && 'is-short', c.isRare && 'is-rare'];
+  return names.filter(Boolean).join(' ');
+}
+
 export function Table<T>(props: TableProps<T>) {
   const [local, setLocal] = useState<{ id: string; isDown: boolean } | null>(null);
   const body = useRef<HTMLTableSectionElement>(null);
@@ -149,11 +154,7 @@ export function Table<T>(props: TableProps<T>) {
                     </td>
                   )}
                   {props.columns.map((c) => (
-                    <td
-                      key={c.id}
-                      data-label={c.title}
-                      class={`${c.isNumber ? 'is-number' : ''} ${c.isMain ? 'is-main' : ''} ${c.isWide ? 'is-wide' : ''} ${c.isShort ? 'is-short' : ''} ${c.isRare ? 'is-rare' : ''}`}
-                    >
+                    <td key={c.id} data-label={c.title} class={cellClass(c)}>
                       {c.cell(row)}
                     </td>
                   ))}

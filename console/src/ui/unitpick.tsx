@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ui/unitpick - a unit chosen by its name, found with and without diacritics; the server is asked once and what it gave is searched here. */
+/* ui/unitpick - a unit chosen by its name, found with and without diacritics; the tree is asked for once and searched here. */
 import { useId, useMemo, useState } from 'preact/hooks';
 import type { UnitTree } from '../api/types';
 import { compareVietnamese, matches } from '../text/collate';

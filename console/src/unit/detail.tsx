@@ -31,6 +31,8 @@ const KINDS = [
 ];
 const OLD_CONTACT_MS = 180 * 86_400_000;
 
+const nowText = (u: Unit) => `${u.name} (${u.short_name || '–'}), ${trOr('unit_kind_', u.kind)}`;
+
 function Edit(props: { unit: Unit; version: number; onDone: () => void; onClose: () => void }) {
   const [form, setForm] = useState({ name: props.unit.name, short_name: props.unit.short_name ?? '', kind: props.unit.kind });
   const [newer, setNewer] = useState<{ unit: Unit; version: number } | null>(null);
@@ -68,9 +70,7 @@ function Edit(props: { unit: Unit; version: number; onDone: () => void; onClose:
         {newer && (
           <div class="conflict" role="alert">
             <p class="state-title">{tr('conflict_object')}</p>
-            <p>
-              {tr('conflict_now', { what: `${newer.unit.name} (${newer.unit.short_name || '–'}), ${trOr('unit_kind_', newer.unit.kind)}` })}
-            </p>
+            <p>{tr('conflict_now', { what: nowText(newer.unit) })}</p>
           </div>
         )}
         <TextField label={tr('unit_name')} name="name" value={form.name} onValue={set('name')} fault={faults.name} required />
