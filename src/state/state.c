@@ -282,11 +282,11 @@ int state_restore(const char *data_dir, const char *path, int64_t now_us, struct
     char to[PATH_MAX_BYTES];
     *ret = (struct state_about){0};
     int r = path_of(data_dir, "state.db", to, f);
+    r = r ? r : state_check(path, ret, f);
     if (!r && !access(to, F_OK)) {
         r = db_settle(to, f); /* nobody has it open; before the copy is changed */
         r = r == -EBADMSG ? 0 : r;
     }
-    r = r ? r : state_check(path, ret, f);
     r = r ? r : become_state(data_dir, path, now_us, ret, f);
     r = r ? r : set_aside(data_dir, now_us, ret->kept, f);
     if (!r && (chmod(path, 0600) || rename(path, to)))

@@ -414,7 +414,7 @@ static void roles_say_which_line_is_wrong(void **state)
 {
     (void)state;
     static const struct { const char *text, *line; } WRONG[] = {
-        {"roles:\n  a:\n    vi: \"x\"\n    en: \"x\"\n    permissions: [alert.read, alert.raed]\n", "line 5"},
+        {"roles:\n  a:\n    vi: \"x\"\n    en: \"x\"\n    permissions: [alert.read, alert.eat]\n", "line 5"},
         {"roles:\n  a:\n    vi: \"x\"\n    permissions: [alert.read]\n", "line 3"}, /* where the role's map begins */
         {"roles:\n  a:\n    vi: \"x\"\n    en: \"x\"\n    permission: [alert.read]\n", "line 5"},
         {"roles:\n  A-b:\n    vi: \"x\"\n    en: \"x\"\n    permissions: []\n", "line 3"},
