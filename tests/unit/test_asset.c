@@ -101,12 +101,23 @@ static void a_reimaged_machine_ends_and_its_successor_is_linked(void **state)
 {
     (void)state;
     int64_t old = see(MACHINE_BY_AGENT, "agent-old", "00:11:22:33:44:55", "pc-old", "", -5).machine;
+    int64_t person = office_person(&office, "an", "coordinator", 0);
+    const struct machine_change c = {.unit = unit_a, .tlp = TLP_AMBER, .name = TEXT("pc-old"), .note = TEXT("kế toán")};
+    struct db *db = office_see(&office, person, PERMISSION_ASSET_WRITE, "machine", true);
+    assert_int_equal(machine_change(db, old, -1, &c, &actor), 0); /* from now on the trail vouches for it */
+    assert_int_equal(db_end(db, true, NULL), 0);
     struct machine_seen fresh = see(MACHINE_BY_AGENT, "agent-new", "00:11:22:33:44:55", "pc-new", "", 0);
     assert_true(fresh.is_new && fresh.machine != old);
     assert_int_equal(count("SELECT count(*) FROM machine WHERE ended_us IS NULL"), 1);
     assert_int_equal(count("SELECT became FROM machine WHERE ended_why = 'reimaged'"), fresh.machine);
     assert_int_equal(count("SELECT count(*) FROM machine_link WHERE kind = 'reimaged' AND state = 'told'"), 1);
     assert_int_equal(see(MACHINE_BY_LEASE, "", "00:11:22:33:44:55", "", "10.0.0.9", 1).machine, fresh.machine);
+    struct trail_report report;
+    struct fault f = {0};
+    db = db_read(office.pool);
+    assert_int_equal(trail_verify(db, NULL, &report, &f), 0);
+    db_end(db, false, NULL);
+    assert_int_equal(report.first_wrong + report.n_objects_wrong, 0);
 }
 
 static void a_renamed_machine_stays_one_and_says_so(void **state)

@@ -50,7 +50,8 @@ static void put_keys(struct db *db, int64_t machine, const struct machine_sighti
             machine_key_put(db, machine, (enum identity_kind)kind, k->of[kind][i], m);
 }
 
-static void put_links(struct db *db, int64_t machine, const struct machine_sighting *m, const struct identity_decision *d)
+static void put_links(struct db *db, int64_t machine, const struct machine_sighting *m, const struct identity_decision *d,
+                      const struct unit_actor *by)
 {
     for (unsigned i = 0; i < d->n_links; i++) {
         bool is_reimaged = d->links[i].kind == IDENTITY_LINK_REIMAGED;
@@ -61,6 +62,7 @@ static void put_links(struct db *db, int64_t machine, const struct machine_sight
             continue;
         machine_finish(db, d->links[i].machine, m->at_us, "reimaged", machine);
         machine_event_add(db, d->links[i].machine, m->at_us, "reimaged", m->source, TEXT(""));
+        unit_note(db, by, "machine.reimaged", "machine", d->links[i].machine, TEXT(""));
     }
 }
 
@@ -85,7 +87,7 @@ static int merge_sighting(struct db *db, const struct machine_sighting *m, const
     if (changes_name(&old, m, k, d))
         machine_rename(db, old.id, name_of(m, k));
     put_keys(db, old.id, m, k);
-    put_links(db, old.id, m, d);
+    put_links(db, old.id, m, d, by);
     if (ret->is_changed) {
         machine_bump(db, old.id);
         unit_note(db, by, "machine.seen", "machine", old.id, TEXT(""));
@@ -118,7 +120,7 @@ int machine_see(struct db *db, const struct machine_sighting *m, const struct un
     ret->is_new = true;
     put_keys(db, ret->machine, m, &k);
     machine_event_add(db, ret->machine, m->at_us, identity_event_name(ret->decision.event), m->source, TEXT(""));
-    put_links(db, ret->machine, m, &ret->decision);
+    put_links(db, ret->machine, m, &ret->decision, by);
     return db_failed(db);
 }
 
