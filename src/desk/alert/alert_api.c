@@ -416,8 +416,7 @@ static int patch_alert(const struct web_request *q, struct web_reply *r)
 static json_t *bulk_one(const struct web_request *q, const json_t *item, const struct change *c)
 {
     struct alert_row row;
-    json_int_t id = json_integer_value(json_object_get(item, "id")), version = json_integer_value(json_object_get(item, "versio"
-                                                                                                                        "n"));
+    json_int_t id = json_integer_value(json_object_get(item, "id")), version = json_integer_value(json_object_get(item, "version"));
     int e = id > 0 && alert_db_find(q->db, q->arena, id, &row) ? decide(q, &row, c, version) : 404;
     return json_pack("{s:I, s:i}", "id", id, "status", e ? (e < 0 ? 500 : e) : 200);
 }
