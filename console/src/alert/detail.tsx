@@ -173,7 +173,7 @@ function Known({ a }: { a: Alert }) {
       of={[
         [tr('alert_entity'), searchHref ? <a href={searchHref}>{a.entity.value}</a> : a.entity.value],
         [tr('machine'), a.machine && (may('asset.read') ? <a href={to('machines', a.machine.id)}>{a.machine.name}</a> : a.machine.name)],
-        [tr('unit'), may('unit.read') ? <a href={to('units', a.unit)}>{a.unit_name}</a> : a.unit_name],
+        [tr('unit'), !a.unit_name ? tr('unit_unknown') : may('unit.read') ? <a href={to('units', a.unit)}>{a.unit_name}</a> : a.unit_name],
         [tr('alert_first'), formatSecond(a.first_at)],
         [tr('alert_last'), formatSecond(a.last_at)],
         [tr('alert_count'), `${formatNumber(a.count)} ${tr('count_unit_luot')}`],

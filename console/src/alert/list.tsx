@@ -49,7 +49,7 @@ function columns(): Column<Alert>[] {
         </>
       ),
     },
-    { id: 'unit', title: tr('unit'), cell: (a) => a.unit_name },
+    { id: 'unit', title: tr('unit'), cell: (a) => a.unit_name || <span class="muted">{tr('unit_unknown')}</span> },
     { id: 'count', title: tr('alert_count'), isNumber: true, cell: (a) => formatNumber(a.count) },
     {
       id: 'last',

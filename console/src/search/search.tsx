@@ -23,6 +23,9 @@ const EXAMPLES = [
   '"failed password" | count by source.ip',
 ];
 const ROWS_MAX = 10_000;
+const BY_MINUTES = ' | timeline 1m';
+
+const windowOf = (since: string | null, until: string | null) => ({ ...(since ? { since } : {}), ...(until ? { until } : {}) });
 
 /* A timeline's rows as an even series: what lies between two of its steps and had no record is zero, it was looked at. */
 function toSeries(rows: EvidenceRow[]): SeriesData | null {
@@ -67,7 +70,7 @@ export function Search({ query }: { query: URLSearchParams }) {
     if (!asked) return;
     let isGone = false;
     void send(async () => {
-      const body = { query: asked, since: since ?? undefined, until: until ?? undefined, limit: ROWS_MAX };
+      const body = { ...windowOf(since, until), query: asked, limit: ROWS_MAX };
       const { data } = await post<Job>('/queries', body);
       if (isGone) return;
       setJobs({ rows: data.id, line: null });
@@ -79,6 +82,15 @@ export function Search({ query }: { query: URLSearchParams }) {
       isGone = true;
     };
   }, [key]);
+
+  /* all of it in one step of the timeline: the same by minutes */
+  useEffect(() => {
+    if (line.job?.state !== 'done' || line.rows.length !== 1 || line.job.text?.endsWith(BY_MINUTES)) return;
+    void post<Job>('/queries', { ...windowOf(since, until), query: `${asked}${BY_MINUTES}`, limit: ROWS_MAX }).then(
+      ({ data }) => setJobs((j) => (j.line === line.job?.id ? { ...j, line: data.id } : j)),
+      () => undefined, // the rows stand without a drawing
+    );
+  }, [line.job?.id, line.job?.state, line.rows.length]);
 
   const run = () => {
     const q = text.trim();
