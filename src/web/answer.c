@@ -382,7 +382,7 @@ int64_t web_begin(void *context, const struct http_request *q)
         return 0;
     int r = web_route_find(w, q->method, q->path, &entry, parameters, &allowed);
     if (r)
-        return 0; /* answered like any other, without a body; with one: 413 */
+        return (int64_t)WEB_BODY_MAX; /* read, then answered as what is not there or not so: 404, 405 */
     if (entry.route->bytes_max > WEB_BODY_MAX && !http_header(q, "Cookie") && !http_header(q, "Authorization") && !q->has_certificate)
         return -401; /* nobody's megabytes are not even read */
     bool takes_body = entry.route->method != WEB_GET && entry.route->method != WEB_DELETE;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Users and the roles they have at units. Nobody gives what he has not himself, there and below. */
+/*
+ * Users and the roles they have at units. Nobody gives what he has not himself, there and below; but the administrator of the whole
+ * office puts others into any role: he sets the office up, and reads no subscriber and signs no report for it.
+ */
 #include "web/web_own.h"
 
 #include "web/web_db.h"
@@ -19,6 +22,14 @@ bool web_covers(const struct web_request *q, uint64_t permissions, int64_t unit,
     return access_covers(q->view, q->who, permissions, unit, is_below, q->now_us);
 }
 
+/* may_give - a role's @permissions to @person, or take them from him */
+static bool may_give(const struct web_request *q, uint64_t permissions, int64_t unit, bool is_below, int64_t person)
+{
+    uint64_t of_administrator = PERMISSION_BIT(USER_WRITE) | PERMISSION_BIT(GRANT_WRITE);
+    return web_covers(q, permissions | PERMISSION_BIT(USER_WRITE), unit, is_below) ||
+           (person != q->who->user && web_covers(q, of_administrator, 0, true));
+}
+
 bool web_controls(const struct web_request *q, struct web_reply *r, const struct person *p)
 {
     struct binding all[BINDINGS_MAX];
@@ -27,7 +38,7 @@ bool web_controls(const struct web_request *q, struct web_reply *r, const struct
     for (int i = 0; may && i < n; i++) {
         const struct role *role = roles_find(q->web->roles, (struct text){all[i].role, strlen(all[i].role)});
         bool is_over = all[i].ended_us || (all[i].to_us && all[i].to_us <= q->now_us);
-        may = is_over || web_covers(q, role ? role->permissions : PERMISSION_ALL, all[i].unit, all[i].is_below);
+        may = is_over || may_give(q, role ? role->permissions : PERMISSION_ALL, all[i].unit, all[i].is_below, p->id);
     }
     if (!may || n < 0 || n == BINDINGS_MAX)
         web_problem(q, r, 403, "not_allowed");
@@ -287,7 +298,7 @@ static int post_binding(const struct web_request *q, struct web_reply *r)
     if (!web_check(q, r) || !web_person(q, r, 0, &p))
         return 0;
     if (!web_covers(q, PERMISSION_BIT(USER_WRITE), p.unit, false) ||
-        !web_covers(q, role->permissions | PERMISSION_BIT(USER_WRITE), b.unit, b.is_below))
+        !may_give(q, role->permissions, b.unit, b.is_below, p.id))
         return web_problem(q, r, 403, "not_allowed");
     b.person = p.id;
     b.role = role->name;
@@ -316,7 +327,7 @@ static int delete_binding(const struct web_request *q, struct web_reply *r)
     const struct role *role = roles_find(q->web->roles, (struct text){b.role, strlen(b.role)});
     if (!access_sees(q->view, q->who, PERMISSION_USER_READ, &o, q->now_us))
         return web_not_found(q, r);
-    if (!web_covers(q, (role ? role->permissions : 0) | PERMISSION_BIT(USER_WRITE), b.unit, b.is_below))
+    if (!may_give(q, role ? role->permissions : 0, b.unit, b.is_below, b.person))
         return web_problem(q, r, 403, "not_allowed");
     int e = binding_end(q->db, q->web->roles, id, q->now_us);
     if (e)

@@ -64,11 +64,14 @@ session()
 print("the first password lets in once")
 
 people = {p["login"]: p["id"] for p in call("GET", "/users")[1]["items"]}
+given = [call("POST", f"/users/{people[who]}/roles", {"role": "analyst"})[0] for who in ("ca.truc", "admin")]
+assert given == [201, 403], given  # the administrator sets others up; himself he gives nothing he has not
 now = time.time()
 day = lambda s: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(s))
 shift = {"place": "shift", "person": people["ca.truc"], "from": day(now - 60), "to": day(now + 3600)}
 assert call("POST", "/duty/shifts", shift)[0] == 201
 assert call("POST", "/duty/shifts", shift)[0] == 409  # nobody stands twice in one place
+assert call("PUT", "/duty/shifts", shift)[0] == 405 and call("POST", "/duty/none", shift)[0] == 404
 print("somebody stands in the shift")
 
 began = time.time()
