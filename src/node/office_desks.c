@@ -23,6 +23,22 @@ enum { JOB_WORKERS = 1, JOB_BYTES = 64 << 20, GATEWAY_US = 20000000, GATEWAY_BYT
 
 /* --- what desks want told ---------------------------------------------------------------------------------------- */
 
+/* see - a finding is a sighting too: what of ours was seen becomes a record, managed or not. NAT pools name no machine. */
+static void see(const struct office_desks *d, struct db *db, const struct alert_sign *s, const char *ip, struct asset_place *at)
+{
+    const struct unit_actor by = {TEXT("system"), TEXT(""), s->last_us};
+    struct machine_sighting sighting = {.source = s->kind == ALERT_OF_SIGMA || !*ip ? MACHINE_BY_LOG : MACHINE_BY_FLOW,
+                                        .seen_by = {s->cause, strlen(s->cause)},
+                                        .at_us = s->last_us,
+                                        .unit = at->unit};
+    struct machine_seen seen = {0};
+    sighting.keys[IDENTITY_IP][0] = (struct text){ip, strlen(ip)};
+    sighting.keys[IDENTITY_NAME][0] = (struct text){s->host, strlen(s->host)};
+    if (!at->unit || at->is_nat || (!*ip && !*s->host) || asset_desk_see(d->assets, db, &sighting, &by, &seen))
+        return;
+    at->machine = seen.machine ? seen.machine : at->machine;
+}
+
 /* place - whose a finding is: its machine by address and host, the unit by the prefixes of the time, else by the own space's text */
 static void place(void *context, struct db *db, const struct alert_sign *s, struct alert_place *ret)
 {
@@ -32,15 +48,16 @@ static void place(void *context, struct db *db, const struct alert_sign *s, stru
     if (!ip_is_zero(&s->own))
         ip_format(&s->own, ip);
     asset_desk_place(d->assets, db, (struct text){ip, strlen(ip)}, (struct text){s->host, strlen(s->host)}, s->last_us, &at);
+    struct unit_found found;
+    if (!at.unit && *s->unit &&
+        !unit_resolve(db, unit_desk_words(d->units), (struct text){s->unit, strlen(s->unit)}, s->last_us, &found))
+        at.unit = found.unit;
+    see(d, db, s, ip, &at);
     *ret = (struct alert_place){.unit = at.unit,
                                 .machine = at.machine,
                                 .level = (int)at.level,
                                 .is_internet = at.exposure == EXPOSURE_INTERNET,
                                 .is_unprotected = at.protection == PROTECTION_NONE || at.protection == PROTECTION_DISABLED};
-    struct unit_found found;
-    if (!ret->unit && *s->unit &&
-        !unit_desk_resolve(d->units, db, (struct text){s->unit, strlen(s->unit)}, s->last_us, &found))
-        ret->unit = found.unit;
 }
 
 static int prefixes(void *context, struct db *db, const int64_t *units, size_t n, int64_t at_us, struct arena *arena,
@@ -120,10 +137,17 @@ static int make_duty(struct office_desks *d, struct web_desk *ret, struct fault 
     const struct duty_options o = {
         .policy_path = c->policy,
         .public_url = d->config->office.public_url,
-        .channels = {.sms_spool = c->sms_spool, .sms_inbox = c->sms_inbox, .sms_url = c->sms_url,
-                     .sms_http = {.header = (const char *)d->keys->sms_header.p, .timeout_us = GATEWAY_US, .max_bytes = GATEWAY_BYTES},
-                     .mail = {.url = c->mail_server, .user = c->mail_user, .password = (const char *)d->keys->mail_password.p,
-                              .from = c->mail_from, .is_tls = c->mail_tls, .timeout_us = GATEWAY_US}}};
+        .channels = {
+            .sms_spool = c->sms_spool,
+            .sms_inbox = c->sms_inbox,
+            .sms_url = c->sms_url,
+            .sms_http = {.header = (const char *)d->keys->sms_header.p, .timeout_us = GATEWAY_US, .max_bytes = GATEWAY_BYTES},
+            .mail = {.url = c->mail_server,
+                     .user = c->mail_user,
+                     .password = (const char *)d->keys->mail_password.p,
+                     .from = c->mail_from,
+                     .is_tls = c->mail_tls,
+                     .timeout_us = GATEWAY_US}}};
     int r = duty_desk_new(&o, &d->duty, f);
     if (!r)
         *ret = duty_desk_entry(d->duty);

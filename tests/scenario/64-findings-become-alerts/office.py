@@ -87,6 +87,9 @@ alert = until(alert_is_there)[0]
 assert alert["severity"] == "critical" and alert["entity"] == {"kind": "ip", "value": "192.0.2.1"}, alert
 assert alert["list"] == "c2" and alert["state"] == "new" and alert["count"] == 1, alert
 assert alert["unit_name"] == "Phòng Tin học", alert
+machines = call("GET", "/machines")[1]["items"]
+assert [(m["unit_name"], m["is_managed"]) for m in machines] == [("Phòng Tin học", False)], machines
+assert alert["machine"]["id"] == machines[0]["id"], alert  # nobody manages it, but it is one of ours
 print("a flow to a listed address is an alert of its unit")
 
 
