@@ -203,7 +203,7 @@ size_t text_fold(struct text t, char *out, size_t n_out)
 {
     size_t n = 0;
     bool gap = false;
-    const char *p = t.p, *end = t.p + t.n;
+    const char *p = t.n ? t.p : "", *end = p + t.n; /* an empty text may have no place */
     if (!n_out)
         return 0;
     while (p < end) {
