@@ -121,7 +121,7 @@ static json_t *of_sight(const struct web_request *q)
 {
     const struct overview_desk *d = q->desk;
     json_t *all = NULL;
-    if (d->o.blind_spots && access_may(q->view, q->who, PERMISSION_SOURCE_READ, 0, q->now_us))
+    if (d->o.blind_spots && access_covers(q->view, q->who, UINT64_C(1) << PERMISSION_SOURCE_READ, 0, true, q->now_us))
         all = d->o.blind_spots(d->o.context, q->now_us);
     return all ? all : json_array();
 }

@@ -223,13 +223,43 @@ static int get_rows(const struct web_request *q, struct web_reply *r)
 
 /* --- sources ----------------------------------------------------------------------------------------------------- */
 
+/* own_sources - of @all those that stand in the units' own prefixes: what others send is theirs */
+static int own_sources(const struct web_request *q, const json_t *all, json_t **ret)
+{
+    struct ip_range *own;
+    size_t n, i;
+    json_t *o;
+    *ret = json_array();
+    int e = *ret ? search_own_prefixes(q, PERMISSION_SOURCE_READ, &own, &n) : -ENOMEM;
+    json_array_foreach (all, i, o) {
+        const char *address = json_string_value(json_object_get(o, "address"));
+        struct ip ip;
+        bool is_own = false;
+        if (e || !address || ip_parse(address, strlen(address), &ip))
+            continue;
+        for (size_t k = 0; k < n && !is_own; k++)
+            is_own = ip_range_has(&own[k], &ip);
+        if (is_own && json_array_append(*ret, o))
+            e = -ENOMEM;
+    }
+    return e;
+}
+
 static int get_sources(const struct web_request *q, struct web_reply *r)
 {
-    const struct search_desk *d = q->desk;
-    json_t *status = search_status(d), *all = source_list(status, q->now_us);
-    json_t *o = json_pack("{s:o, s:b, s:o}", "items", all, "is_watch_up", status != NULL, "next", json_null());
+    json_t *status = search_status(q->desk), *all = source_list(status, q->now_us), *seen = NULL;
+    bool is_up = status != NULL;
+    int e = search_sees_all(q, PERMISSION_SOURCE_READ) ? 0 : own_sources(q, all, &seen);
     json_decref(status);
-    return web_json(r, 200, o);
+    if (seen) {
+        json_decref(all);
+        all = seen;
+    }
+    if (e) {
+        json_decref(all);
+        return e;
+    }
+    return web_json(r, 200, json_pack("{s:o, s:b, s:o}", "items", all, "is_watch_up", is_up, "next", json_null()));
 }
 
 json_t *search_desk_blind_spots(struct search_desk *d, int64_t now_us)
@@ -239,13 +269,18 @@ json_t *search_desk_blind_spots(struct search_desk *d, int64_t now_us)
     return all;
 }
 
+/* what the whole watch does not see, and its account of itself, are for who reads sources at the root */
 static int get_blind_spots(const struct web_request *q, struct web_reply *r)
 {
-    return web_json(r, 200, json_pack("{s:o, s:o}", "items", search_desk_blind_spots(q->desk, q->now_us), "next", json_null()));
+    bool may = search_sees_all(q, PERMISSION_SOURCE_READ);
+    json_t *all = may ? search_desk_blind_spots(q->desk, q->now_us) : json_array();
+    return web_json(r, 200, json_pack("{s:o, s:o}", "items", all, "next", json_null()));
 }
 
 static int get_status(const struct web_request *q, struct web_reply *r)
 {
+    if (!search_sees_all(q, PERMISSION_SOURCE_READ))
+        return web_not_found(q, r);
     json_t *status = search_status(q->desk);
     return web_json(r, 200, status ? status : json_object());
 }
@@ -277,7 +312,7 @@ static const struct web_route ROUTES[] = {
      "previewList", (size_t)64 << 20},
     {WEB_POST, V1 "lists/{list}/versions", PERMISSION_LIST_WRITE, WEB_BYTES | WEB_WRITES | WEB_COSTLY, NULL, search_post_list,
      "addVersionOfList", (size_t)64 << 20},
-    {WEB_GET, V1 "sources", PERMISSION_SOURCE_READ, WEB_NO_DB, NULL, get_sources, "listSources", 0},
+    {WEB_GET, V1 "sources", PERMISSION_SOURCE_READ, 0, NULL, get_sources, "listSources", 0},
     {WEB_GET, V1 "blind-spots", PERMISSION_SOURCE_READ, WEB_NO_DB, NULL, get_blind_spots, "listBlindSpots", 0},
     {WEB_GET, V1 "node-status", PERMISSION_SOURCE_READ, WEB_NO_DB, NULL, get_status, "getNodeStatus", 0},
 };

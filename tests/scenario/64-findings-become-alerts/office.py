@@ -146,3 +146,29 @@ overview = call("GET", "/overview")[1]
 assert not [n for n in overview["needs_person"] if n["kind"] == "alert"], overview
 assert overview["duty"][0]["person_name"] == "Ca trực", overview
 print("rows, lists, sources, suppression and the first look agree")
+
+# two officers of units: one of the unit the alert is of, one of its neighbour; neither sees the other's, by no way
+assert call("DELETE", f"/suppressions/{muted['id']}", None, 1)[0] == 204
+units = {u["name"]: u["id"] for u in call("GET", "/units")[1]["items"]}
+first_of = {}
+for login, unit in (("mot", "Phòng Tin học"), ("hai", "Phòng Kế toán")):
+    made = call("POST", "/users", {"login": login, "name": login, "unit": units[unit]})[1]
+    first_of[login] = made["first_password"]
+    assert call("POST", f"/users/{made['id']}/roles", {"role": "analyst", "unit": units[unit], "is_below": True})[0] == 201
+seen = {}
+for login in first_of:
+    jar.clear()
+    assert call("POST", "/session", {"login": login, "password": first_of[login]})[0] == 200
+    session()
+    assert call("POST", "/settings/password", {"before": first_of[login], "after": "bay-Xuan-9-la-tre"})[0] == 204
+    session()
+    job = call("POST", "/queries", {"query": "* or not source.ip : 192.0.2.1 | count"})[1]
+    until(job_is_done)
+    seen[login] = (len(call("GET", "/alerts?suppressed=any&state=any")[1]["items"]), call("GET", path)[0], call("GET", path + "/story")[0],
+                   call("PATCH", path, {"state": "open"}, 1)[0], len(call("GET", "/machines")[1]["items"]),
+                   call("GET", f"/jobs/{job['id']}/rows")[1]["items"][0]["count"], len(call("GET", "/sources")[1]["items"]),
+                   call("GET", "/node-status")[0], call("GET", "/blind-spots")[1]["items"], call("GET", "/lists/c2/entries")[0],
+                   call("GET", "/list-check?address=192.0.2.1")[0], call("GET", "/list-check?address=203.0.113.1")[0])
+assert seen["mot"] == (1, 200, 200, 412, 1, 2, 0, 404, [], 404, 200, 403), seen
+assert seen["hai"] == (0, 404, 404, 404, 0, 0, 0, 404, [], 404, 403, 403), seen
+print("a neighbour sees nothing of it, and nothing tells that there is something")
