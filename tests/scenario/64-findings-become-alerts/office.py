@@ -151,7 +151,7 @@ print("rows, lists, sources, suppression and the first look agree")
 assert call("DELETE", f"/suppressions/{muted['id']}", None, 1)[0] == 204
 units = {u["name"]: u["id"] for u in call("GET", "/units")[1]["items"]}
 first_of = {}
-for login, unit in (("mot", "Phòng Tin học"), ("hai", "Phòng Kế toán")):
+for login, unit in (("tinhoc", "Phòng Tin học"), ("ketoan", "Phòng Kế toán")):
     made = call("POST", "/users", {"login": login, "name": login, "unit": units[unit]})[1]
     first_of[login] = made["first_password"]
     assert call("POST", f"/users/{made['id']}/roles", {"role": "analyst", "unit": units[unit], "is_below": True})[0] == 201
@@ -169,6 +169,6 @@ for login in first_of:
                    call("GET", f"/jobs/{job['id']}/rows")[1]["items"][0]["count"], len(call("GET", "/sources")[1]["items"]),
                    call("GET", "/node-status")[0], call("GET", "/blind-spots")[1]["items"], call("GET", "/lists/c2/entries")[0],
                    call("GET", "/list-check?address=192.0.2.1")[0], call("GET", "/list-check?address=203.0.113.1")[0])
-assert seen["mot"] == (1, 200, 200, 412, 1, 2, 0, 404, [], 404, 200, 403), seen
-assert seen["hai"] == (0, 404, 404, 404, 0, 0, 0, 404, [], 404, 403, 403), seen
+assert seen["tinhoc"] == (1, 200, 200, 412, 1, 2, 0, 404, [], 404, 200, 403), seen
+assert seen["ketoan"] == (0, 404, 404, 404, 0, 0, 0, 404, [], 404, 403, 403), seen
 print("a neighbour sees nothing of it, and nothing tells that there is something")
