@@ -300,6 +300,22 @@ static void what_was_true_asks_again_and_what_was_false_is_quiet_for_a_while(voi
     arena_fini(&arena);
 }
 
+static void who_has_looked_has_until_the_second_clock(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    journal(1, 1, CONTACT("192.0.2.1", "c2", 1, "2026-02-17T02:10:00Z"));
+    take(NOON);
+    struct rows r = rows(&arena, NOON);
+    assert_int_equal(r.all[0].due_us, NOON + INT64_C(3600000000)); /* content/alerts.yaml, high: acknowledge 1h */
+    decide(r.all[0].id, ALERT_OPEN, ALERT_UNDECIDED, NOON + 1);
+    r = rows(&arena, NOON);
+    assert_int_equal(r.all[0].due_us, NOON + 24 * INT64_C(3600000000)); /* resolve 24h, from when it was raised */
+    decide(r.all[0].id, ALERT_ASSIGNED, ALERT_UNDECIDED, NOON + 2);
+    assert_int_equal(rows(&arena, NOON).all[0].due_us, NOON + 24 * INT64_C(3600000000));
+    arena_fini(&arena);
+}
+
 static void what_the_watch_takes_back_asks_nobody(void **state)
 {
     (void)state;
@@ -367,6 +383,7 @@ int main(void)
         cmocka_unit_test(a_suppression_matches_what_it_says_and_never_everything),
         cmocka_unit_test_setup_teardown(findings_of_one_cause_at_one_machine_are_one_alert_and_updates_do_not_double, begin, end),
         cmocka_unit_test_setup_teardown(what_was_true_asks_again_and_what_was_false_is_quiet_for_a_while, begin, end),
+        cmocka_unit_test_setup_teardown(who_has_looked_has_until_the_second_clock, begin, end),
         cmocka_unit_test_setup_teardown(what_the_watch_takes_back_asks_nobody, begin, end),
         cmocka_unit_test_setup_teardown(what_is_broken_is_counted_and_the_rest_goes_on, begin, end),
         cmocka_unit_test_setup_teardown(a_reader_killed_anywhere_takes_each_finding_once, begin, end),

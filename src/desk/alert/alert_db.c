@@ -23,8 +23,8 @@ static const char *const STEPS[] = {
     "verdict_by INTEGER NOT NULL DEFAULT 0, verdict_us INTEGER NOT NULL DEFAULT 0, machine INTEGER NOT NULL DEFAULT 0, "
     "assignee INTEGER NOT NULL DEFAULT 0, first_us INTEGER NOT NULL, last_us INTEGER NOT NULL, raised_us INTEGER NOT NULL, "
     "acknowledged_us INTEGER NOT NULL DEFAULT 0, due_us INTEGER NOT NULL, resolved_us INTEGER NOT NULL DEFAULT 0, "
-    "n_events INTEGER NOT NULL, n_findings INTEGER NOT NULL, muted_by INTEGER REFERENCES alert_mute(id), "
-    "follows INTEGER REFERENCES alert(id)) STRICT;"
+    "resolve_due_us INTEGER NOT NULL DEFAULT 9223372036854775807, n_events INTEGER NOT NULL, n_findings INTEGER NOT NULL, "
+    "muted_by INTEGER REFERENCES alert_mute(id), follows INTEGER REFERENCES alert(id)) STRICT;"
     "CREATE UNIQUE INDEX alert_one_open ON alert(cause, entity_kind, entity, unit) WHERE state < 3;"
     "CREATE INDEX alert_of_cause ON alert(cause, entity_kind, entity, unit, id);"
     "CREATE INDEX alert_last ON alert(last_us, id);"
@@ -35,8 +35,8 @@ static const char *const STEPS[] = {
     "CREATE INDEX alert_open_due ON alert(due_us, id) WHERE state < 3;"
     "CREATE INDEX alert_unit_last ON alert(unit, last_us, id);"
     /* the first look counts these, and reads nothing else */
-    "CREATE INDEX alert_asking ON alert(unit, tlp, audience, id, severity, state, due_us, raised_us, entity_kind, entity) "
-    "WHERE state < 3 AND muted_by IS NULL;"
+    "CREATE INDEX alert_asking ON alert(unit, tlp, audience, id, severity, state, due_us, raised_us, entity_kind, entity)"
+    " WHERE state < 3 AND muted_by IS NULL;"
     "CREATE INDEX alert_muted ON alert(muted_by) WHERE muted_by IS NOT NULL;"
     "CREATE TABLE alert_finding(finding BLOB PRIMARY KEY, alert INTEGER NOT NULL REFERENCES alert(id), "
     "revision INTEGER NOT NULL, first_us INTEGER NOT NULL, last_us INTEGER NOT NULL, n INTEGER NOT NULL, "
@@ -93,7 +93,7 @@ static void take_row(struct db_statement *s, struct arena *arena, struct alert_r
 bool alert_db_find(struct db *db, struct arena *arena, int64_t id, struct alert_row *ret)
 {
     struct db_statement *s = db_sql(db, "SELECT " COLUMNS " FROM alert a WHERE a.id = ?1 AND sees(a.unit, a.tlp, a.audience, "
-                                                          "a.id)");
+                                        "a.id)");
     db_bind(s, 1, id);
     bool is_there = db_next(s);
     *ret = (struct alert_row){0};
@@ -107,9 +107,9 @@ bool alert_db_find(struct db *db, struct arena *arena, int64_t id, struct alert_
 
 /* the plus keeps a filter from choosing the index: the order does */
 #define FILTERS                                                                                                                  \
-    " AND (?4 < 0 OR a.state = ?4) AND +a.severity >= ?5 AND (?6 < 0 OR a.verdict = ?6) AND (?7 = 0 OR +a.unit = ?7)"              \
-    " AND (?8 = 0 OR (?8 = -1 AND a.assignee = 0) OR a.assignee = ?8) AND +a.last_us >= ?9 AND +a.last_us < ?10"                   \
-    " AND (?11 IS NULL OR +a.cause = ?11) AND (?12 IS NULL OR instr(a.folded, ?12) > 0)"                                          \
+    " AND (?4 < 0 OR a.state = ?4) AND +a.severity >= ?5 AND (?6 < 0 OR a.verdict = ?6) AND (?7 = 0 OR +a.unit = ?7)"            \
+    " AND (?8 = 0 OR (?8 = -1 AND a.assignee = 0) OR a.assignee = ?8) AND +a.last_us >= ?9 AND +a.last_us < ?10"                 \
+    " AND (?11 IS NULL OR +a.cause = ?11) AND (?12 IS NULL OR instr(a.folded, ?12) > 0)"                                         \
     " AND (?13 < 0 OR (a.muted_by IS NOT NULL) = ?13) AND (?14 = 0 OR (a.due_us < ?14 AND a.state < 3))"                         \
     " AND sees(a.unit, a.tlp, a.audience, a.id)"
 #define NARROW " AND a.unit IN (SELECT value FROM json_each(?3))"
@@ -179,15 +179,16 @@ void alert_db_list(struct db *db, struct arena *arena, const struct alert_page *
 void alert_db_count(struct db *db, int64_t now_us, struct alert_counts *ret)
 {
     *ret = (struct alert_counts){0};
-    struct db_statement *s =
-        db_sql(db, "SELECT count(*), coalesce(sum(a.state = 0), 0), coalesce(sum(a.severity = 5), 0), coalesce(sum(a.due_us < ?1), 0), "
-                   "coalesce(min(a.raised_us), 0), coalesce(min(CASE WHEN a.due_us < ?1 THEN a.due_us END), 0), "
-                   "count(DISTINCT CASE WHEN a.entity_kind = 0 THEN a.entity END), count(DISTINCT nullif(a.unit, 0)) FROM alert a"
-                   " WHERE a.state < 3 AND a.muted_by IS NULL AND sees(a.unit, a.tlp, a.audience, a.id)");
+    struct db_statement *s = db_sql(db, "SELECT count(*), coalesce(sum(a.state = 0), 0), coalesce(sum(a.severity = 5), 0), "
+                                        "coalesce(sum(a.due_us < ?1), 0), coalesce(min(a.raised_us), 0), "
+                                        "coalesce(min(CASE WHEN a.due_us < ?1 THEN a.due_us END), 0), "
+                                        "count(DISTINCT CASE WHEN a.entity_kind = 0 THEN a.entity END), "
+                                        "count(DISTINCT nullif(a.unit, 0)) FROM alert a WHERE a.state < 3"
+                                        " AND a.muted_by IS NULL AND sees(a.unit, a.tlp, a.audience, a.id)");
     db_bind(s, 1, now_us);
     if (db_next(s))
-        *ret = (struct alert_counts){db_int(s, 0), db_int(s, 1), db_int(s, 2), db_int(s, 3), db_int(s, 4),
-                                     db_int(s, 5), db_int(s, 6), db_int(s, 7)};
+        *ret = (struct alert_counts){db_int(s, 0), db_int(s, 1), db_int(s, 2), db_int(s, 3),
+                                     db_int(s, 4), db_int(s, 5), db_int(s, 6), db_int(s, 7)};
     db_reset(s);
 }
 
@@ -195,13 +196,16 @@ void alert_db_count(struct db *db, int64_t now_us, struct alert_counts *ret)
 
 int64_t alert_db_decide(struct db *db, const struct alert_decision *d, int64_t version)
 {
-    struct db_statement *s =
-        db_sql(db, "UPDATE alert SET version = version + 1, state = ?2, verdict = ?3, assignee = ?4,"
-                   " acknowledged_us = CASE WHEN acknowledged_us = 0 AND ?2 > 0 THEN ?5 ELSE acknowledged_us END, "
-                   "resolved_us = CASE WHEN ?2 < 3 THEN 0 WHEN state < 3 THEN ?5 ELSE resolved_us END, "
-                   "verdict_reason = CASE WHEN verdict = ?3 AND ?6 = '' THEN verdict_reason ELSE ?6 END, "
-                   "verdict_by = CASE WHEN verdict = ?3 THEN verdict_by ELSE ?7 END, "
-                   "verdict_us = CASE WHEN verdict = ?3 THEN verdict_us ELSE ?5 END WHERE id = ?1 AND version = ?8");
+    struct db_statement *s = db_sql(db, "UPDATE alert SET version = version + 1, state = ?2, verdict = ?3, assignee = ?4,"
+                                        " due_us = CASE WHEN acknowledged_us = 0"
+                                        " AND ?2 > 0 THEN resolve_due_us ELSE due_us END, "
+                                        "acknowledged_us = CASE WHEN acknowledged_us = 0"
+                                        " AND ?2 > 0 THEN ?5 ELSE acknowledged_us END, "
+                                        "resolved_us = CASE WHEN ?2 < 3 THEN 0 WHEN state < 3 THEN ?5 ELSE resolved_us END, "
+                                        "verdict_reason = CASE WHEN verdict = ?3 AND ?6 = '' THEN verdict_reason ELSE ?6 END, "
+                                        "verdict_by = CASE WHEN verdict = ?3 THEN verdict_by ELSE ?7 END, "
+                                        "verdict_us = CASE WHEN verdict = ?3 THEN verdict_us ELSE ?5 END WHERE id = ?1"
+                                        " AND version = ?8");
     /* system: the caller has found it with sees() in this transaction */
     db_bind(s, 1, d->alert);
     db_bind(s, 2, d->state);
@@ -340,8 +344,9 @@ int64_t alert_db_new(struct db *db, const struct alert_row *r)
     char search[2048];
     struct db_statement *s = db_sql(db, "INSERT INTO alert(uuid, unit, tlp, kind, cause, entity_kind, entity, title, rule_id, "
                                         "list, folded, severity, confidence, machine, first_us, last_us, raised_us, due_us, "
-                                        "n_events, n_findings, muted_by, follows) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-                                        "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, 1, nullif(?20, 0), nullif(?21, 0))");
+                                        "n_events, n_findings, muted_by, follows, resolve_due_us) VALUES(?1, ?2, ?3, ?4, ?5, "
+                                        "?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, 1, nullif(?20, 0), "
+                                        "nullif(?21, 0), ?22)");
     const char *texts[] = {r->cause, r->entity, r->title, r->rule_id, r->list};
     static const int AT[] = {5, 7, 8, 9, 10};
     db_bind_str(s, 1, r->uuid);
@@ -362,6 +367,7 @@ int64_t alert_db_new(struct db *db, const struct alert_row *r)
     db_bind(s, 19, r->n_events);
     db_bind(s, 20, r->muted_by);
     db_bind(s, 21, r->follows);
+    db_bind(s, 22, r->resolve_due_us);
     db_done(s);
     return db_new_id(db);
 }
@@ -369,10 +375,9 @@ int64_t alert_db_new(struct db *db, const struct alert_row *r)
 void alert_db_grow(struct db *db, int64_t alert, const struct alert_sign *sign, int64_t more_events, int64_t more_findings,
                    int severity)
 {
-    struct db_statement *s = db_sql(
-        db,
-        "UPDATE alert SET n_events = n_events + ?2, n_findings = n_findings + ?3, first_us = min(first_us, ?4), "
-        "last_us = max(last_us, ?5), severity = max(severity, ?6), confidence = max(confidence, ?7) WHERE id = ?1");
+    struct db_statement *s = db_sql(db, "UPDATE alert SET n_events = n_events + ?2, n_findings = n_findings + ?3, first_us = "
+                                        "min(first_us, ?4), last_us = max(last_us, ?5), severity = max(severity, ?6), "
+                                        "confidence = max(confidence, ?7) WHERE id = ?1");
     /* system: findings on their way in */
     db_bind(s, 1, alert);
     db_bind(s, 2, more_events);

@@ -15,6 +15,7 @@ extern const struct db_migrations alert_migrations;
 struct alert_row {
     int64_t id, version, unit, tlp, audience, machine, assignee, first_us, last_us, raised_us, acknowledged_us, due_us, resolved_us,
         n_events, n_findings, muted_by, follows, verdict_us, verdict_by;
+    int64_t resolve_due_us; /* of a new alert: what due_us becomes once somebody has looked; not read back */
     int severity, confidence, entity_kind, state, verdict, kind;
     const char *uuid, *cause, *entity, *title, *rule_id, *list, *unit_name, *assignee_name, *machine_name, *verdict_reason;
 };

@@ -88,6 +88,7 @@ static int64_t raise_alert(struct take *k, const struct alert_sign *s, const str
                             .last_us = s->last_us,
                             .raised_us = k->now_us,
                             .due_us = clock ? k->now_us + clock : INT64_MAX,
+                            .resolve_due_us = p->resolve_us[severity] ? k->now_us + p->resolve_us[severity] : INT64_MAX,
                             .n_events = s->n > INT64_MAX ? INT64_MAX : (int64_t)s->n,
                             .muted_by = mute_of(k, s, place->unit),
                             .follows = follows};
