@@ -50,7 +50,7 @@ static void place(void *context, struct db *db, const struct alert_sign *s, stru
     asset_desk_place(d->assets, db, (struct text){ip, strlen(ip)}, (struct text){s->host, strlen(s->host)}, s->last_us, &at);
     struct unit_found found;
     if (!at.unit && *s->unit &&
-        !unit_resolve(db, unit_desk_words(d->units), (struct text){s->unit, strlen(s->unit)}, s->last_us, &found))
+        !unit_desk_resolve(d->units, db, (struct text){s->unit, strlen(s->unit)}, s->last_us, &found))
         at.unit = found.unit;
     see(d, db, s, ip, &at);
     *ret = (struct alert_place){.unit = at.unit,

@@ -127,7 +127,7 @@ bool duty_read_sms(const char *p, size_t n, struct text *ret_from, struct text *
     return ret_from->n && ret_text->n;
 }
 
-static int take_file(const struct duty_channels *c, struct db_pool *pool, int dir_fd, const char *name, int64_t now_us,
+static int take_file(struct db_pool *pool, int dir_fd, const char *name, int64_t now_us,
                      struct fault *f)
 {
     char text[INBOX_FILE_MAX], refused[300];
@@ -135,7 +135,6 @@ static int take_file(const struct duty_channels *c, struct db_pool *pool, int di
     int64_t alert;
     int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
-    (void)c;
     file_close(&fd);
     if (n > 0 && duty_read_sms(text, (size_t)n, &from, &said)) {
         int r = duty_answer(pool, DUTY_SMS, from, said, now_us, &alert, f);
@@ -156,7 +155,7 @@ int duty_inbox(const struct duty_channels *c, struct db_pool *pool, int64_t now_
         if (e->d_name[0] == '.' || (n > 8 && !strcmp(e->d_name + n - 8, ".refused")) ||
             (n > 5 && !strcmp(e->d_name + n - 5, ".LOCK")))
             continue;
-        r = take_file(c, pool, dirfd(d), e->d_name, now_us, f);
+        r = take_file(pool, dirfd(d), e->d_name, now_us, f);
         *ret_n += !r;
     }
     if (d)

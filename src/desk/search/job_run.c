@@ -21,10 +21,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum {
-    CUT = 2,
-    MAX_COLUMNS_TEXT = 256
-}; /* CUT: what the sink answers when the answer is full; no errno, no condition of a query */
+enum { CUT = 2 }; /* CUT: what the sink answers when the answer is full; no errno, no condition of a query */
 
 struct answer {
     struct job *job;
