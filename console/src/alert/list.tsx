@@ -43,7 +43,7 @@ function columns(): Column<Alert>[] {
           </a>
           <span class="row-sub">
             {a.entity.value}
-            {a.machine ? ` · ${a.machine.name}` : ''}
+            {a.machine && a.machine.name !== a.entity.value ? ` · ${a.machine.name}` : ''}
             {a.list ? ` · ${a.list}` : ''}
           </span>
         </>
